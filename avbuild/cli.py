@@ -1,0 +1,266 @@
+"""The `avbuild` commands: nothing but argument handling. Everything heavy is imported inside a command."""
+
+import os
+import sys
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avbuild.errors import UsageError, UserError, listed
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    help="""Paired audio-visual data sets, corrupted so exactly that any sample can be re-created anywhere.
+
+    Examples:
+
+        avbuild make demo-av --out data/
+        avbuild make urbansound8k-av --out data/
+        avbuild corrupt --scenario D
+        avbuild verify data/demo-av
+    """,
+)
+
+Workers = Annotated[int | None, typer.Option(help="Processes to use.", show_default="all cores", min=1)]
+
+
+class Layout(StrEnum):
+    """How the audio is laid out on disk."""
+
+    official = "official"
+    kaggle = "kaggle"
+
+
+class SplitChoice(StrEnum):
+    """How clips become train, validation and test."""
+
+    grouped = "grouped"
+    random70 = "random70"
+
+
+@app.command()
+def make(
+    name: Annotated[str, typer.Argument(help="Which data set; `avbuild list` shows them.")],
+    out: Annotated[str, typer.Option(help="Folder (or fsspec URL) that gets the data set's own folder.")] = "data/",
+    sources: Annotated[
+        Path, typer.Option(envvar="AVBUILD_SOURCES", help="Where published corpora lie or are downloaded to.")
+    ] = Path("data/sources"),
+    audio_root: Annotated[Path | None, typer.Option(help="The recordings, where they are not in --sources.")] = None,
+    images: Annotated[
+        str | None, typer.Option(help="Pictures: folder:PATH, cifar10:PATH or hf:NAME.", show_default="CIFAR-10")
+    ] = None,
+    label_map: Annotated[
+        Path | None, typer.Option(help="YAML: class -> classes of the other modality.", show_default="as shipped")
+    ] = None,
+    layout: Annotated[Layout, typer.Option(help="kaggle: the release by Guo et al.")] = Layout.official,
+    split: Annotated[SplitChoice, typer.Option(help="random70 is the legacy split, and leaky.")] = SplitChoice.grouped,
+    folds: Annotated[
+        str | None, typer.Option(help="Official folds, e.g. 1,2 or all: the last tests, the others train.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="At most this many pairs, evenly over the classes.", min=1)] = None,
+    seed: Annotated[int, typer.Option(help="Decides pairing and splits.")] = 0,
+    workers: Workers = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unusable files out, and say so.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Download nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written and how large.")] = False,
+) -> None:
+    """Build a clean data set: every sound decoded to 16 kHz mono, every picture as it came, paired and split.
+
+    Killed at any moment and started again, it finishes the rest and ends with the same bytes.
+
+    Examples:
+
+        avbuild make demo-av --out data/
+        avbuild make urbansound8k-av --out data/
+        avbuild make urbansound8k-av --audio-root UrbanSound8K/ --images folder:pictures/ --folds 1,2
+        avbuild make cifar10-av --audio-root ESC-50-master/ --images cifar10:cifar-10-python.tar.gz
+    """
+    from avbuild.builders import BUILDERS, Options
+    from avbuild.engines import default_workers
+    from avbuild.errors import nearest
+    from avbuild.storage import Folder
+
+    if name not in BUILDERS:
+        raise UsageError(f'no data set "{name}"{nearest(name, BUILDERS)}; known: {", ".join(BUILDERS)}')
+    builder, started = BUILDERS[name], time.monotonic()
+    options = Options(
+        sources=sources,
+        audio_root=audio_root,
+        images=images,
+        label_map=label_map,
+        layout=layout.value,
+        split=split.value,
+        folds=_folds(folds),
+        limit=limit,
+        seed=seed,
+        offline=offline or bool(os.environ.get("HF_HUB_OFFLINE")),
+    )
+    from avbuild.make import prepare, write
+
+    prepared = prepare(builder, options, workers or default_workers(), skip_bad)
+    folder = Folder(f"{out.rstrip('/')}/{name}")
+    if dry_run:
+        from avbuild.estimate import estimate_make
+
+        typer.echo(estimate_make(prepared, folder))
+        return
+    build = write(prepared, folder, workers or default_workers())
+    rows = sum(made.rows for made in build.scenarios["C"].splits.values())
+    left_out = f", {len(build.left_out):,} left out ({folder.path('build.json')})" if build.left_out else ""
+    typer.echo(f"{name}: {rows:,} pairs{left_out} in {folder}, {time.monotonic() - started:.0f} s")
+    typer.echo("next: avbuild corrupt --scenario D" + _data_option(folder.url))
+
+
+def _folds(text: str | None) -> tuple[int, ...]:
+    if text is None:
+        return ()
+    folds = range(1, 11) if text == "all" else [int(part) if part.strip().isdigit() else 0 for part in text.split(",")]
+    if len(set(folds)) < 2 or len(set(folds)) != len(folds) or min(folds) < 1:
+        raise UsageError(f"--folds {text}: give two or more different folds, such as 1,2 (the last tests), or all")
+    return tuple(folds)
+
+
+@app.command()
+def corrupt(
+    scenario: Annotated[str, typer.Option(help="One of the manifest's scenarios, or several: A,V,D.")],
+    data: Annotated[str | None, typer.Option(help="The data set.", show_default="the one under data/")] = None,
+    splits: Annotated[str, typer.Option(help="Splits to corrupt, e.g. train,validation,test.")] = "test",
+    severity: Annotated[int | None, typer.Option(help="All ops at this severity.", min=1, max=5)] = None,
+    seed: Annotated[int | None, typer.Option(help="In place of the manifest's seed.")] = None,
+    manifest: Annotated[str | None, typer.Option(help="In place of the data set's own manifest.")] = None,
+    workers: Workers = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written and how large.")] = False,
+) -> None:
+    """Write a scenario's shards beside the clean ones. The same bytes for any number of workers, on any machine.
+
+    Examples:
+
+        avbuild corrupt --scenario D
+        avbuild corrupt --scenario A,V,D --data data/demo-av --splits validation,test
+        avbuild corrupt --scenario D --severity 5
+    """
+    from avbuild.corrupt import Corruptions, corrupt_data_set, plan_corruptions
+    from avbuild.engines import default_workers
+    from avbuild.samples import SPLITS
+    from avbuild.storage import Folder
+
+    started, wanted = time.monotonic(), _words(splits)
+    if unknown := [split for split in wanted if split not in SPLITS]:
+        raise UsageError(f"--splits {','.join(unknown)}: allowed are {', '.join(SPLITS)}")
+    folder = Folder(data or _only_data_set())
+    asked = Corruptions(
+        scenarios=tuple(_words(scenario)),
+        splits=tuple(split for split in SPLITS if split in wanted),
+        severity=severity,
+        seed=seed,
+        manifest=manifest,
+    )
+    build, updated, names = plan_corruptions(folder, asked)
+    if dry_run:
+        from avbuild.estimate import estimate_corrupt
+
+        typer.echo(estimate_corrupt(folder, build, updated, names, asked.splits))
+        return
+    build = corrupt_data_set(folder, build, updated, names, asked.splits, workers or default_workers())
+    for name in names:
+        record = build.scenarios[name]
+        rows = {split: record.splits[split].rows for split in asked.splits}
+        missing = {m: sum(made.missing[m] for made in record.splits.values()) for m in ("audio", "image")}
+        gone = "".join(f", {m} missing in {count:,}" for m, count in missing.items() if count)
+        typer.echo(
+            f"{name}: {', '.join(f'{count:,} {split}' for split, count in rows.items())}{gone}"
+            f" in {folder.path(name)}, {time.monotonic() - started:.0f} s"
+        )
+    typer.echo(f"next: avtrain fit {folder.path('manifest.yaml')}")
+
+
+def _words(text: str) -> list[str]:
+    return list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+
+
+def _only_data_set() -> str:
+    found = sorted(path.parent for path in Path("data").glob("*/build.json"))
+    if len(found) == 1:
+        return str(found[0])
+    if not found:
+        raise UsageError("no data set under data/; make one (avbuild make demo-av --out data/) or say --data FOLDER")
+    raise UsageError(f"several data sets under data/; say which with --data:\n{listed(found)}")
+
+
+def _data_option(url: str) -> str:
+    found = list(Path("data").glob("*/build.json"))
+    return "" if len(found) == 1 and Path(url).resolve() == found[0].parent.resolve() else f" --data {url}"
+
+
+@app.command()
+def verify(folder: Annotated[str, typer.Argument(help="A data set, e.g. data/demo-av.")]) -> None:
+    """Recompute every hash; check card, manifest, splits and recordings. Exit 1 and the names where anything differs.
+
+    Example:
+
+        avbuild verify data/demo-av
+    """
+    from avbuild.storage import Folder
+    from avbuild.verify import verify as verify_folder
+
+    build, problems, notes = verify_folder(Folder(folder))
+    for note in notes:
+        typer.echo(f"note: {note}")
+    if problems:
+        raise UserError(f"{folder}: {len(problems)} problems\n{listed(problems, most=200)}")
+    shards = sum(len(made.shards) for record in build.scenarios.values() for made in record.splits.values())
+    typer.echo(f"{folder}: sound; {len(build.scenarios)} scenarios in {shards} shards, every hash as it was written")
+
+
+@app.command()
+def inspect(folder: Annotated[str, typer.Argument(help="A data set, e.g. data/demo-av.")]) -> None:
+    """Print what is in a data set: scenarios, splits, classes, sources, versions.
+
+    Example:
+
+        avbuild inspect data/demo-av
+    """
+    from avbuild.inspect_data_set import describe
+    from avbuild.storage import Folder
+
+    describe(Folder(folder))
+
+
+@app.command(name="list")
+def list_builders() -> None:
+    """Show the data sets that can be made, what each needs and its licence."""
+    from avbuild.inspect_data_set import list_builders as show
+
+    show()
+
+
+@app.command()
+def scenarios(
+    manifest: Annotated[str | None, typer.Argument(help="A manifest, to show its scenarios too.")] = None,
+) -> None:
+    """Show every corruption with its strengths, and the scenarios of a manifest.
+
+    Example:
+
+        avbuild scenarios manifests/demo.yaml
+    """
+    from avbuild.inspect_data_set import list_corruptions
+
+    list_corruptions(manifest)
+
+
+def main() -> None:
+    """Run a command; what the user can put right is one message, not a traceback."""
+    try:
+        app()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("stopped; the same command finishes the rest", file=sys.stderr)
+        sys.exit(130)

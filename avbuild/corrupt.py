@@ -1,0 +1,121 @@
+"""`avbuild corrupt`: write the shards of scenarios beside the clean ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from avbuild.build_record import BuildRecord, Made, ScenarioRecord, library_versions, read_build, scenario_content
+from avbuild.card import write_card
+from avbuild.engines import run
+from avbuild.errors import UsageError, nearest
+from avbuild.manifest import CLEAN, Manifest
+from avbuild.manifest_file import FILE_NAME as MANIFEST
+from avbuild.manifest_file import dump_manifest, load_manifest
+from avbuild.progress import progress_bar
+from avbuild.samples import Split
+from avbuild.scenarios import at_severity, condition
+from avbuild.seeding import digest
+from avbuild.shard_jobs import CorruptJob, write_corrupted
+from avbuild.shards import ShardRecord
+from avbuild.storage import Folder
+
+
+@dataclass(frozen=True, slots=True)
+class Corruptions:
+    """What was asked for."""
+
+    scenarios: tuple[str, ...]
+    splits: tuple[Split, ...] = ("test",)
+    severity: int | None = None
+    seed: int | None = None
+    manifest: str | None = None  # in place of the data set's own
+
+
+def plan_corruptions(folder: Folder, asked: Corruptions) -> tuple[BuildRecord, Manifest, list[str]]:
+    """The data set's record, its manifest with the scenarios asked for in it, and their names.
+
+    An override makes a scenario of its own: D at severity 5 is `D-severity5`, and draws as D does.
+    """
+    build = read_build(folder)
+    own = load_manifest(folder.path(MANIFEST))
+    given = load_manifest(asked.manifest) if asked.manifest else own
+    _check(build, given, asked, asked.manifest or folder.path(MANIFEST))
+    scenarios, names = dict(own.scenarios), []
+    for name in asked.scenarios:
+        scenario, variant = given.scenarios[name], name
+        seed = given.scenario_seed(name) if asked.seed is None else asked.seed
+        if asked.severity is not None:
+            scenario, variant = at_severity(scenario, name, asked.severity), f"{variant}-severity{asked.severity}"
+        if asked.seed is not None:
+            variant = f"{variant}-seed{asked.seed}"
+            scenario = scenario.model_copy(update={"draws_as": scenario.draws_as or name})
+        scenarios[variant] = scenario.model_copy(update={"seed": None if seed == own.seed else seed})
+        names.append(variant)
+    return build, own.model_copy(update={"dataset": ".", "scenarios": scenarios}), names
+
+
+def _check(build: BuildRecord, manifest: Manifest, asked: Corruptions, origin: str) -> None:
+    problems = []
+    for name in asked.scenarios:
+        if name == CLEAN:
+            problems.append(f"{CLEAN} is the clean data: avbuild make wrote it")
+        elif name not in manifest.scenarios:
+            known = [other for other in manifest.scenarios if other != CLEAN]
+            problems.append(f'no scenario "{name}"{nearest(name, known)}; {origin} has {", ".join(known)}')
+    there = build.scenarios[CLEAN].splits
+    problems += [f"no {split} split; it has {', '.join(there)}" for split in asked.splits if split not in there]
+    if problems:
+        raise UsageError(f"{build.name}: " + "; ".join(problems))
+
+
+def corrupt_data_set(
+    folder: Folder, build: BuildRecord, manifest: Manifest, names: Sequence[str], splits: Sequence[Split], workers: int
+) -> BuildRecord:
+    """Write the shards of each scenario, then manifest, card and `build.json`. Finished shards are kept."""
+    folder.remove_abandoned()
+    jobs = {
+        job: (name, split) for name in names for split in splits for job in _jobs(folder, build, manifest, name, split)
+    }
+    records: dict[tuple[str, str], list[ShardRecord]] = {}
+    with progress_bar("corrupting", sum(len(names) * build.scenarios[CLEAN].splits[s].rows for s in splits)) as advance:
+        for job, record in run(write_corrupted, list(jobs), workers):
+            records.setdefault(jobs[job], []).append(record)
+            advance(record.rows)
+    scenarios = dict(build.scenarios)
+    for name in names:
+        scenarios[name] = _record(manifest, name, build.scenarios.get(name), records)
+    build = build.model_copy(update={"scenarios": scenarios, "versions": library_versions()})
+    folder.write(MANIFEST, dump_manifest(manifest).encode())
+    write_card(folder, build, manifest)
+    build.write(folder)
+    return build
+
+
+def _jobs(folder: Folder, build: BuildRecord, manifest: Manifest, name: str, split: Split) -> list[CorruptJob]:
+    scenario_hash = manifest.scenario_hash(name)
+    return [
+        CorruptJob(
+            folder=folder.url,
+            source=shard.file,
+            name=f"{name}/{shard.file.split('/', 1)[1]}",
+            classes=build.classes,
+            condition=condition(manifest, name),
+            job=digest(shard.content, scenario_hash),
+            scenario_hash=scenario_hash,
+        )
+        for shard in build.scenarios[CLEAN].splits[split].shards
+    ]
+
+
+def _record(
+    manifest: Manifest, name: str, before: ScenarioRecord | None, records: dict[tuple[str, str], list[ShardRecord]]
+) -> ScenarioRecord:
+    """What is on disk for a scenario now: splits written earlier under the same hash stay."""
+    scenario_hash = manifest.scenario_hash(name)
+    splits = dict(before.splits) if before and before.hash == scenario_hash else {}
+    for (scenario, split), shards in records.items():
+        if scenario == name:
+            ordered = tuple(sorted(shards, key=lambda shard: shard.file))
+            splits[split] = Made(rows=sum(shard.rows for shard in ordered), shards=ordered)  # type: ignore[index]
+    return ScenarioRecord(
+        seed=manifest.scenario_seed(name), hash=scenario_hash, content=scenario_content(splits.values()), splits=splits
+    )

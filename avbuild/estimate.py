@@ -1,0 +1,73 @@
+"""`--dry-run`: what would be written, and how large, from a few samples carried out in memory."""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from avbuild.build_record import BuildRecord
+from avbuild.make import Prepared
+from avbuild.manifest import CLEAN, Manifest
+from avbuild.media import encode_audio, read_audio
+from avbuild.pairing import Pair
+from avbuild.samples import SPLITS, Clip, Split
+from avbuild.scenarios import condition
+from avbuild.seeding import digest
+from avbuild.shard_jobs import corrupt_sample
+from avbuild.shards import Sample, read_samples
+from avbuild.storage import Folder
+
+Item = TypeVar("Item", Clip, Pair)
+
+TRIED = 32  # samples carried out
+OVERHEAD = 400  # bytes a row of ids, labels and Parquet
+
+
+def estimate_make(prepared: Prepared, folder: Folder) -> str:
+    """Counts by split and class, and the disk the clean data set will take."""
+    pairs = prepared.pairs
+    clips = {pair.clip.id: pair.clip for pair in pairs}
+    sound = _mean([len(encode_audio(read_audio(clip.media.read()))) for clip in _some(clips.values())])
+    picture = _mean([len(pair.picture.media.read()) for pair in _some(pairs)])
+    size = len(clips) * sound + len(pairs) * (picture + OVERHEAD)
+    counts = ", ".join(f"{sum(p.split == split for p in pairs):,} {split}" for split in SPLITS)
+    lines = [
+        f"{prepared.builder.name}: {len(pairs):,} pairs ({counts}) from {len(clips):,} clips and "
+        f"{len({p.picture.id for p in pairs}):,} pictures",
+        f"would write about {size / 1e6:,.0f} MB to {folder}; each clip is stored once",
+    ]
+    lines += [
+        f"{name}: served by {', '.join(m.partners)}" + (" (by class index, no class fits)" if m.by_index else "")
+        for name, m in prepared.material.match.items()
+    ]
+    return "\n".join([*lines, f"left out: {len(prepared.left_out):,} files", "dry run: nothing was written"])
+
+
+def estimate_corrupt(
+    folder: Folder, build: BuildRecord, manifest: Manifest, names: Sequence[str], splits: Sequence[Split]
+) -> str:
+    """Rows, ops and the disk each scenario will take."""
+    lines = []
+    for name in names:
+        plans = manifest.scenarios[name].as_yaml()
+        rows = sum(build.scenarios[CLEAN].splits[split].rows for split in splits)
+        size = rows * _corrupted_size(folder, build, manifest, name, splits[0])
+        lines.append(f"{name}: {rows:,} rows ({', '.join(splits)}), about {size / 1e6:,.0f} MB, {plans}")
+    return "\n".join([*lines, "dry run: nothing was written"])
+
+
+def _corrupted_size(folder: Folder, build: BuildRecord, manifest: Manifest, name: str, split: Split) -> float:
+    rows = read_samples(folder.read(build.scenarios[CLEAN].splits[split].shards[0].file))
+    tried = [corrupt_sample(sample, condition(manifest, name)) for sample, _ in zip(rows, range(TRIED), strict=False)]
+    distinct: set[bytes] = {cell["bytes"] for sample in tried for cell in _cells(sample)}
+    return sum(map(len, distinct)) / len(tried) + OVERHEAD
+
+
+def _cells(sample: Sample) -> list[dict[str, bytes]]:
+    return [{"bytes": cell["bytes"]} for cell in (sample["audio"], sample["image"]) if cell is not None]
+
+
+def _some(items: Iterable[Item]) -> list[Item]:
+    return sorted(items, key=lambda item: digest("estimate", item.id))[:TRIED]
+
+
+def _mean(sizes: Sequence[int]) -> float:
+    return sum(sizes) / len(sizes)

@@ -1,0 +1,74 @@
+"""What `avbuild inspect`, `list` and `scenarios` print."""
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from avbuild.build_record import read_build
+from avbuild.builders import BUILDERS
+from avbuild.corruptions import CORRUPTIONS
+from avbuild.manifest_file import load_manifest
+from avbuild.storage import Folder
+
+
+def describe(folder: Folder) -> None:
+    """Print a data set's scenarios, classes, sources and versions."""
+    build = read_build(folder)
+    console = Console()
+    console.print(f"[bold]{build.title}[/] in {folder}: {build.clips:,} clips, {build.pictures:,} pictures")
+    console.print(f"split: {build.split}" + ("  [bold red]leaky split[/]" if build.leaky else ""))
+    table = Table("scenario", "split", "rows", "recordings", "audio missing", "image missing", "MB", "content hash")
+    for name, record in build.scenarios.items():
+        for split, made in record.splits.items():
+            size = sum(shard.bytes for shard in made.shards) / 1e6
+            table.add_row(
+                name,
+                split,
+                f"{made.rows:,}",
+                f"{build.groups[split]:,}",
+                f"{made.missing['audio']:,}",
+                f"{made.missing['image']:,}",
+                f"{size:,.1f}",
+                record.content[:12],
+            )
+    console.print(table)
+    splits = list(build.per_class)
+    classes = Table("class", *splits, "served by")
+    for name in build.classes:
+        match = build.pairing.get(name)
+        served = "same id" if match is None else ", ".join(match.partners) + (" (by index)" if match.by_index else "")
+        classes.add_row(name, *(f"{build.per_class[split][name]:,}" for split in splits), served)
+    console.print(classes)
+    for source in build.sources:
+        console.print(f"{source.role}: {source.name}, {source.files:,} files, {source.licence}", soft_wrap=True)
+    for note in build.notes:
+        console.print(f"note: {note}", soft_wrap=True)
+    if build.left_out:
+        console.print(f"{len(build.left_out):,} files left out: {folder.path('build.json')} names them")
+    versions = ", ".join(f"{name} {version}" for name, version in build.versions.items())
+    console.print(f"built with {versions}", soft_wrap=True)
+
+
+def list_builders() -> None:
+    """Print the data sets that can be made."""
+    table = Table("data set", "needs", "licence")
+    for builder in BUILDERS.values():
+        table.add_row(builder.name, builder.needs, builder.licence)
+    Console().print(table)
+
+
+def list_corruptions(manifest: str | None) -> None:
+    """Print every corruption with its strengths, and the scenarios of a manifest."""
+    console = Console()
+    table = Table("modality", "corruption", "what it does", "parameter", "severity 1 to 5", "pictures under 64 px")
+    for modality, corruptions in CORRUPTIONS.items():
+        for c in corruptions.values():
+            small = "" if c.small_severities == c.severities else ", ".join(f"{x:g}" for x in c.small_severities)
+            levels = ", ".join(f"{x:g}" for x in c.severities)
+            table.add_row(modality, c.name, c.summary, c.parameter, levels, small)
+    table.add_row("any", "missing", "The modality is absent.", "missing_rate", "0.1, 0.3, 0.5, 0.7, 0.9", "")
+    console.print(table)
+    if manifest is not None:
+        for name, scenario in load_manifest(manifest).scenarios.items():
+            plan = yaml.safe_dump(scenario.as_yaml(), default_flow_style=True, sort_keys=False, width=10_000).strip()
+            console.print(f"[bold]{name}[/]  {'clean' if plan == '{}' else plan}", soft_wrap=True, highlight=False)

@@ -1,0 +1,83 @@
+"""Files of a data set, on disk or behind any fsspec URL. A file is there whole or not at all."""
+
+import os
+from pathlib import Path
+
+import fsspec
+
+
+class Folder:
+    """A folder that is read and written by relative names.
+
+    url: a local path or any fsspec URL.
+    """
+
+    def __init__(self, url: str | Path) -> None:
+        self.url = str(url).rstrip("/") or "/"
+        self._fs, self._root = fsspec.url_to_fs(self.url)
+        self._local = "file" in self._fs.protocol
+
+    def __str__(self) -> str:
+        return self.url
+
+    def path(self, name: str) -> str:
+        """The name with the folder before it, for messages."""
+        return f"{self.url}/{name}"
+
+    def read(self, name: str) -> bytes:
+        """All bytes of a file.  Raises FileNotFoundError."""
+        return bytes(self._fs.cat_file(self._full(name)))
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file or folder of that name."""
+        return bool(self._fs.exists(self._full(name)))
+
+    def names(self) -> list[str]:
+        """All files below, sorted; unfinished ones are not among them."""
+        if not self._fs.exists(self._root):
+            return []
+        prefix = self._root.rstrip("/") + "/"
+        found = (str(path).removeprefix(prefix) for path in self._fs.find(self._root))
+        return sorted(name for name in found if not name.rsplit("/", 1)[-1].startswith(".partial-"))
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file so that no reader and no crash ever sees half of it."""
+        full = self._full(name)
+        if not self._local:  # object stores make an object visible when its upload completes
+            self._fs.pipe_file(full, data)
+            return
+        target = Path(full)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".partial-{os.getpid()}-{target.name}")
+        try:
+            with partial.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        self._fs.rm_file(self._full(name))
+
+    def remove_abandoned(self) -> None:
+        """Remove what killed writers left behind; those of living processes stay."""
+        for path in self._fs.find(self._root) if self._local and self._fs.exists(self._root) else ():
+            name = Path(path).name
+            if name.startswith(".partial-") and not _alive(int(name.split("-")[1])):
+                Path(path).unlink(missing_ok=True)
+
+    def _full(self, name: str) -> str:
+        return f"{self._root.rstrip('/')}/{name}"
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,146 @@
+"""`avbuild verify`: recompute every hash, and check card, manifest, splits and groups against `build.json`."""
+
+import hashlib
+import io
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from avbuild.build_record import BuildRecord, library_versions, read_build, scenario_content
+from avbuild.card import FILE_NAME as CARD
+from avbuild.card import render_card
+from avbuild.manifest import CLEAN
+from avbuild.manifest_file import FILE_NAME as MANIFEST
+from avbuild.manifest_file import load_manifest
+from avbuild.progress import progress_bar
+from avbuild.samples import SPLITS, Split
+from avbuild.shards import Sample, ShardRecord, content_hash, read_samples
+from avbuild.splits import Row, shared_groups
+from avbuild.storage import Folder
+
+
+def verify(folder: Folder) -> tuple[BuildRecord, list[str], list[str]]:
+    """The record, what is wrong, and what is only worth knowing.  Raises UserError where there is no data set."""
+    build = read_build(folder)
+    problems = [*_files(folder, build), *_manifest_and_card(folder, build)]
+    rows: list[Row] = []
+    shards = [
+        (name, split, shard)
+        for name, record in build.scenarios.items()
+        for split, made in record.splits.items()
+        for shard in made.shards
+    ]
+    with progress_bar("verifying", len(shards)) as advance:
+        for scenario, split, shard in shards:
+            samples, found = _shard(folder, build, scenario, shard)
+            problems += found
+            if scenario == CLEAN:
+                rows += [Row(s["id"], build.classes[s["label"]], s["group"], s["fold"], split) for s in samples]
+            advance()
+    problems += _splits(rows, build)
+    problems += [
+        f"scenario {name}: its content hash is not that of its shards"
+        for name, record in build.scenarios.items()
+        if record.content != scenario_content(record.splits.values())
+    ]
+    return build, problems, _version_notes(build)
+
+
+def _files(folder: Folder, build: BuildRecord) -> Iterator[str]:
+    listed = {
+        shard.file for record in build.scenarios.values() for made in record.splits.values() for shard in made.shards
+    }
+    for name in folder.names():
+        if name.endswith(".parquet") and name not in listed:
+            yield f"{folder.path(name)}: not in build.json (left by another build?)"
+
+
+def _shard(folder: Folder, build: BuildRecord, scenario: str, shard: ShardRecord) -> tuple[list[Sample], list[str]]:
+    """The rows without their media, and what is wrong with the shard."""
+    path = folder.path(shard.file)
+    try:
+        data = folder.read(shard.file)
+    except FileNotFoundError:
+        return [], [f"{path}: missing"]
+    if hashlib.sha256(data).hexdigest() != shard.sha256:
+        size = f", {len(data):,} bytes instead of {shard.bytes:,}" if len(data) != shard.bytes else ""
+        return [], [
+            f"{path}: its bytes are not those that were written (sha256 differs{size}); {_again(build, scenario)}"
+        ]
+    try:
+        samples = list(read_samples(data))
+        marked = (pq.read_schema(io.BytesIO(data)).metadata or {}).get(b"avbuild.scenario", b"").decode()
+    except (pa.ArrowException, OSError) as error:
+        return [], [f"{path}: unreadable ({error}); {_again(build, scenario)}"]
+    problems = []
+    if len(samples) != shard.rows or content_hash(samples) != shard.content:
+        problems.append(f"{path}: its rows are not those that were written (content hash differs)")
+    if marked != build.scenarios[scenario].hash:
+        problems.append(f"{path}: was written for another scenario spec than build.json names")
+    for sample in samples:
+        problems += [f"{path}: {sample['id']}: {what}" for what in _row(sample, len(build.classes))]
+        sample["audio"] = sample["image"] = None
+    return samples, problems
+
+
+def _row(sample: Sample, classes: int) -> Iterator[str]:
+    if not 0 <= sample["label"] < classes:
+        yield f"label {sample['label']} is outside 0 to {classes - 1}"
+    for cell, missing, name in (
+        (sample["audio"], sample["audio_missing"], "audio"),
+        (sample["image"], sample["image_missing"], "image"),
+    ):
+        if (cell is None) != missing:
+            yield f"{name}_missing is {missing}, but {name} is {'null' if cell is None else 'there'}"
+
+
+def _again(build: BuildRecord, scenario: str) -> str:
+    command = f"avbuild make {build.builder}" if scenario == CLEAN else f"avbuild corrupt --scenario {scenario}"
+    return f"remove it and run {command} again"
+
+
+def _manifest_and_card(folder: Folder, build: BuildRecord) -> Iterator[str]:
+    manifest = load_manifest(folder.path(MANIFEST))
+    for name, record in build.scenarios.items():
+        if name not in manifest.scenarios:
+            yield f"{folder.path(MANIFEST)}: scenario {name} is on disk but not in the manifest"
+        elif manifest.scenario_hash(name) != record.hash:
+            yield (
+                f"{folder.path(MANIFEST)}: scenario {name} on disk was made with another spec, seed or op version; "
+                f"run avbuild corrupt --scenario {name} again"
+            )
+    try:
+        card = folder.read(CARD).decode()
+    except FileNotFoundError:
+        yield f"{folder.path(CARD)}: missing"
+        return
+    if all(name in manifest.scenarios for name in build.scenarios) and card != render_card(build, manifest):
+        yield f"{folder.path(CARD)}: does not say what build.json says"
+
+
+def _splits(rows: list[Row], build: BuildRecord) -> Iterator[str]:
+    seen: dict[str, Split] = {}
+    for row in rows:
+        if row.id in seen:
+            yield f"id {row.id} stands twice, in {seen[row.id]} and {row.split}"
+        seen[row.id] = row.split or "train"
+    if not build.leaky:
+        for group, splits in shared_groups(rows).items():
+            yield f"recording {group} leaks: it stands in {' and '.join(splits)}"
+    for split in SPLITS:
+        groups = {row.group for row in rows if row.split == split}
+        if rows and len(groups) != build.groups.get(split, 0):
+            yield f"{split}: {len(groups)} recordings, but build.json says {build.groups.get(split, 0)}"
+
+
+def _version_notes(build: BuildRecord) -> list[str]:
+    here = library_versions()
+    differing = [
+        f"{name} {there} (here {here.get(name)})" for name, there in build.versions.items() if here.get(name) != there
+    ]
+    return (
+        [f"built with other versions: {', '.join(differing)}; rebuilding here may give other bytes"]
+        if differing
+        else []
+    )

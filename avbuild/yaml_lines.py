@@ -1,0 +1,62 @@
+"""YAML that remembers its lines and refuses duplicate keys, so that an error can point at what was written."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+Path = tuple[str | int, ...]  # ("scenarios", "A", "audio", "any_of", 1)
+
+
+@dataclass
+class Document:
+    """Parsed YAML: the data, the line of every value, and what was already wrong with it."""
+
+    data: Any = None
+    lines: dict[Path, int] = field(default_factory=dict)
+    problems: list[tuple[Path, str]] = field(default_factory=list)
+
+    def line(self, path: Path) -> int:
+        """Line of a value, or of the nearest thing around it that was written."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+
+def parse(text: str) -> Document:
+    """Parse one YAML document.  Syntax errors and duplicate keys are collected, not raised."""
+    document = Document()
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        document.data = None if node is None else _build(loader, node, (), document)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        document.lines[()] = mark.line + 1 if mark else 1
+        document.problems.append(((), f"not YAML: {error.problem or error}"))
+    except yaml.YAMLError as error:
+        document.problems.append(((), f"not YAML: {error}"))
+    return document
+
+
+def _build(loader: yaml.SafeLoader, node: yaml.Node, path: Path, document: Document) -> Any:
+    document.lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.SequenceNode):
+        return [_build(loader, child, (*path, index), document) for index, child in enumerate(node.value)]
+    if not isinstance(node, yaml.MappingNode):
+        return loader.construct_object(node, deep=True)
+    mapping: dict[Any, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str | int | float | bool):
+            document.problems.append((path, f"a key must be a word, not {key!r}"))
+            continue
+        place = (*path, str(key))
+        if str(key) in mapping:
+            first = document.line(place)
+            document.lines[place] = key_node.start_mark.line + 1
+            document.problems.append((place, f"duplicate key, first given in line {first}"))
+            continue
+        document.lines[place] = key_node.start_mark.line + 1
+        mapping[str(key)] = _build(loader, value_node, place, document)
+    return mapping
