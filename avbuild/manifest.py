@@ -135,7 +135,7 @@ class Plan(Frozen):
     def _complete(self) -> "Plan":
         if self.any_of and self.chain:
             raise ValueError("any_of and chain exclude each other")
-        if not (self.any_of or self.chain or self.missing_rate):
+        if not (self.any_of or self.chain or "missing_rate" in self.model_fields_set):
             raise ValueError("needs any_of, chain or missing_rate")
         for op in (*self.any_of, *self.chain):
             if op.level is None and op.severity is None and self.severity is None:
@@ -149,7 +149,7 @@ class Plan(Frozen):
         plan: dict[str, Any] = {key: [op.as_yaml() for op in ops] for key, ops in self._ops_by_key() if ops}
         if self.severity is not None:
             plan["severity"] = self.severity
-        if self.missing_rate:
+        if self.missing_rate or not plan:
             plan["missing_rate"] = self.missing_rate
         return plan
 

@@ -36,7 +36,7 @@ def grouped(rows: Sequence[Row], seed: int, fractions: Mapping[Split, float] = F
     need = {(split, label): fraction * total[label] for label in total for split, fraction in fractions.items()}
     home: dict[str, Split] = {}
     for group in sorted(members, key=lambda group: digest(seed, "split", group)):
-        label = members[group].most_common(1)[0][0]
+        label = max(sorted(members[group]), key=members[group].__getitem__)
         home[group] = max(fractions, key=lambda split: need[split, label])
         for label, count in members[group].items():
             need[home[group], label] -= count
