@@ -1,6 +1,7 @@
 """`avbuild corrupt`: write the shards of scenarios beside the clean ones."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from avbuild.build_record import BuildRecord, Made, ScenarioRecord, library_versions, read_build, scenario_content
@@ -72,18 +73,22 @@ def corrupt_data_set(
 ) -> BuildRecord:
     """Write the shards of each scenario, then manifest, card and `build.json`. Finished shards are kept."""
     folder.remove_abandoned()
-    jobs = {
-        job: (name, split) for name in names for split in splits for job in _jobs(folder, build, manifest, name, split)
-    }
-    records: dict[tuple[str, str], list[ShardRecord]] = {}
-    with progress_bar("corrupting", sum(len(names) * build.scenarios[CLEAN].splits[s].rows for s in splits)) as advance:
-        for job, record in run(write_corrupted, list(jobs), workers):
-            records.setdefault(jobs[job], []).append(record)
-            advance(record.rows)
-    scenarios = dict(build.scenarios)
+    home: dict[str, tuple[str, Split]] = {}  # shard -> the scenario and split it belongs to
+    jobs = []
     for name in names:
-        scenarios[name] = _record(manifest, name, build.scenarios.get(name), records)
-    build = build.model_copy(update={"scenarios": scenarios, "versions": library_versions()})
+        for split in splits:
+            new = _jobs(folder, build, manifest, name, split)
+            jobs += new
+            home |= {job.name: (name, split) for job in new}
+    records: dict[tuple[str, Split], list[ShardRecord]] = defaultdict(list)
+    with progress_bar("corrupting", len(names) * sum(build.scenarios[CLEAN].splits[s].rows for s in splits)) as advance:
+        for job, record in run(write_corrupted, jobs, workers):
+            records[home[job.name]].append(record)
+            advance(record.rows)
+    made = {name: _record(manifest, name, build.scenarios.get(name), records) for name in names}
+    on_disk = {**build.scenarios, **made}
+    ordered = {name: on_disk[name] for name in (*manifest.scenarios, *on_disk) if name in on_disk}
+    build = build.model_copy(update={"scenarios": ordered, "versions": library_versions()})
     folder.write(MANIFEST, dump_manifest(manifest).encode())
     write_card(folder, build, manifest)
     build.write(folder)
@@ -107,7 +112,7 @@ def _jobs(folder: Folder, build: BuildRecord, manifest: Manifest, name: str, spl
 
 
 def _record(
-    manifest: Manifest, name: str, before: ScenarioRecord | None, records: dict[tuple[str, str], list[ShardRecord]]
+    manifest: Manifest, name: str, before: ScenarioRecord | None, records: Mapping[tuple[str, Split], list[ShardRecord]]
 ) -> ScenarioRecord:
     """What is on disk for a scenario now: splits written earlier under the same hash stay."""
     scenario_hash = manifest.scenario_hash(name)
@@ -115,7 +120,7 @@ def _record(
     for (scenario, split), shards in records.items():
         if scenario == name:
             ordered = tuple(sorted(shards, key=lambda shard: shard.file))
-            splits[split] = Made(rows=sum(shard.rows for shard in ordered), shards=ordered)  # type: ignore[index]
+            splits[split] = Made(rows=sum(shard.rows for shard in ordered), shards=ordered)
     return ScenarioRecord(
         seed=manifest.scenario_seed(name), hash=scenario_hash, content=scenario_content(splits.values()), splits=splits
     )

@@ -15,8 +15,10 @@ def describe(folder: Folder) -> None:
     """Print a data set's scenarios, classes, sources and versions."""
     build = read_build(folder)
     console = Console()
-    console.print(f"[bold]{build.title}[/] in {folder}: {build.clips:,} clips, {build.pictures:,} pictures")
-    console.print(f"split: {build.split}" + ("  [bold red]leaky split[/]" if build.leaky else ""))
+    console.print(
+        f"[bold]{build.title}[/] in {folder}: {build.clips:,} clips, {build.pictures:,} pictures", soft_wrap=True
+    )
+    console.print(f"split: {build.split}" + ("  [bold red]leaky split[/]" if build.leaky else ""), soft_wrap=True)
     table = Table("scenario", "split", "rows", "recordings", "audio missing", "image missing", "MB", "content hash")
     for name, record in build.scenarios.items():
         for split, made in record.splits.items():

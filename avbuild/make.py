@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from avbuild.build_record import FILE_NAME as BUILD
 from avbuild.build_record import (
     BuildRecord,
     LeftOut,
@@ -23,9 +24,9 @@ from avbuild.check import Checked, check
 from avbuild.default_manifest import default_manifest
 from avbuild.engines import run
 from avbuild.errors import UserError
-from avbuild.manifest import CLEAN
+from avbuild.manifest import CLEAN, Manifest
 from avbuild.manifest_file import FILE_NAME as MANIFEST
-from avbuild.manifest_file import dump_manifest
+from avbuild.manifest_file import dump_manifest, load_manifest
 from avbuild.pairing import Pair, shard_order
 from avbuild.progress import progress_bar
 from avbuild.samples import SPLITS, Clip, Picture, Problem, Split
@@ -111,10 +112,9 @@ def write(prepared: Prepared, folder: Folder, workers: int) -> BuildRecord:
     """
     recipe, sources = _recipe(prepared), _sources(prepared)
     job = digest(recipe, [source.sha256 for source in sources], [str(problem) for problem in prepared.left_out])
-    if folder.exists("build.json"):
-        _same_or_refuse(read_build(folder), job, recipe, folder)
+    corrupted = _corrupted_already(folder, job, recipe)
     folder.remove_abandoned()
-    manifest = default_manifest(prepared.builder.name, dataset=".", seed=prepared.options.seed)
+    manifest = _manifest(prepared, folder)
     clean_hash = manifest.scenario_hash(CLEAN)
     jobs = [
         CleanJob(folder.url, name, tuple(pairs), prepared.material.classes, digest(job, name), clean_hash)
@@ -123,28 +123,37 @@ def write(prepared: Prepared, folder: Folder, workers: int) -> BuildRecord:
     records = _run(jobs, workers, len(prepared.pairs))
     made = {split: _made(records, split) for split in SPLITS if any(pair.split == split for pair in prepared.pairs)}
     clean = ScenarioRecord(seed=manifest.seed, hash=clean_hash, content=scenario_content(made.values()), splits=made)
-    for stale in set(folder.names()) & {name for name in folder.names() if name.startswith(f"{CLEAN}/")} - set(records):
-        folder.remove(stale)
-    build = _build_record(prepared, recipe, sources, job, clean)
-    if not folder.exists(MANIFEST):
-        folder.write(MANIFEST, dump_manifest(manifest).encode())
+    for name in folder.names():
+        if name.startswith(f"{CLEAN}/") and name not in records:  # of an unfinished build with other options
+            folder.remove(name)
+    build = _build_record(prepared, recipe, sources, job, {CLEAN: clean, **corrupted})
+    folder.write(MANIFEST, dump_manifest(manifest).encode())
     write_card(folder, build, manifest)
     build.write(folder)  # last: its presence says that the data set is whole
     return build
 
 
-def _same_or_refuse(existing: BuildRecord, job: str, recipe: Mapping[str, object], folder: Folder) -> None:
+def _corrupted_already(folder: Folder, job: str, recipe: Mapping[str, object]) -> dict[str, ScenarioRecord]:
+    """The corrupted scenarios of a finished data set that is the same as this one; a different one is not touched."""
+    if not folder.exists(BUILD):
+        return {}
+    existing = read_build(folder)
     if existing.job == job:
-        return
+        return {name: record for name, record in existing.scenarios.items() if name != CLEAN}
     differs = [
         f"{key}: {existing.recipe.get(key)} there, {value} asked for"
         for key, value in recipe.items()
         if existing.recipe.get(key) != value
     ]
     reason = "; ".join(differs) or "its sources had other bytes"
-    raise UserError(
-        f"{folder}: holds another build ({reason}). Remove the folder, or choose another place with --out or --name"
-    )
+    raise UserError(f"{folder}: holds another build ({reason}). Remove the folder, or choose another place with --out")
+
+
+def _manifest(prepared: Prepared, folder: Folder) -> Manifest:
+    """The data set's own manifest: as the user may have extended it, or the default."""
+    if folder.exists(BUILD) and folder.exists(MANIFEST):
+        return load_manifest(folder.path(MANIFEST)).model_copy(update={"dataset": "."})
+    return default_manifest(prepared.builder.name, dataset=".", seed=prepared.options.seed)
 
 
 def _shards(pairs: Sequence[Pair]) -> list[tuple[str, list[Pair]]]:
@@ -212,7 +221,7 @@ def _build_record(
     recipe: dict[str, str | int | bool | None],
     sources: Sequence[SourceRecord],
     job: str,
-    clean: ScenarioRecord,
+    scenarios: dict[str, ScenarioRecord],
 ) -> BuildRecord:
     pairs, classes = prepared.pairs, prepared.material.classes
     rows = [Row(pair.id, classes[pair.label], pair.clip.group, pair.clip.fold, pair.split) for pair in pairs]
@@ -240,7 +249,7 @@ def _build_record(
         notes=(*prepared.material.audio.notes, *prepared.material.pictures.notes, *_notes(prepared, rows)),
         left_out=tuple(LeftOut(path=_relative(p.path, options), what=p.what) for p in prepared.left_out),
         versions=library_versions(),
-        scenarios={CLEAN: clean},
+        scenarios=scenarios,
     )
 
 

@@ -1,0 +1,107 @@
+"""Download and unpack: resumable, checked, and never half done under the final name."""
+
+import hashlib
+import shutil
+import tarfile
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+from pathlib import Path
+from typing import BinaryIO
+
+from avbuild.errors import UserError
+from avbuild.progress import byte_bar
+
+CHUNK = 1 << 20
+TIMEOUT = 60  # seconds without a byte
+
+
+def fetch(url: str, target: Path, md5: str | None, by_hand: str) -> Path:
+    """Download to `target` by way of `target.part`, going on where an earlier attempt stopped.
+
+    md5: of the whole file.  by_hand: what the user can do instead, for the error.  Raises UserError.
+    """
+    part = target.with_name(target.name + ".part")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _download(url, part)
+    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        reason = getattr(error, "reason", None) or error
+        kept = f" {part.stat().st_size:,} bytes are kept in {part} and will be continued." if part.exists() else ""
+        raise UserError(f"{url}: download failed ({reason}).{kept} {by_hand}") from error
+    if md5:
+        check_md5(part, md5)
+    part.replace(target)
+    return target
+
+
+def _download(url: str, part: Path) -> None:
+    have = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        response = urllib.request.urlopen(request, timeout=TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and have:  # nothing beyond what is there: it was complete
+            return
+        raise
+    with response:
+        continued = response.status == 206
+        length = response.headers.get("Content-Length")
+        total = int(length) + (have if continued else 0) if length else None
+        with part.open("ab" if continued else "wb") as file:
+            _copy(response, file, part.name.removesuffix(".part"), have if continued else 0, total)
+    if total is not None and part.stat().st_size < total:
+        raise ConnectionError(f"connection closed at {part.stat().st_size:,} of {total:,} bytes")
+
+
+def _copy(source: BinaryIO, target: BinaryIO, name: str, have: int, total: int | None) -> None:
+    with byte_bar(name, have, total) as advance:
+        while chunk := source.read(CHUNK):
+            target.write(chunk)
+            advance(len(chunk))
+
+
+def check_md5(path: Path, expected: str) -> None:
+    """Compare a file with its published checksum; a wrong one is removed.  Raises UserError."""
+    found = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as file, byte_bar(f"md5 {path.name}", 0, path.stat().st_size) as advance:
+        while chunk := file.read(CHUNK):
+            found.update(chunk)
+            advance(len(chunk))
+    if found.hexdigest() != expected:
+        wrong = path.with_name(path.name + ".wrong")
+        path.replace(wrong)
+        raise UserError(
+            f"{path}: md5 is {found.hexdigest()}, expected {expected}; it was set aside as {wrong.name}. "
+            "Run the same command again to download it anew"
+        )
+
+
+def unpack(archive: Path, into: Path, expect: str) -> Path:
+    """Unpack so that `into/expect` is there whole or not at all.  Members that would land outside are refused."""
+    with tempfile.TemporaryDirectory(dir=into, prefix=f".unpacking-{expect}-") as name:
+        staging = Path(name)
+        try:
+            if zipfile.is_zipfile(archive):
+                _unzip(archive, staging)
+            else:
+                with tarfile.open(archive) as tar:
+                    tar.extractall(staging, filter="data")
+        except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+            raise UserError(
+                f"{archive}: cannot be unpacked ({error}); remove it and run the same command again"
+            ) from error
+        if not (staging / expect).is_dir():
+            there = ", ".join(sorted(path.name for path in staging.iterdir())[:8]) or "nothing"
+            raise UserError(f"{archive}: holds {there}, not {expect}/")
+        shutil.move(staging / expect, into / expect)
+    return into / expect
+
+
+def _unzip(archive: Path, staging: Path) -> None:
+    with zipfile.ZipFile(archive) as file:
+        for member in file.namelist():
+            if not (staging / member).resolve().is_relative_to(staging.resolve()):
+                raise zipfile.BadZipFile(f"{member} would land outside")
+        file.extractall(staging)

@@ -1,0 +1,44 @@
+"""ESC-50: 2,000 clips of 5 s, in fifty classes and five folds."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from avbuild.errors import UserError
+from avbuild.samples import AudioCorpus, Clip, Credit, LocalFile
+from avbuild.sources.urbansound8k import file_problem
+
+TABLE = Path("meta") / "esc50.csv"
+CREDIT = Credit(
+    name="ESC-50",
+    licence="CC BY-NC 3.0",
+    homepage="https://github.com/karolpiczak/ESC-50",
+    citation="K. J. Piczak: ESC: Dataset for Environmental Sound Classification, ACM MM 2015",
+)
+NOTE = "ESC-50's clips are band-limited in ways that depend on the class, which leaks labels a little."
+
+
+def is_esc50(root: Path) -> bool:
+    """Whether a folder has ESC-50's layout."""
+    return (root / TABLE).is_file()
+
+
+def read_esc50(root: Path, folds: Sequence[int] | None = None) -> AudioCorpus:
+    """Read `audio/*.wav` and `meta/esc50.csv`; a recording is a `src_file`.  folds: only these."""
+    with (root / TABLE).open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    needed = {"filename", "fold", "target", "category", "src_file"}
+    if not rows or not needed <= rows[0].keys():
+        raise UserError(f"{root / TABLE}: needs the columns {', '.join(sorted(needed))}, and rows")
+    classes = {int(row["target"]): row["category"] for row in rows}
+    clips, problems = [], []
+    for row in rows:
+        path = root / "audio" / row["filename"]
+        if folds is not None and int(row["fold"]) not in folds:
+            continue
+        if problem := file_problem(path):
+            problems.append(problem)
+        else:
+            clips.append(Clip(path.stem, row["category"], row["src_file"], int(row["fold"]), LocalFile(str(path))))
+    names = tuple(classes[target] for target in sorted(classes))
+    return AudioCorpus(CREDIT, names, tuple(clips), tuple(problems), (NOTE,))

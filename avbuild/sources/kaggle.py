@@ -1,0 +1,78 @@
+"""The release of UrbanSound8K-AV and CIFAR10-AV by Guo et al.: class folders, a picture and a sound of equal stem.
+
+L. Guo et al., IEEE TCDS 16(3), 2024.  Folds are not in it: they come back by joining stems to UrbanSound8K's table.
+"""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+from avbuild.errors import UserError
+from avbuild.samples import AudioCorpus, Clip, Credit, Picture, PictureCorpus, Problem
+from avbuild.sources.folders import read_audio_folder, read_picture_folder
+from avbuild.sources.urbansound8k import read_table
+
+SOUNDS = ("Dataset_v3_sound", "audio_dataset", "sound", "audio")
+PICTURES = ("Dataset_v3_vision", "image_dataset", "vision", "image")
+CREDIT = Credit(
+    name="Guo et al.",
+    licence="not stated; UrbanSound8K's sounds are CC BY-NC 3.0",
+    homepage="https://www.kaggle.com/datasets/lingyueguo/urbansound8k-av",
+    citation="L. Guo et al., IEEE Transactions on Cognitive and Developmental Systems 16(3), 2024",
+)
+
+
+def read_kaggle(root: Path, table: Path | None) -> tuple[AudioCorpus, PictureCorpus]:
+    """Sounds and pictures whose ids are equal where they belong together.
+
+    table: the official UrbanSound8K.csv, which gives recordings and folds back; None where it is not at hand.
+    """
+    audio, pictures = read_audio_folder(_inside(root, SOUNDS)), read_picture_folder(_inside(root, PICTURES))
+    clips = [replace(clip, id=id) for clip, id in zip(audio.clips, _ids([c.id for c in audio.clips]), strict=True)]
+    shown = [
+        replace(p, id=id) for p, id in zip(pictures.pictures, _ids([p.id for p in pictures.pictures]), strict=True)
+    ]
+    problems = [*audio.problems, *_alone(clips, shown, "picture")]
+    clips, wrong, notes = _with_folds(clips, table)
+    return (
+        AudioCorpus(CREDIT, audio.classes, tuple(clips), (*problems, *wrong), notes),
+        PictureCorpus(CREDIT, pictures.classes, tuple(shown), (*pictures.problems, *_alone(shown, clips, "clip"))),
+    )
+
+
+def _inside(root: Path, names: tuple[str, ...]) -> Path:
+    for name in names:
+        if (root / name).is_dir():
+            return root / name
+    there = ", ".join(sorted(path.name for path in root.iterdir())[:8]) if root.is_dir() else "no such folder"
+    raise UserError(
+        f"{root}: not the release by Guo et al.; looked for {' or '.join(names)}, found: {there or 'nothing'}"
+    )
+
+
+def _ids(paths: list[str]) -> list[str]:
+    """The stem, as UrbanSound8K calls its slices; with the class before it where stems are not unique."""
+    stems = Counter(path.rsplit("/", 1)[-1] for path in paths)
+    return paths if max(stems.values()) > 1 else [path.rsplit("/", 1)[-1] for path in paths]
+
+
+def _alone(items: list[Clip] | list[Picture], others: list[Clip] | list[Picture], other: str) -> list[Problem]:
+    there = {item.id for item in others}
+    return [Problem(item.media.name, f"no {other} with this stem") for item in items if item.id not in there]
+
+
+def _with_folds(clips: list[Clip], table: Path | None) -> tuple[list[Clip], list[Problem], tuple[str, ...]]:
+    if table is None:
+        note = "Folds are unknown: UrbanSound8K.csv was not at hand; recordings are taken from the file names."
+        return clips, [], (note,)
+    rows = {Path(row.file).stem: row for row in read_table(table)}
+    known, problems = [], []
+    for clip in clips:
+        row = rows.get(clip.id.rsplit("/", 1)[-1])
+        if row is None:
+            problems.append(Problem(clip.media.name, "not in UrbanSound8K.csv"))
+        elif row.label != clip.label:
+            problems.append(Problem(clip.media.name, f"lies in {clip.label}, but UrbanSound8K.csv says {row.label}"))
+        else:
+            known.append(replace(clip, group=row.recording, fold=row.fold))
+    return known, problems, ("Folds and recordings are recovered from UrbanSound8K.csv.",)
