@@ -1,0 +1,34 @@
+"""Backbones by name."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from avbuild.errors import UsageError, nearest
+from avbuild.manifest import Frozen
+from avtrain.backbones.base import Backbone
+from avtrain.backbones.dual import Dual, DualConfig
+from avtrain.backbones.tiny import Tiny, TinyConfig
+from avtrain.options import parse_options
+
+BACKBONES: Mapping[str, tuple[Callable[..., Backbone], type[Frozen]]] = {
+    "dual": (Dual, DualConfig),
+    "tiny": (Tiny, TinyConfig),
+}
+
+
+def backbone_config(name: str, options: Mapping[str, Any]) -> Frozen:
+    """The options of a backbone.  Raises UsageError that lists what is allowed."""
+    if name not in BACKBONES:
+        raise UsageError(f'no backbone "{name}"{nearest(name, BACKBONES)}; known: {", ".join(BACKBONES)}')
+    return parse_options(BACKBONES[name][1], options, f"backbone {name}")
+
+
+def build_backbone(name: str, options: Mapping[str, Any], weights: Mapping[str, Tensor] | None = None) -> Backbone:
+    """A backbone with its pretrained weights, or with `weights`, those of a run.  Raises UserError."""
+    config = backbone_config(name, options)
+    return BACKBONES[name][0](config, weights)
+
+
+__all__ = ["BACKBONES", "Backbone", "backbone_config", "build_backbone"]

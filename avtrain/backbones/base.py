@@ -1,0 +1,52 @@
+"""What a backbone is: a batch in, tokens per modality out, with places where prompts can enter."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from avtrain.batch import Batch
+
+
+@dataclass(frozen=True)
+class Frontend:
+    """What the data loader must prepare."""
+
+    audio_seconds: float
+    image_size: int
+
+
+class Backbone(nn.Module):
+    """Encoders, one a modality, of equal width.
+
+    Rows of an absent modality are encoded like any other; methods leave them out by `batch.present`.
+    """
+
+    modalities: tuple[str, ...] = ("audio", "image")
+    width: int
+    frontend: Frontend
+
+    def encoder(self, modality: str) -> "Encoder":
+        """The encoder of a modality."""
+        encoder = getattr(self, f"{modality}_encoder")
+        assert isinstance(encoder, Encoder)
+        return encoder
+
+    def encode(self, batch: Batch) -> dict[str, Tensor]:
+        """Tokens per modality, [B, N, D]."""
+        return {m: self.encoder(m)(batch.inputs[m]) for m in self.modalities}
+
+
+class Encoder(nn.Module):
+    """One modality: `embed`, where prompts may be put in front, then `transform`."""
+
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Patches or frames with their positions, [B, N, D]."""
+        raise NotImplementedError
+
+    def transform(self, tokens: Tensor) -> Tensor:
+        """The transformer and its last norm, [B, N, D] to [B, N, D]; N is free, so prompts may be among them."""
+        raise NotImplementedError
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Inputs to tokens, [B, N, D]."""
+        return self.transform(self.embed(inputs))

@@ -1,0 +1,107 @@
+"""A vision transformer with DINOv2's architecture, in the key layout of its Hugging Face original.
+
+Oquab et al.: DINOv2, TMLR 2024; Dosovitskiy et al., ICLR 2021.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from avtrain.backbones.base import Encoder
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention with separate query, key and value projections.  [B, N, D] to [B, N, D]."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.attention = nn.ModuleDict({name: nn.Linear(width, width) for name in ("query", "key", "value")})
+        self.output = nn.ModuleDict({"dense": nn.Linear(width, width)})
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        query, key, value = (
+            self.attention[name](tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for name in ("query", "key", "value")
+        )
+        mixed = functional.scaled_dot_product_attention(query, key, value)
+        output: Tensor = self.output["dense"](mixed.transpose(1, 2).flatten(2))
+        return output
+
+
+class LayerScale(nn.Module):
+    """A learned factor for each channel of a residual branch."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.lambda1 = nn.Parameter(torch.ones(width))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return tokens * self.lambda1
+
+
+class Layer(nn.Module):
+    """Pre-norm attention and MLP, each scaled before it is added.  [B, N, D] to [B, N, D]."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, eps=1e-6)
+        self.attention = SelfAttention(width, heads)
+        self.layer_scale1 = LayerScale(width)
+        self.norm2 = nn.LayerNorm(width, eps=1e-6)
+        self.mlp = nn.ModuleDict({"fc1": nn.Linear(width, 4 * width), "fc2": nn.Linear(4 * width, width)})
+        self.layer_scale2 = LayerScale(width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        tokens = tokens + self.layer_scale1(self.attention(self.norm1(tokens)))
+        hidden = functional.gelu(self.mlp["fc1"](self.norm2(tokens)))
+        output: Tensor = tokens + self.layer_scale2(self.mlp["fc2"](hidden))
+        return output
+
+
+class Embeddings(nn.Module):
+    """Patches with positions, behind a class token.  [B, 3, H, W] to [B, 1 + patches, D]."""
+
+    def __init__(self, width: int, patch: int, grid: int) -> None:
+        super().__init__()
+        self.grid = grid
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.patch_embeddings = nn.ModuleDict({"projection": nn.Conv2d(3, width, patch, stride=patch)})
+        self.position_embeddings = nn.Parameter(torch.zeros(1, grid * grid + 1, width))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        patches = self.patch_embeddings["projection"](pictures)
+        positions = self._positions(patches.shape[-2], patches.shape[-1])
+        tokens = patches.flatten(2).transpose(1, 2)
+        return torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], dim=1) + positions
+
+    def _positions(self, rows: int, columns: int) -> Tensor:
+        """The learned grid, resampled to the picture's (DINOv2 resamples without antialiasing)."""
+        if rows == columns == self.grid:
+            return self.position_embeddings
+        first, grid = self.position_embeddings[:, :1], self.position_embeddings[:, 1:]
+        square = grid.reshape(1, self.grid, self.grid, -1).permute(0, 3, 1, 2)
+        fitted = functional.interpolate(square, (rows, columns), mode="bicubic", align_corners=False, antialias=False)
+        return torch.cat([first, fitted.flatten(2).transpose(1, 2)], dim=1)
+
+
+class VisionTransformer(Encoder):
+    """[B, 3, H, W] normalised pictures to [B, 1 + patches, D], the class token first."""
+
+    def __init__(self, *, width: int, heads: int, layers: int, patch: int, grid: int) -> None:
+        super().__init__()
+        self.embeddings = Embeddings(width, patch, grid)
+        self.encoder = nn.ModuleDict({"layer": nn.ModuleList(Layer(width, heads) for _ in range(layers))})
+        self.layernorm = nn.LayerNorm(width, eps=1e-6)
+
+    def embed(self, inputs: Tensor) -> Tensor:
+        tokens: Tensor = self.embeddings(inputs)
+        return tokens
+
+    def transform(self, tokens: Tensor) -> Tensor:
+        layers = self.encoder["layer"]
+        assert isinstance(layers, nn.ModuleList)
+        for layer in layers:
+            tokens = layer(tokens)
+        normed: Tensor = self.layernorm(tokens)
+        return normed

@@ -1,0 +1,63 @@
+"""Pretrained weights: from a local safetensors file, or by name from the Hugging Face Hub."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from avbuild.errors import UserError, listed
+
+
+def load_weights(source: str) -> dict[str, Tensor]:
+    """A state dict as it is stored.
+
+    source: a `.safetensors` file, or a name such as `facebook/dinov2-small`.  Raises UserError where it cannot be had.
+    """
+    path = Path(source) if source.endswith(".safetensors") else _from_hub(source)
+    if not path.is_file():
+        raise UserError(f"{source}: no such file; give a .safetensors file or a name on the Hugging Face Hub")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise UserError(f"{path}: not a safetensors file ({error})") from error
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(hf_hub_download(name, "model.safetensors"))
+    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
+        raise UserError(
+            f"{name}: weights cannot be had from the Hub ({type(error).__name__}). Download model.safetensors from its "
+            "page and pass the file: --set backbone.vision=FILE (pictures) or backbone.audio=FILE (sounds)"
+        ) from error
+
+
+def load_into(module: nn.Module, state: Mapping[str, Tensor], source: str, ignore: Sequence[str] = ()) -> None:
+    """Copy a state dict into a module, as float32.
+
+    ignore: prefixes of keys that may be there and are not used.  Raises UserError that names every key that is
+    missing, not expected, or of another shape.
+    """
+    wanted = module.state_dict()
+    given = {key: value for key, value in state.items() if not key.startswith(tuple(ignore))}
+    problems = [f"missing {key} {list(wanted[key].shape)}" for key in wanted if key not in given]
+    problems += [f"not expected: {key} {list(given[key].shape)}" for key in given if key not in wanted]
+    problems += [
+        f"{key} is {list(given[key].shape)}, expected {list(wanted[key].shape)}"
+        for key in wanted
+        if key in given and given[key].shape != wanted[key].shape
+    ]
+    if problems:
+        raise UserError(f"{source}: these are not the weights of this encoder\n{listed(problems, most=60)}")
+    module.load_state_dict({key: value.to(torch.float32) for key, value in given.items()})
+
+
+def count_layers(state: Mapping[str, Tensor], prefix: str) -> int:
+    """How many numbered layers there are behind a prefix such as `encoder.layer.`."""
+    return 1 + max(int(key[len(prefix) :].split(".", 1)[0]) for key in state if key.startswith(prefix))

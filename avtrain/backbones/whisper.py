@@ -1,0 +1,83 @@
+"""Whisper's audio encoder, in the key layout of its Hugging Face original.  Radford et al., ICML 2023."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from avtrain.backbones.base import Encoder
+from avtrain.frontends import MEL_BINS
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention; keys have no bias.  [B, N, D] to [B, N, D]."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q_proj = nn.Linear(width, width)
+        self.k_proj = nn.Linear(width, width, bias=False)
+        self.v_proj = nn.Linear(width, width)
+        self.out_proj = nn.Linear(width, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        query, key, value = (
+            projection(tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for projection in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        mixed = functional.scaled_dot_product_attention(query, key, value)
+        output: Tensor = self.out_proj(mixed.transpose(1, 2).flatten(2))
+        return output
+
+
+class Layer(nn.Module):
+    """Pre-norm attention and MLP.  [B, N, D] to [B, N, D]."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.self_attn_layer_norm = nn.LayerNorm(width)
+        self.self_attn = SelfAttention(width, heads)
+        self.final_layer_norm = nn.LayerNorm(width)
+        self.fc1 = nn.Linear(width, 4 * width)
+        self.fc2 = nn.Linear(4 * width, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        tokens = tokens + self.self_attn(self.self_attn_layer_norm(tokens))
+        hidden = functional.gelu(self.fc1(self.final_layer_norm(tokens)))
+        output: Tensor = tokens + self.fc2(hidden)
+        return output
+
+
+class WhisperEncoder(Encoder):
+    """[B, 80, frames] log-mel to [B, frames / 2, D].
+
+    positions: the longest input in tokens; Whisper's 1,500 are 30 s.
+    """
+
+    def __init__(self, *, width: int, heads: int, layers: int, positions: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv1d(MEL_BINS, width, kernel_size=3, padding=1)
+        self.conv2 = nn.Conv1d(width, width, kernel_size=3, stride=2, padding=1)
+        self.embed_positions = nn.Embedding(positions, width)
+        self.layers = nn.ModuleList(Layer(width, heads) for _ in range(layers))
+        self.layer_norm = nn.LayerNorm(width)
+        with torch.no_grad():
+            self.embed_positions.weight.copy_(sinusoids(positions, width))
+
+    def embed(self, inputs: Tensor) -> Tensor:
+        frames = functional.gelu(self.conv2(functional.gelu(self.conv1(inputs)))).transpose(1, 2)
+        return frames + self.embed_positions.weight[: frames.shape[1]]
+
+    def transform(self, tokens: Tensor) -> Tensor:
+        for layer in self.layers:
+            tokens = layer(tokens)
+        normed: Tensor = self.layer_norm(tokens)
+        return normed
+
+
+def sinusoids(length: int, width: int) -> Tensor:
+    """Whisper's positions: sines, then cosines, of wavelengths from 2 pi to 20,000 pi.  [length, width]."""
+    rates = torch.exp(-math.log(10_000) / (width // 2 - 1) * torch.arange(width // 2))
+    angles = torch.arange(length)[:, None] * rates[None]
+    return torch.cat([angles.sin(), angles.cos()], dim=1)

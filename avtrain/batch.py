@@ -1,0 +1,30 @@
+"""What a model sees: front-end outputs, which modalities are there, labels."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B samples. A modality that a sample lacks has a row of zeros in `inputs`, which no method may use."""
+
+    inputs: dict[str, Tensor]  # audio [B, 80, frames] log-mel; image [B, 3, size, size] normalised
+    present: dict[str, Tensor]  # modality -> bool [B]
+    labels: Tensor  # int64 [B]
+    scenario: Tensor  # int64 [B], index into the manifest's scenarios: what prompt sets are chosen by
+    ids: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        return replace(
+            self,
+            inputs={m: x.to(device, non_blocking=True) for m, x in self.inputs.items()},
+            present={m: x.to(device, non_blocking=True) for m, x in self.present.items()},
+            labels=self.labels.to(device, non_blocking=True),
+            scenario=self.scenario.to(device, non_blocking=True),
+        )

@@ -1,0 +1,115 @@
+"""From rows to batches: decode, corrupt on the fly what is not corrupted on disk, apply the front ends."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from avbuild.corruptions.registry import Signal
+from avbuild.manifest import Manifest
+from avbuild.media import decode_audio, decode_image
+from avbuild.scenarios import condition, corrupt, plan_sample
+from avbuild.seeding import rng_for, uniform_for
+from avtrain.backbones.base import Frontend
+from avtrain.batch import Batch
+from avtrain.frontends import HOP, MEL_BINS, SAMPLE_RATE, fit_length, log_mel, normalise_picture
+from avtrain.rows import Rows, Sample
+
+
+@dataclass(frozen=True)
+class Item:
+    """One sample, decoded and corrupted."""
+
+    id: str
+    signals: dict[str, Tensor]  # audio [samples] of fixed length, image [3, S, S]; without those that are missing
+    label: int
+    scenario: int
+
+
+@dataclass(frozen=True)
+class AudioVisualData(Dataset[Item]):
+    """Samples of a split, each under one scenario.
+
+    scenarios: those a sample may be under; with several, each sample draws one for each epoch.
+    epoch: 0 is what is on disk and what is evaluated; training counts from 1 and draws afresh.
+    """
+
+    rows: Rows
+    manifest: Manifest
+    frontend: Frontend
+    scenarios: tuple[str, ...]
+    epoch: int = 0
+
+    def __len__(self) -> int:
+        return len(self.rows.samples)
+
+    def __getitem__(self, index: int) -> Item:
+        sample = self.rows.samples[index]
+        scenario = self._scenario(sample)
+        signals = {m: torch.from_numpy(x) for m, x in self._signals(sample, scenario).items()}
+        prepared = {m: self._prepare(m, signal) for m, signal in signals.items()}
+        return Item(sample.id, prepared, sample.label, list(self.manifest.scenarios).index(scenario))
+
+    def _scenario(self, sample: Sample) -> str:
+        if len(self.scenarios) == 1:
+            return self.scenarios[0]
+        u = uniform_for(seed=self.manifest.seed, purpose=f"scenario of epoch {self.epoch}", sample=sample.id)
+        return self.scenarios[int(u * len(self.scenarios))]
+
+    def _signals(self, sample: Sample, scenario: str) -> dict[str, Signal]:
+        if scenario == self.rows.scenario or not self.manifest.scenarios[scenario].plans:
+            return {m: _decode(m, data) for m, data in sample.media.items()}
+        plan = plan_sample(condition(self.manifest, scenario), sample.id, sample.media, self.epoch)
+        clean = {m: _decode(m, data) for m, data in sample.media.items() if m not in plan.missing}
+        results, _ = corrupt(plan, clean)
+        return {m: signal for m, signal in results.items() if signal is not None}
+
+    def _prepare(self, modality: str, signal: Tensor) -> Tensor:
+        if modality == "audio":
+            return fit_length(signal, round(self.frontend.audio_seconds * SAMPLE_RATE))
+        return normalise_picture(signal.permute(2, 0, 1), self.frontend.image_size)
+
+    def collate(self, items: Sequence[Item]) -> Batch:
+        """Items to a batch; the row of an absent modality is zeros."""
+        inputs, present = {}, {}
+        for modality in self.rows.modalities:
+            there = torch.tensor([modality in item.signals for item in items])
+            present[modality] = there
+            inputs[modality] = self._blank(modality, len(items))
+            if there.any():
+                signals = torch.stack([item.signals[modality] for item in items if modality in item.signals])
+                inputs[modality][there] = log_mel(signals) if modality == "audio" else signals
+        return Batch(
+            inputs=inputs,
+            present=present,
+            labels=torch.tensor([item.label for item in items]),
+            scenario=torch.tensor([item.scenario for item in items]),
+            ids=tuple(item.id for item in items),
+        )
+
+    def _blank(self, modality: str, count: int) -> Tensor:
+        if modality == "audio":
+            return torch.zeros(count, MEL_BINS, round(self.frontend.audio_seconds * SAMPLE_RATE) // HOP)
+        return torch.zeros(count, 3, self.frontend.image_size, self.frontend.image_size)
+
+
+def _decode(modality: str, data: bytes) -> Signal:
+    return decode_audio(data) if modality == "audio" else np.array(decode_image(data))
+
+
+def batches(
+    data: AudioVisualData, batch_size: int, *, shuffle_seed: int | None = None, workers: int = 0, pin: bool = False
+) -> Iterator[Batch]:
+    """Batches in order, or in an order drawn from (shuffle_seed, epoch): the same for every method.
+
+    The number of workers changes nothing but the speed.
+    """
+    order = list(range(len(data)))
+    if shuffle_seed is not None:
+        rng = rng_for(seed=shuffle_seed, scenario="", sample="order of rows", modality="", op=0, epoch=data.epoch)
+        order = rng.permutation(len(data)).tolist()
+    loader = DataLoader(data, batch_size, sampler=order, num_workers=workers, collate_fn=data.collate, pin_memory=pin)
+    yield from loader

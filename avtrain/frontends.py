@@ -1,0 +1,60 @@
+"""From signals to what encoders read: Whisper's log-mel spectrogram, ImageNet's normalised picture."""
+
+import functools
+
+import torch
+import torchaudio
+from torch import Tensor
+from torchvision.transforms.v2 import functional as pictures
+
+SAMPLE_RATE = 16_000
+WINDOW, HOP, MEL_BINS = 400, 160, 80
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def fit_length(waveform: Tensor, samples: int) -> Tensor:
+    """Zeros at the end, or the end cut off.  waveform: [any].  Returns [samples]."""
+    return torch.nn.functional.pad(waveform[:samples], (0, max(0, samples - waveform.shape[-1])))
+
+
+def log_mel(waveforms: Tensor) -> Tensor:
+    """Whisper's log-mel spectrogram, without its padding to 30 s.
+
+    waveforms: float32 [B, samples] at 16 kHz, full scale 1.0.  Returns [B, 80, samples // 160]: log10 of the mel power,
+    at most 8 below the loudest of its clip, then (x + 4) / 4.  Source: Radford et al., ICML 2023, section 2.2.
+    """
+    window = torch.hann_window(WINDOW, device=waveforms.device)
+    spectrum = torch.stft(waveforms, WINDOW, HOP, window=window, return_complex=True)[..., :-1]
+    power = spectrum.real.square() + spectrum.imag.square()
+    mel = (_filters().to(waveforms.device) @ power).clamp(min=1e-10).log10()
+    loudest = mel.amax(dim=(1, 2), keepdim=True)
+    return (torch.maximum(mel, loudest - 8.0) + 4.0) / 4.0
+
+
+@functools.cache
+def _filters() -> Tensor:
+    """[80, 201]: triangles on Slaney's mel scale, each of unit area, 0 to 8 kHz."""
+    filters: Tensor = torchaudio.functional.melscale_fbanks(
+        n_freqs=WINDOW // 2 + 1,
+        f_min=0.0,
+        f_max=SAMPLE_RATE / 2,
+        n_mels=MEL_BINS,
+        sample_rate=SAMPLE_RATE,
+        norm="slaney",
+        mel_scale="slaney",
+    )
+    return filters.T.contiguous()
+
+
+def normalise_picture(pixels: Tensor, size: int) -> Tensor:
+    """Shorter side to `size` (bicubic, antialiased), centre crop, ImageNet's mean and deviation.
+
+    pixels: uint8 [3, H, W].  Returns float32 [3, size, size].
+    """
+    if pixels.shape[-2:] != (size, size):
+        bicubic = pictures.InterpolationMode.BICUBIC
+        pixels = pictures.resize(pixels, [size], interpolation=bicubic, antialias=True)
+        pixels = pictures.center_crop(pixels, [size, size])
+    scaled = pixels.to(torch.float32) / 255.0
+    normalised: Tensor = pictures.normalize(scaled, list(IMAGENET_MEAN), list(IMAGENET_STD))
+    return normalised

@@ -1,0 +1,36 @@
+"""Methods by name. To add one: a file with a `Method`, and a line here."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from avbuild.errors import UsageError, nearest
+from avbuild.manifest import Frozen
+from avtrain.backbones.base import Backbone
+from avtrain.methods.base import Method, Prediction
+from avtrain.methods.finetune import Finetune
+from avtrain.methods.linear_probe import LinearProbe
+from avtrain.methods.prompt import Prompt
+from avtrain.options import parse_options
+
+METHODS: Mapping[str, type[Method]] = {method.name: method for method in (Finetune, LinearProbe, Prompt)}
+
+
+def find_method(name: str) -> type[Method]:
+    """A method's class.  Raises UsageError that lists those there are."""
+    if name not in METHODS:
+        raise UsageError(f'no method "{name}"{nearest(name, METHODS)}; known: {", ".join(METHODS)} (avtrain methods)')
+    return METHODS[name]
+
+
+def method_config(name: str, options: Mapping[str, Any]) -> Frozen:
+    """The options of a method.  Raises UsageError that lists what is allowed."""
+    return parse_options(find_method(name).Config, options, f"method {name}")
+
+
+def build_method(name: str, options: Mapping[str, Any], backbone: Backbone, classes: int, scenarios: int) -> Method:
+    """A method on a backbone, for so many classes and scenarios."""
+    build: Callable[..., Method] = find_method(name)
+    return build(backbone, classes, scenarios, method_config(name, options))
+
+
+__all__ = ["METHODS", "Method", "Prediction", "build_method", "find_method", "method_config"]

@@ -1,0 +1,71 @@
+"""What a method is: a model that predicts from whatever modalities are there, and knows its own loss."""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from avbuild.manifest import Frozen
+from avtrain.backbones.base import Backbone
+from avtrain.batch import Batch
+
+CLIP_NORM = 1.0  # transformers of any size train steadily with it
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Scores of B samples over C classes."""
+
+    logits: Tensor  # [B, C]
+    per_modality: dict[str, Tensor] = field(default_factory=dict)  # [B, C] each, where the method defines them
+
+
+class Method(nn.Module):
+    """The base of all methods. The training loop knows these calls and no method's name."""
+
+    name: ClassVar[str]
+    source: ClassVar[str]  # paper, and what is published of it
+    Config: ClassVar[type[Frozen]]
+    default_lr: ClassVar[float]
+    uses_scenario: ClassVar[bool] = False  # is told a sample's scenario, at evaluation too: the oracle
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, batch: Batch) -> Prediction:
+        """Predict; an absent modality has no influence."""
+        raise NotImplementedError
+
+    def loss(self, batch: Batch) -> Tensor:
+        """What training minimises, a scalar."""
+        return cross_entropy(self(batch).logits.float(), batch.labels)
+
+    def training_step(self, batch: Batch, optimizer: torch.optim.Optimizer) -> Tensor:
+        """One update; returns the loss, detached."""
+        loss = self.loss(batch)
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], CLIP_NORM)
+        optimizer.step()
+        return loss.detach()
+
+    def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
+        """Trainable parameters with their learning rates."""
+        return [{"params": [p for p in self.parameters() if p.requires_grad], "lr": lr}]
+
+    def freeze_backbone(self) -> None:
+        """No gradient for the backbone's weights."""
+        self.backbone.requires_grad_(False)
+
+
+def mean_over_present(values: dict[str, Tensor], present: dict[str, Tensor]) -> Tensor:
+    """The mean over the modalities that a sample has: those absent are left out, not counted as zeros.
+
+    values: modality -> [B, C].  present: modality -> bool [B], at least one true a sample.  Returns [B, C].
+    """
+    stacked = torch.stack(list(values.values()))
+    there = torch.stack([present[modality] for modality in values])[..., None]
+    return stacked.where(there, 0.0).sum(dim=0) / there.sum(dim=0)

@@ -1,0 +1,55 @@
+"""Run a method over a split: what validation and `avtrain eval` share."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from avtrain.data import AudioVisualData, batches
+from avtrain.methods import Method
+
+Autocast = Callable[[], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Scores of n samples, in the order of the data."""
+
+    logits: NDArray[np.float64]  # [n, classes]
+    per_modality: dict[str, NDArray[np.float64]]  # [n, classes] each
+    present: dict[str, NDArray[np.bool_]]  # [n] each
+    labels: NDArray[np.int64]  # [n]
+    ids: tuple[str, ...]
+
+
+@torch.no_grad()
+def predict(
+    method: Method, data: AudioVisualData, batch_size: int, device: torch.device, autocast: Autocast, workers: int
+) -> Outputs:
+    """Scores for every sample."""
+    method.eval()
+    logits: list[torch.Tensor] = []
+    labels: list[torch.Tensor] = []
+    ids: list[str] = []
+    per_modality: dict[str, list[torch.Tensor]] = {}
+    present: dict[str, list[torch.Tensor]] = {}
+    for batch in batches(data, batch_size, workers=workers, pin=device.type == "cuda"):
+        with autocast():
+            prediction = method(batch.to(device))
+        logits.append(prediction.logits.double().cpu())
+        labels.append(batch.labels)
+        ids += batch.ids
+        for modality, scores in prediction.per_modality.items():
+            per_modality.setdefault(modality, []).append(scores.double().cpu())
+        for modality, there in batch.present.items():
+            present.setdefault(modality, []).append(there)
+    return Outputs(
+        logits=torch.cat(logits).numpy(),
+        per_modality={m: torch.cat(scores).numpy() for m, scores in per_modality.items()},
+        present={m: torch.cat(there).numpy() for m, there in present.items()},
+        labels=torch.cat(labels).numpy(),
+        ids=tuple(ids),
+    )
