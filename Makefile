@@ -4,8 +4,17 @@ BIN := .venv/bin
 
 .PHONY: demo test lint types lock clean
 
+# make, corrupt, fine-tune, learn prompts on that backbone, evaluate, report: everything once, on a small scale.
+DEMO_FIT := $(BIN)/avtrain fit manifests/demo.yaml --backbone tiny
 demo: .venv
-	$(BIN)/avtrain demo
+	$(BIN)/avbuild make demo-av --out data/
+	$(BIN)/avbuild corrupt --scenario A,V,D --data data/demo-av
+	$(DEMO_FIT) --method finetune --lr 0.002 --epochs 12 --set method.head_lr=1
+	$(DEMO_FIT) --method prompt --lr 0.002 --epochs 6 --init-from runs/demo-finetune-tiny
+	$(BIN)/avtrain eval runs/demo-finetune-tiny runs/demo-prompt-tiny
+	$(BIN)/avtrain report runs/
+	@echo "try next: avtrain fit manifests/demo.yaml --backbone tiny --method linear-probe --init-from runs/demo-finetune-tiny"
+	@echo "          or bring real data: avbuild make urbansound8k-av --out data/"
 
 test: .venv
 	$(BIN)/python -m pytest

@@ -60,32 +60,35 @@ class Builder:
     licence: str
     read: Callable[[Options], Material]
     pair: Callable[[Material, Options], list[Pair]]
+    severity: int = 3  # of its default scenarios
     synthetic: bool = False  # its media are computed, so there is nothing to check
 
 
 def read_urbansound8k_av(options: Options) -> Material:
     """UrbanSound8K's clips, and pictures from anywhere or from the release by Guo et al."""
-    from avbuild.sources import kaggle, locate, urbansound8k
+    from avbuild.sources.kaggle import read_kaggle
+    from avbuild.sources.locate import find_source, urbansound8k_table
     from avbuild.sources.pictures import read_pictures
+    from avbuild.sources.urbansound8k import read_urbansound8k
 
     if options.layout == "kaggle":
         if options.audio_root is None:
             raise UsageError("--layout kaggle needs --audio-root: the folder that holds Dataset_v3_sound/")
-        audio, pictures = kaggle.read_kaggle(options.audio_root, locate.urbansound8k_table(options.sources))
+        audio, pictures = read_kaggle(options.audio_root, urbansound8k_table(options.sources))
         return Material(audio, pictures, audio.classes, {})
-    root = options.audio_root or locate.find_source("urbansound8k", options.sources, options.offline)
-    audio = urbansound8k.read_urbansound8k(root, options.folds or None)
+    root = options.audio_root or find_source("urbansound8k", options.sources, options.offline)
+    audio = read_urbansound8k(root, options.folds or None)
     pictures = read_pictures(options.images, options.sources, options.offline)
     return Material(audio, pictures, audio.classes, _match(audio.classes, pictures.classes, "urbansound8k", options))
 
 
 def read_cifar10_av(options: Options) -> Material:
     """CIFAR-10's pictures, and clips of UrbanSound8K, ESC-50 or any folder of class folders."""
-    from avbuild.sources import locate
+    from avbuild.sources.locate import find_source
     from avbuild.sources.pictures import read_pictures
     from avbuild.sources.recordings import read_audio
 
-    root = options.audio_root or locate.find_source("urbansound8k", options.sources, options.offline)
+    root = options.audio_root or find_source("urbansound8k", options.sources, options.offline)
     audio = read_audio(root, options.folds or None)
     pictures = read_pictures(options.images, options.sources, options.offline)
     return Material(audio, pictures, pictures.classes, _match(pictures.classes, audio.classes, "cifar10", options))
@@ -195,6 +198,7 @@ BUILDERS = {
             licence="Apache-2.0",
             read=read_demo_av,
             pair=pair_by_clip,
+            severity=5,  # its pictures are small, so their levels are CIFAR-10-C's mild ones
             synthetic=True,
         ),
     )

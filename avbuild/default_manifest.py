@@ -2,13 +2,14 @@
 
 from avbuild.manifest import Manifest, Scenario
 
-AUDIO = {"any_of": ["gaussian_noise", "time_shift", "time_mask"], "severity": 3}
-IMAGE = {"any_of": ["gaussian_noise", "box_blur", "pixelate"], "severity": 3}
+AUDIO = ("gaussian_noise", "time_shift", "time_mask")
+IMAGE = ("gaussian_noise", "box_blur", "pixelate")
 
 
-def default_manifest(name: str, dataset: str, seed: int) -> Manifest:
-    """C, A, V and D at severity 3.  Unlike much published work, D is as strong as A and V are."""
-    scenarios = {"C": {}, "A": {"audio": AUDIO}, "V": {"image": IMAGE}, "D": {"audio": AUDIO, "image": IMAGE}}
+def default_manifest(name: str, dataset: str, seed: int, severity: int) -> Manifest:
+    """C, A, V and D at one severity.  Unlike in much published work, D is as strong as A and V are."""
+    audio, image = ({"any_of": list(ops), "severity": severity} for ops in (AUDIO, IMAGE))
+    scenarios = {"C": {}, "A": {"audio": audio}, "V": {"image": image}, "D": {"audio": audio, "image": image}}
     return Manifest(
         manifest=1,
         name=name,

@@ -153,7 +153,8 @@ def _manifest(prepared: Prepared, folder: Folder) -> Manifest:
     """The data set's own manifest: as the user may have extended it, or the default."""
     if folder.exists(BUILD) and folder.exists(MANIFEST):
         return load_manifest(folder.path(MANIFEST)).model_copy(update={"dataset": "."})
-    return default_manifest(prepared.builder.name, dataset=".", seed=prepared.options.seed)
+    builder, seed = prepared.builder, prepared.options.seed
+    return default_manifest(builder.name, dataset=".", seed=seed, severity=builder.severity)
 
 
 def _shards(pairs: Sequence[Pair]) -> list[tuple[str, list[Pair]]]:

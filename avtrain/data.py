@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -49,7 +48,7 @@ class AudioVisualData(Dataset[Item]):
     def __getitem__(self, index: int) -> Item:
         sample = self.rows.samples[index]
         scenario = self._scenario(sample)
-        signals = {m: torch.from_numpy(x) for m, x in self._signals(sample, scenario).items()}
+        signals = {m: torch.tensor(x) for m, x in self._signals(sample, scenario).items()}
         prepared = {m: self._prepare(m, signal) for m, signal in signals.items()}
         return Item(sample.id, prepared, sample.label, list(self.manifest.scenarios).index(scenario))
 
@@ -97,7 +96,7 @@ class AudioVisualData(Dataset[Item]):
 
 
 def _decode(modality: str, data: bytes) -> Signal:
-    return decode_audio(data) if modality == "audio" else np.array(decode_image(data))
+    return decode_audio(data) if modality == "audio" else decode_image(data)
 
 
 def batches(

@@ -54,7 +54,7 @@ def test_gaussian_noise_has_the_ratio_it_promises(clip: NDArray[np.float32], sev
 def test_time_shift_only_rotates_and_never_further_than_promised(clip: NDArray[np.float32], most: float) -> None:
     marked = np.arange(clip.size, dtype=np.float32)
     shifted = time_shift(marked, most, rng())
-    steps = int((np.flatnonzero(shifted == 0)[0])) if clip.size > 1 else 0
+    steps = int(np.flatnonzero(shifted == 0)[0]) if clip.size > 1 else 0
     assert np.array_equal(np.roll(marked, steps), shifted)
     assert min(steps, clip.size - steps) <= round(most * clip.size)
 
