@@ -26,7 +26,7 @@ def load_label_map(path: Path, targets: Sequence[str], partners: Sequence[str]) 
     if not path.is_file():
         raise UsageError(f"{path}: no such label map; write a YAML file of lines like  dog_bark: [dog]")
     document = parse(path.read_text(encoding="utf-8"))
-    problems = [(document.line(place), message) for place, message in document.problems]
+    problems = [(line, message) for line, _, message in document.problems]
     if not isinstance(document.data, dict):
         problems.append((1, "a label map is lines like  dog_bark: [dog]"))
         document.data = {}

@@ -36,7 +36,7 @@ def load_manifest(path: str | Path) -> Manifest:
 def parse_manifest(text: str, origin: str) -> Manifest:
     """Parse a manifest's text; `origin` names it in the error."""
     document = parse(text)
-    problems = [(document.line(path), _dotted(path), message) for path, message in document.problems]
+    problems = [(line, _dotted(path), message) for line, path, message in document.problems]
     manifest = None
     if document.data is not None or not problems:
         if isinstance(document.data, dict):

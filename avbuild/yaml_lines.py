@@ -14,7 +14,7 @@ class Document:
 
     data: Any = None
     lines: dict[Path, int] = field(default_factory=dict)
-    problems: list[tuple[Path, str]] = field(default_factory=list)
+    problems: list[tuple[int, Path, str]] = field(default_factory=list)  # line, path, message
 
     def line(self, path: Path) -> int:
         """Line of a value, or of the nearest thing around it that was written."""
@@ -32,10 +32,9 @@ def parse(text: str) -> Document:
         document.data = None if node is None else _build(loader, node, (), document)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        document.lines[()] = mark.line + 1 if mark else 1
-        document.problems.append(((), f"not YAML: {error.problem or error}"))
+        document.problems.append((mark.line + 1 if mark else 1, (), f"not YAML: {error.problem or error}"))
     except yaml.YAMLError as error:
-        document.problems.append(((), f"not YAML: {error}"))
+        document.problems.append((1, (), f"not YAML: {error}"))
     return document
 
 
@@ -47,16 +46,15 @@ def _build(loader: yaml.SafeLoader, node: yaml.Node, path: Path, document: Docum
         return loader.construct_object(node, deep=True)
     mapping: dict[Any, Any] = {}
     for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
+        key, line = loader.construct_object(key_node, deep=True), key_node.start_mark.line + 1
         if not isinstance(key, str | int | float | bool):
-            document.problems.append((path, f"a key must be a word, not {key!r}"))
+            document.problems.append((line, path, f"a key must be a word, not {key!r}"))
             continue
         place = (*path, str(key))
         if str(key) in mapping:
             first = document.line(place)
-            document.lines[place] = key_node.start_mark.line + 1
-            document.problems.append((place, f"duplicate key, first given in line {first}"))
+            document.problems.append((line, place, f"duplicate key, first given in line {first}"))
             continue
-        document.lines[place] = key_node.start_mark.line + 1
+        document.lines[place] = line
         mapping[str(key)] = _build(loader, value_node, place, document)
     return mapping

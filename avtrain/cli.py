@@ -226,7 +226,7 @@ def report(
             for column in (*table.scenarios, "mean"):
                 best = column in row and row[column].mean == table.best(column)
                 cells.append(f"[bold]{row[column]}[/]" if best else str(row.get(column, "")))
-            printed.add_row(label.replace("[", "\\["), *cells, str(table.seeds(label)))
+            printed.add_row(label, *cells, str(table.seeds(label)))
         console.print(printed)
     typer.echo(f"written: {folder}/report.md, report.csv, report.png")
 

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,22 +65,40 @@ def tabulate(runs: Sequence[Run]) -> list[Table]:
 
 
 def _table(manifest: str, evaluations: Sequence[dict[str, Any]]) -> Table:
+    _same_conditions(manifest, evaluations)
     scenarios = tuple(sorted(dict.fromkeys(e["scenario"] for e in evaluations), key=_field_order))
     values: dict[str, dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
     for e in evaluations:
-        values[_label(e)][e["scenario"]][e["seed"]] = e["accuracy"]
+        values[e["run"].split("/", 1)[0]][e["scenario"]][e["seed"]] = e["accuracy"]
+    labels = _labels(evaluations)
     rows = {}
-    for label, by_scenario in values.items():
-        rows[label] = {name: Cell(tuple(seeds.values())) for name, seeds in by_scenario.items()}
-        complete = (
-            set.intersection(*(set(by_scenario[name]) for name in scenarios))
-            if by_scenario.keys() >= set(scenarios)
-            else set()
-        )
-        if complete:
+    for folder, by_scenario in values.items():
+        rows[labels[folder]] = {name: Cell(tuple(by_scenario[name].values())) for name in by_scenario}
+        scored = [set(by_scenario.get(name, {})) for name in scenarios]
+        if complete := set.intersection(*scored):  # a mean over other scenarios than a neighbour's would mislead
             means = (np.mean([by_scenario[name][seed] for name in scenarios]) for seed in sorted(complete))
-            rows[label]["mean"] = Cell(tuple(float(mean) for mean in means))
+            rows[labels[folder]]["mean"] = Cell(tuple(float(mean) for mean in means))
     return Table(manifest, any(e["leaky"] for e in evaluations), scenarios, rows)
+
+
+def _same_conditions(manifest: str, evaluations: Sequence[dict[str, Any]]) -> None:
+    """Refuse to put side by side what was scored on different data under one name."""
+    first: dict[str, dict[str, Any]] = {}
+    for e in evaluations:
+        other = first.setdefault(e["scenario"], e)
+        if (e["scenario_hash"], e["split"]) != (other["scenario_hash"], other["split"]):
+            raise UserError(
+                f"manifest {manifest}: {e['run']} and {other['run']} were scored on different data both called "
+                f"{e['scenario']} (spec, seed, op version or split differ); report them in folders of their own, "
+                "or fit and eval one again"
+            )
+
+
+def _labels(evaluations: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """What distinguishes each folder of runs; its name too, where that is not enough."""
+    labels = {e["run"].split("/", 1)[0]: _label(e) for e in evaluations}
+    common = Counter(labels.values())
+    return {folder: f"{label} {folder}" if common[label] > 1 else label for folder, label in labels.items()}
 
 
 def _field_order(scenario: str) -> tuple[int, str]:
@@ -91,8 +109,7 @@ def _field_order(scenario: str) -> tuple[int, str]:
 def _label(evaluation: Mapping[str, Any]) -> str:
     """What distinguishes a row: method, backbone, training regime, what it is told."""
     told = f", {evaluation['told_scenario']}" if evaluation["told_scenario"] else ""
-    folder = evaluation["run"].split("/", 1)[0]
-    return f"{evaluation['method']} ({evaluation['backbone']}, trained on {evaluation['train_on']}{told}) [{folder}]"
+    return f"{evaluation['method']} ({evaluation['backbone']}, trained on {evaluation['train_on']}{told})"
 
 
 def as_markdown(table: Table) -> str:
@@ -147,7 +164,7 @@ def plot(tables: Sequence[Table], path: Path) -> None:
             places = [place - 0.4 + width * (index + 0.5) for place, _ in there]
             heights = [100 * cell.mean for _, cell in there]
             spread = [100 * (cell.std or 0.0) for _, cell in there]
-            bars = axes.bar(places, heights, width * 0.92, yerr=spread, label=label.split(" [")[0], error_kw={"lw": 1})
+            bars = axes.bar(places, heights, width * 0.92, yerr=spread, label=label, error_kw={"lw": 1})
             axes.bar_label(bars, fmt="%.0f", fontsize=7, padding=1, color="0.3")
         axes.set_xticks(range(len(columns)), columns)
         axes.set(ylabel="test accuracy (%)", ylim=(0, 105))

@@ -89,3 +89,18 @@ def urbansound8k(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of class folders with CIFAR-10's names; do not change it."""
     return write_pictures(tmp_path_factory.mktemp("pictures") / "cifar")
+
+
+@pytest.fixture(scope="session")
+def small_data(urbansound8k: Path, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished data set of 120 pairs with D corrupted on disk; do not change it."""
+    from typer.testing import CliRunner
+
+    from avbuild.cli import app
+
+    out = tmp_path_factory.mktemp("small")
+    folder = out / "urbansound8k-av"
+    where = ["--audio-root", str(urbansound8k), "--images", f"folder:{pictures}", "--out", str(out), "--workers", "1"]
+    for command in (["make", "urbansound8k-av", *where], ["corrupt", "--scenario", "D", "--data", str(folder)]):
+        CliRunner().invoke(app, command, catch_exceptions=False)
+    return folder

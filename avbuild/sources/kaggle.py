@@ -32,11 +32,11 @@ def read_kaggle(root: Path, table: Path | None) -> tuple[AudioCorpus, PictureCor
     shown = [
         replace(p, id=id) for p, id in zip(pictures.pictures, _ids([p.id for p in pictures.pictures]), strict=True)
     ]
-    problems = [*audio.problems, *_alone(clips, shown, "picture")]
-    clips, wrong, notes = _with_folds(clips, table)
+    without_picture, without_clip = _alone(clips, shown, "picture"), _alone(shown, clips, "clip")
+    known, wrong, notes = _with_folds(clips, table)
     return (
-        AudioCorpus(CREDIT, audio.classes, tuple(clips), (*problems, *wrong), notes),
-        PictureCorpus(CREDIT, pictures.classes, tuple(shown), (*pictures.problems, *_alone(shown, clips, "clip"))),
+        AudioCorpus(CREDIT, audio.classes, tuple(known), (*audio.problems, *without_picture, *wrong), notes),
+        PictureCorpus(CREDIT, pictures.classes, tuple(shown), (*pictures.problems, *without_clip)),
     )
 
 

@@ -1,0 +1,145 @@
+"""What methods promise: absent modalities have no influence, frozen weights stay, prompts are their scenario's own."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from avbuild.errors import UsageError
+from avtrain.backbones import build_backbone
+from avtrain.batch import Batch
+from avtrain.methods import METHODS, Method, build_method
+from avtrain.methods.base import mean_over_present
+
+CLASSES, SCENARIOS = 5, 4
+SMALL = {"width": 24, "layers": 1, "heads": 2, "image_size": 16, "patch": 4, "audio_seconds": 0.5}
+OPTIONS = {"prompt": {"heads": 2, "length": 3, "fusion_length": 2}}
+
+
+def batch_of(n: int, seed: int = 0) -> Batch:
+    generator = torch.Generator().manual_seed(seed)
+    there = torch.ones(n, dtype=torch.bool)
+    return Batch(
+        inputs={
+            "audio": torch.randn(n, 80, 50, generator=generator),
+            "image": torch.randn(n, 3, 16, 16, generator=generator),
+        },
+        present={"audio": there, "image": there.clone()},
+        labels=torch.arange(n) % CLASSES,
+        scenario=torch.arange(n) % SCENARIOS,
+        ids=tuple(map(str, range(n))),
+    )
+
+
+def build(name: str, seed: int = 0) -> Method:
+    torch.manual_seed(seed)
+    method = build_method(name, OPTIONS.get(name, {}), build_backbone("tiny", SMALL), CLASSES, SCENARIOS)
+    with torch.no_grad():  # away from zero-initialised maps, so that every path matters
+        for parameter in method.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+    return method.eval()
+
+
+@pytest.mark.parametrize("name", METHODS)
+class TestEveryMethod:
+    def test_what_stands_in_an_absent_row_does_not_matter(self, name: str) -> None:
+        method, batch = build(name), batch_of(6)
+        for gone in ("audio", "image"):
+            there = batch.present[gone].clone()
+            there[::2] = False
+            rows = batch.inputs[gone].clone()
+            rows[::2] = 7.0
+            present = {**batch.present, gone: there}
+            one = method(replace(batch, present=present)).logits
+            other = method(replace(batch, present=present, inputs={**batch.inputs, gone: rows})).logits
+            torch.testing.assert_close(one, other)
+            assert not torch.allclose(one[::2], method(batch).logits[::2])
+
+    def test_a_prediction_does_not_depend_on_its_batch(self, name: str) -> None:
+        method, batch = build(name), batch_of(6)
+        whole = method(batch).logits
+        for index in range(6):
+            alone = Batch(
+                {m: x[index : index + 1] for m, x in batch.inputs.items()},
+                {m: x[index : index + 1] for m, x in batch.present.items()},
+                batch.labels[index : index + 1],
+                batch.scenario[index : index + 1],
+                batch.ids[index : index + 1],
+            )
+            torch.testing.assert_close(method(alone).logits[0], whole[index], rtol=1e-4, atol=1e-5)
+
+    def test_a_step_lowers_the_loss_and_moves_only_what_is_trained(self, name: str) -> None:
+        method, batch = build(name).train(), batch_of(8)
+        frozen = {key: p.clone() for key, p in method.named_parameters() if not p.requires_grad}
+        trained = {key: p.clone() for key, p in method.named_parameters() if p.requires_grad}
+        optimizer = torch.optim.AdamW(method.parameter_groups(1e-2))
+        losses = [method.training_step(batch, optimizer).item() for _ in range(12)]
+        assert losses[-1] < losses[0]
+        now = dict(method.named_parameters())
+        assert all(torch.equal(now[key], old) for key, old in frozen.items())
+        assert [key for key, old in trained.items() if torch.equal(now[key], old)] == []
+
+    def test_its_groups_hold_every_trained_weight_once(self, name: str) -> None:
+        method = build(name)
+        grouped = [id(p) for group in method.parameter_groups(1.0) for p in group["params"]]
+        assert sorted(grouped) == sorted(id(p) for p in method.parameters() if p.requires_grad)
+
+    def test_its_docstring_tells_its_source(self, name: str) -> None:
+        assert METHODS[name].source.split(",")[0].split(" ")[0] in (METHODS[name].__doc__ or "")
+
+    def test_an_unknown_option_is_named_with_those_there_are(self, name: str) -> None:
+        with pytest.raises(UsageError, match=f"method {name}.*\n.*depht: unknown option"):
+            build_method(name, {"depht": 1}, build_backbone("tiny", SMALL), CLASSES, SCENARIOS)
+
+
+@pytest.mark.parametrize("name", ["prompt", "linear-probe"])
+def test_the_backbone_is_frozen(name: str) -> None:
+    assert not any(p.requires_grad for p in build(name).backbone.parameters())
+
+
+def test_fine_tuning_trains_everything_and_the_head_faster() -> None:
+    method = build("finetune")
+    assert all(p.requires_grad for p in method.parameters())
+    backbone, head = method.parameter_groups(1e-4)
+    assert head["lr"] == pytest.approx(10 * backbone["lr"])
+
+
+def test_each_sample_uses_the_prompts_of_its_own_scenario_alone() -> None:
+    method, batch = build("prompt"), batch_of(8)
+    before = method(batch).logits
+    sets = [p for key, p in method.named_parameters() if key.endswith(".sets")]
+    assert {tuple(p.shape[:1]) for p in sets} == {(SCENARIOS,)}
+    with torch.no_grad():
+        for p in sets:
+            p[2] += 1.0
+    after = method(batch).logits
+    changed = (before - after).abs().amax(dim=1) > 1e-6
+    assert torch.equal(changed, batch.scenario == 2)
+
+
+def test_a_gradient_reaches_input_and_attention_prompts_of_the_scenarios_seen() -> None:
+    method, batch = build("prompt"), batch_of(8)
+    seen = replace(batch, scenario=torch.full((8,), 1))
+    method.loss(seen).backward()
+    for key, p in method.named_parameters():
+        if key.endswith(".sets"):
+            moved = p.grad.abs().sum(dim=(1, 2)) > 0
+            assert moved.tolist() == [False, True, False, False], key
+
+
+def test_heads_that_do_not_divide_the_width_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"method\.heads is 7, but must divide"):
+        build_method("prompt", {"heads": 7}, build_backbone("tiny", SMALL), CLASSES, SCENARIOS)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()).filter(any), min_size=1, max_size=6))
+@settings(deadline=None)
+def test_the_mean_is_over_those_present(there: list[tuple[bool, bool]]) -> None:
+    present = {m: torch.tensor([row[i] for row in there]) for i, m in enumerate(("audio", "image"))}
+    values = {"audio": torch.full((len(there), 2), 1.0), "image": torch.full((len(there), 2), 3.0)}
+    values["audio"][~present["audio"]] = torch.nan
+    values["image"][~present["image"]] = torch.inf
+    expected = [[{(True, True): 2.0, (True, False): 1.0, (False, True): 3.0}[row]] * 2 for row in there]
+    assert mean_over_present(values, present).tolist() == expected

@@ -1,0 +1,273 @@
+"""fit, eval, report as a user runs them: selection on validation alone, exact resume, honest tables, clear errors."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+import avtrain.training
+from avbuild.errors import UserError
+from avtrain.cli import app
+
+TINY = ("--backbone", "tiny", "--epochs", "3", "--batch-size", "32", "--lr", "0.002")
+SMALL = [f"--set=backbone.{key}={value}" for key, value in
+         {"width": 24, "layers": 1, "heads": 2, "image_size": 16, "audio_seconds": 0.5}.items()]  # fmt: skip
+
+
+def avtrain_(*arguments: object) -> str:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception is not None and result.exit_code:
+        raise result.exception
+    return result.stdout
+
+
+def fit(manifest: Path, out: Path, *more: object) -> Path:
+    avtrain_("fit", manifest, *TINY, *SMALL, "--out", out, *more)
+    return out
+
+
+@pytest.fixture(scope="module")
+def manifest(small_data: Path) -> Path:
+    return small_data / "manifest.yaml"
+
+
+@pytest.fixture(scope="module")
+def runs(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """finetune with two seeds and prompt with one, evaluated; do not change it."""
+    out = fit(manifest, tmp_path_factory.mktemp("runs"), "--seeds", "0,1")
+    backbone = out / "urbansound8k-av-finetune-tiny"
+    fit(manifest, out, "--method", "prompt", "--set", "method.heads=2", "--init-from", backbone)
+    avtrain_("eval", out)
+    return out
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return load_file(run / "model.safetensors")
+
+
+def test_a_run_folder_holds_all_that_is_needed(runs: Path) -> None:
+    run = runs / "urbansound8k-av-finetune-tiny" / "seed0"
+    names = {path.name for path in run.iterdir()}
+    expected = {"config.yaml", "env.json", "metrics.jsonl", "model.safetensors", "state.pt", "result.json", "eval"}
+    assert names == expected
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    best = max(lines, key=lambda line: line["mean"])
+    assert json.loads((run / "result.json").read_text())["best_epoch"] == best["epoch"]
+    assert set(lines[0]["validation"]) == {"C", "A", "V", "D"}
+
+
+def test_the_prompts_start_from_the_other_runs_backbone(runs: Path) -> None:
+    source = weights(runs / "urbansound8k-av-finetune-tiny" / "seed0")
+    prompted = weights(runs / "urbansound8k-av-prompt-tiny" / "seed0")
+    shared = [key for key in prompted if key.startswith("backbone.")]
+    assert shared
+    assert all(torch.equal(source[key], prompted[key]) for key in shared)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(runs: Path, manifest: Path, tmp_path: Path) -> None:
+    again = fit(manifest, tmp_path)
+    first = weights(runs / "urbansound8k-av-finetune-tiny" / "seed0")
+    second = weights(again / "urbansound8k-av-finetune-tiny" / "seed0")
+    other = weights(runs / "urbansound8k-av-finetune-tiny" / "seed1")
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert not all(torch.equal(first[key], other[key]) for key in first)
+
+
+class Stopped(BaseException):
+    """Stands for SIGKILL: nothing in the code under test may catch it."""
+
+
+@pytest.mark.parametrize("moment", ["in an epoch", "before the state is saved"])
+def test_stopped_and_resumed_it_ends_with_the_same_weights(
+    runs: Path, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    with monkeypatch.context() as patch:
+        calls = []
+        if moment == "in an epoch":
+            from avtrain.methods import Finetune
+
+            step = Finetune.training_step
+
+            def stopping(self: Finetune, *arguments: object) -> torch.Tensor:
+                calls.append(1)
+                if len(calls) == 5:  # epoch 2
+                    raise Stopped
+                return step(self, *arguments)  # type: ignore[arg-type]
+
+            patch.setattr(Finetune, "training_step", stopping)
+        else:
+            save = avtrain.training.Run.save_state
+
+            def losing(self: avtrain.training.Run, state: dict[str, object]) -> None:
+                if state["epoch"] == 2:
+                    raise Stopped
+                save(self, state)
+
+            patch.setattr(avtrain.training.Run, "save_state", losing)
+        with pytest.raises(Stopped):
+            fit(manifest, tmp_path)
+    folder = tmp_path / "urbansound8k-av-finetune-tiny"
+    with pytest.raises(UserError, match="not finished"):
+        avtrain_("eval", folder)
+    fit(manifest, tmp_path)
+    whole, resumed = runs / "urbansound8k-av-finetune-tiny" / "seed0", folder / "seed0"
+    first, second = weights(whole), weights(resumed)
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+    def without_times(run: Path) -> list[dict[str, object]]:
+        lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+
+    assert without_times(whole) == without_times(resumed)
+
+
+def test_fit_never_opens_the_test_split(small_data: Path, runs: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(small_data, tmp_path / small_data.name))
+    for shard in folder.glob("*/test-*.parquet"):
+        shard.unlink()
+    out = fit(folder / "manifest.yaml", tmp_path / "runs")
+    run = "urbansound8k-av-finetune-tiny/seed0"
+    first, second = weights(runs / run), weights(out / run)
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    with pytest.raises(UserError, match="has no test split"):
+        avtrain_("eval", out)
+
+
+def test_an_evaluation_says_what_it_measured(runs: Path) -> None:
+    run = runs / "urbansound8k-av-prompt-tiny" / "seed0"
+    found = {name: json.loads((run / "eval" / f"{name}.json").read_text()) for name in "CAVD"}
+    d = found["D"]
+    assert d["n"] == sum(map(sum, d["confusion"])) > 0
+    assert d["accuracy"] == pytest.approx(sum(d["confusion"][i][i] for i in range(10)) / d["n"])
+    assert (d["computed"], found["A"]["computed"], found["C"]["computed"]) == ("from disk", "on the fly", "from disk")
+    assert d["told_scenario"] == "oracle"
+    assert d["leaky"] is False
+    assert d["missing_rate"] == {"audio": 0.0, "image": 0.0}
+    other = json.loads((runs / "urbansound8k-av-finetune-tiny" / "seed0" / "eval" / "D.json").read_text())
+    assert set(other["per_modality"]) == {"audio", "image"}
+    assert other["told_scenario"] is None
+
+
+def test_scenarios_are_chosen_by_pattern(runs: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(runs, tmp_path / "runs"))
+    shutil.rmtree(copy / "urbansound8k-av-prompt-tiny" / "seed0" / "eval")
+    printed = avtrain_("eval", copy / "urbansound8k-av-prompt-tiny", "--scenarios", "D*,C")
+    assert " C " in printed
+    names = {path.stem for path in (copy / "urbansound8k-av-prompt-tiny" / "seed0" / "eval").iterdir()}
+    assert names == {"C", "D"}
+    with pytest.raises(UserError, match="no scenario X in this run's manifest; it has C, A, V, D"):
+        avtrain_("eval", copy, "--scenarios", "X")
+
+
+def test_the_report_gives_mean_deviation_and_n(runs: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(runs, tmp_path / "runs"))
+    printed = avtrain_("report", copy)
+    scores = [
+        json.loads((copy / "urbansound8k-av-finetune-tiny" / f"seed{seed}" / "eval" / "C.json").read_text())["accuracy"]
+        for seed in (0, 1)
+    ]
+    mean, std = 50 * sum(scores), 100 * abs(scores[0] - scores[1]) / 2**0.5
+    markdown = (copy / "report.md").read_text()
+    assert f"{mean:.1f} ± {std:.1f}" in markdown
+    finetune = next(line for line in markdown.splitlines() if line.startswith("| finetune"))
+    prompt = next(line for line in markdown.splitlines() if line.startswith("| prompt"))
+    assert finetune.endswith("| 2 |")
+    assert prompt.endswith("| 1 |")
+    assert "±" not in prompt
+    assert "oracle" in prompt
+    assert "trained on scenarios" in prompt
+    assert (copy / "report.png").read_bytes().startswith(b"\x89PNG")
+    assert len((copy / "report.csv").read_text().splitlines()) == 1 + 2 * 5
+    assert "report.md" in printed
+
+
+def test_a_leaky_split_is_labelled_in_the_table(small_data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "leaky.yaml"
+    text = (small_data / "manifest.yaml").read_text().replace("dataset: .", f"dataset: {small_data}")
+    path.write_text(text.replace("protocol: default", "protocol: random70"))
+    out = fit(path, tmp_path / "runs", "--epochs", 1)
+    assert "(leaky split)" in avtrain_("eval", out)
+    assert "(leaky split)" in avtrain_("report", out)
+    assert "(leaky split)" in (out / "report.md").read_text()
+
+
+def test_results_on_different_data_are_not_put_side_by_side(runs: Path, manifest: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(runs, tmp_path / "runs"))
+    path = copy / "urbansound8k-av-prompt-tiny" / "seed0" / "eval" / "D.json"
+    path.write_text(path.read_text().replace('"scenario_hash": "', '"scenario_hash": "0'))
+    with pytest.raises(UserError, match="were scored on different data both called D"):
+        avtrain_("report", copy)
+
+
+def test_another_configuration_in_a_run_folder_is_refused(runs: Path, manifest: Path) -> None:
+    with pytest.raises(UserError, match=r"batch_size: 32 there, 16 asked for"):
+        fit(manifest, runs, "--batch-size", 16)
+    with pytest.raises(UserError, match="holds a run already"):
+        fit(manifest, runs, "--resume", "never")
+
+
+def test_training_on_clean_data_says_so(manifest: Path, tmp_path: Path) -> None:
+    out = fit(manifest, tmp_path, "--train-on", "clean", "--epochs", 1)
+    run = out / "urbansound8k-av-finetune-tiny-clean" / "seed0"
+    assert list(json.loads((run / "metrics.jsonl").read_text())["validation"]) == ["C"]
+    avtrain_("eval", out)
+    assert "trained on clean" in avtrain_("report", out).replace("\n", " ") + (out / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--method", "finetun"), 'did you mean "finetune"'),
+        (("--backbone", "tinny"), 'did you mean "tiny"'),
+        (("--set", "method.head_l=1", "--set", "backbone.widht=1", "--set", "lrr=1"), "head_l.*\n.*\n.*widht"),
+        (("--set", "lr"), "write key=value"),
+        (("--seeds", "0,0"), "different whole numbers"),
+        (("--device", "gpu"), "allowed are auto, cpu, cuda"),
+        (("--precision", "fp8"), "allowed are auto, fp32, bf16"),
+        (("--resume", "maybe"), "allowed are auto, restart, never"),
+        (("--set", "epochs=0"), "epochs: "),
+    ],
+)
+def test_a_wrong_option_is_explained_and_nothing_is_written(
+    manifest: Path, tmp_path: Path, arguments: tuple[str, ...], expected: str
+) -> None:
+    import re
+
+    with pytest.raises(UserError) as caught:
+        avtrain_("fit", manifest, "--backbone", "tiny", "--out", tmp_path / "runs", *arguments)
+    assert caught.value.exit_code == 2
+    assert re.search(expected, str(caught.value)), str(caught.value)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_validate_reports_every_file_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("manifest: 2\n")
+    (tmp_path / "b.yaml").write_text("manifest: 1\nname: b\n")
+    with pytest.raises(UserError) as caught:
+        avtrain_("validate", tmp_path / "a.yaml", tmp_path / "b.yaml")
+    assert "a.yaml: 4 problems" in str(caught.value)
+    assert "b.yaml: 2 problems" in str(caught.value)
+
+
+def test_methods_lists_name_line_and_source() -> None:
+    listed = avtrain_("methods")
+    for word in ("finetune", "linear-probe", "prompt", "CVPRW"):
+        assert word in listed
+
+
+def test_help_comes_without_loading_torch() -> None:
+    import subprocess
+    import sys
+
+    for package in ("avtrain", "avbuild"):
+        code = (
+            f"import sys; from {package}.cli import app; "
+            "heavy = {'torch', 'datasets', 'pyarrow', 'scipy', 'matplotlib', 'numpy'} & set(sys.modules); "
+            "sys.exit(f'loaded {heavy}' if heavy else 0)"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True)
