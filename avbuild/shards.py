@@ -14,7 +14,7 @@ from avbuild.media import SAMPLE_RATE
 from avbuild.seeding import digest
 from avbuild.storage import Folder
 
-PAIRS_PER_SHARD = 512  # 30 to 60 MB of 4 s clips: small enough to hold, large enough to be few
+PAIRS_PER_SHARD = 256  # 15 to 30 MB of 4 s clips: small enough to hold a few times over, large enough to be few
 MODALITIES = ("audio", "image")
 
 
@@ -102,6 +102,8 @@ def write_shard(
     )
     data = sink.getvalue()
     folder.write(name, data)
+    del table, sink
+    pa.default_memory_pool().release_unused()  # else a long run grows by what each shard leaves behind
     return _record(name, samples, data, content)
 
 

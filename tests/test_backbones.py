@@ -115,12 +115,14 @@ def test_prompts_may_stand_before_the_tokens_of_either_encoder() -> None:
         assert prompts.grad.abs().sum() > 0
 
 
-def checkpoints(folder: Path, layers: int = 3) -> tuple[Path, Path]:
-    """Synthetic encoders in the key layouts of the Hugging Face originals."""
-    state = {f"dinov2.{key}": value.half() for key, value in vit(layers).state_dict().items()}
+def checkpoints(folder: Path, *, full_size: bool = False) -> tuple[Path, Path]:
+    """Synthetic encoders in the key layouts of the originals; full_size: with their patches and positions."""
+    torch.manual_seed(0)
+    encoder = VisionTransformer(width=64, heads=1, layers=2, patch=14, grid=5) if full_size else vit(layers=3)
+    state = {f"dinov2.{key}": value.half() for key, value in encoder.state_dict().items()}
     state["dinov2.embeddings.mask_token"] = torch.zeros(1, 64).half()
     save_file(state, folder / "vit.safetensors")
-    audio = WhisperEncoder(width=64, heads=1, layers=2, positions=100).state_dict()
+    audio = WhisperEncoder(width=64, heads=1, layers=2, positions=1500 if full_size else 100).state_dict()
     whisper = {f"model.encoder.{key}": value.half() for key, value in audio.items()}
     whisper["model.decoder.layers.0.fc1.weight"] = torch.zeros(2, 2).half()
     save_file(whisper, folder / "whisper.safetensors")

@@ -27,8 +27,9 @@ def test_equal_names_fit_without_a_map() -> None:
 
 def test_imagenet_classes_are_found_by_any_of_their_names() -> None:
     names = (
-             "electric fan, blower", "cab, hack, taxi, taxicab", "Labrador retriever", "power drill", "revolver, six-gun",
-             "ambulance", "accordion, piano accordion, squeeze box", "swing", "tow truck, tow car, wrecker", "beagle",
+             "electric fan, blower", "cab, hack, taxi, taxicab", "Labrador retriever", "power drill",
+             "revolver, six-gun", "ambulance", "accordion, piano accordion, squeeze box", "swing", "beagle",
+             "tow truck, tow car, wrecker",
              "rifle", "fire engine, fire truck", "cello, violoncello", "convertible", "pug, pug-dog", "banjo", "drum",
              "minibus", "police van, police wagon, paddy wagon", "sax, saxophone", "violin, fiddle", "flute", "collie",
              "boxer", "chow, chow chow", "golden retriever", "trombone", "tractor", "school bus",

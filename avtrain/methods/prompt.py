@@ -17,7 +17,7 @@ class PromptConfig(Frozen):
 
     length: int = Field(8, description="input-level prompts a modality and scenario", ge=0)
     fusion_length: int = Field(8, description="attention-level prompts a modality and scenario", ge=1)
-    heads: int = Field(6, description="attention heads of the fusion; must divide the backbone's width", ge=1)
+    heads: int = Field(4, description="attention heads of the fusion; must divide the backbone's width", ge=1)
 
 
 class PromptSets(nn.Module):
