@@ -16,6 +16,7 @@ from avbuild.shards import ShardRecord
 from avbuild.storage import Folder
 
 FILE_NAME = "build.json"
+Recipe = dict[str, str | int | bool | None]
 
 
 class Record(BaseModel):
@@ -78,7 +79,7 @@ class BuildRecord(Record):
     name: str
     title: str
     builder: str
-    recipe: dict[str, str | int | bool | None]  # the options that decided the bytes
+    recipe: Recipe  # the options that decided the bytes
     job: str  # hash of recipe and sources
     classes: tuple[str, ...]
     sources: tuple[SourceRecord, ...]

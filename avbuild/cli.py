@@ -1,7 +1,6 @@
 """The `avbuild` commands: nothing but argument handling. Everything heavy is imported inside a command."""
 
 import os
-import sys
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from avbuild.command_line import run_program
 from avbuild.errors import UsageError, UserError, listed
 
 app = typer.Typer(
@@ -100,7 +100,8 @@ def make(
         seed=seed,
         offline=offline or bool(os.environ.get("HF_HUB_OFFLINE")),
     )
-    from avbuild.make import prepare, write
+    from avbuild.make import write
+    from avbuild.prepare import prepare
 
     prepared = prepare(builder, options, workers or default_workers(), skip_bad)
     folder = Folder(f"{out.rstrip('/')}/{name}")
@@ -255,12 +256,5 @@ def scenarios(
 
 
 def main() -> None:
-    """Run a command; what the user can put right is one message, not a traceback."""
-    try:
-        app()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("stopped; the same command finishes the rest", file=sys.stderr)
-        sys.exit(130)
+    """The program."""
+    run_program(app, when_stopped="the same command finishes the rest")

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from avbuild.build_record import BuildRecord
-from avbuild.make import Prepared
 from avbuild.manifest import CLEAN, Manifest
 from avbuild.media import encode_audio, read_audio
 from avbuild.pairing import Pair
+from avbuild.prepare import Prepared
 from avbuild.samples import SPLITS, Clip, Split
 from avbuild.scenarios import condition
 from avbuild.seeding import digest

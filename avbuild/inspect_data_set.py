@@ -73,4 +73,5 @@ def list_corruptions(manifest: str | None) -> None:
     if manifest is not None:
         for name, scenario in load_manifest(manifest).scenarios.items():
             plan = yaml.safe_dump(scenario.as_yaml(), default_flow_style=True, sort_keys=False, width=10_000).strip()
-            console.print(f"[bold]{name}[/]  {'clean' if plan == '{}' else plan}", soft_wrap=True, highlight=False)
+            shown = "clean" if plan == "{}" else plan
+            console.print(f"{name}  {shown}", soft_wrap=True, highlight=False, markup=False)  # [a, b] is no markup

@@ -1,17 +1,12 @@
 """The `avtrain` commands: nothing but argument handling. Everything heavy is imported inside a command."""
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from avbuild.errors import UsageError, UserError
-
-if TYPE_CHECKING:
-    from avtrain.config import RunConfig
-    from avtrain.runs import Run
-    from avtrain.training import Machine
+from avbuild.command_line import run_program
+from avbuild.errors import UsageError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -67,10 +62,10 @@ def fit(
     """
     from avbuild.manifest_file import load_manifest
     from avtrain.config import RunConfig, fit_config, parse_settings
+    from avtrain.launch import check_resume, fit_run
     from avtrain.training import Machine, pick_device, pick_precision
 
-    if resume not in ("auto", "restart", "never"):
-        raise UsageError(f"--resume {resume}: allowed are auto, restart, never")
+    check_resume(resume)
     loaded, numbers, where = load_manifest(manifest), _seeds(seeds), pick_device(device)
     options: dict[str, Any] = {
         "method": method,
@@ -88,64 +83,8 @@ def fit(
     folder = out / (name or f"{loaded.name}-{config.method}-{config.backbone}{suffix}")
     for seed in numbers:
         run_config = RunConfig(fit=config.model_copy(update={"seed": seed}), manifest=loaded)
-        _fit_one(folder / f"seed{seed}", run_config, Machine(where, workers), resume, init_from)
+        typer.echo(fit_run(folder / f"seed{seed}", run_config, Machine(where, workers), resume, init_from))
     typer.echo(f"next: avtrain eval {folder}")
-
-
-def _fit_one(folder: Path, config: "RunConfig", machine: "Machine", resume: str, init_from: Path | None) -> None:
-    import shutil
-
-    from avtrain.runs import Run
-    from avtrain.training import fit as train
-
-    run = Run(folder)
-    if run.begun and resume == "never":
-        raise UserError(f"{run}: holds a run already; --resume auto finishes it, restart begins anew, --name moves it")
-    if run.begun and resume == "restart":
-        shutil.rmtree(folder)
-    if run.begun:
-        _same_or_refuse(run, config)
-    if run.finished:
-        result = run.read_json("result.json")
-        typer.echo(f"{run}: finished already, validation {result['validation']:.3f}")
-        return
-    initial = None if init_from is None else _backbone_of(init_from, config)
-    result = train(run, config, machine, initial)
-    typer.echo(
-        f"{run}: validation {result['validation']:.3f} in epoch {result['best_epoch']} of {config.fit.epochs}, "
-        f"{result['trainable_parameters']:,} of {result['parameters']:,} parameters trained"
-    )
-
-
-def _same_or_refuse(run: "Run", config: "RunConfig") -> None:
-    there, asked = run.config(), config
-    differing = [
-        f"{key}: {old} there, {new} asked for"
-        for part in ("fit", "manifest")
-        for (key, old), new in zip(
-            getattr(there, part).model_dump().items(), getattr(asked, part).model_dump().values(), strict=True
-        )
-        if old != new
-    ]
-    if differing:
-        listed = "\n  ".join(differing)
-        raise UserError(
-            f"{run}: holds a run with another configuration\n  {listed}\n"
-            "Choose another --name or --out, or --resume restart to begin anew"
-        )
-
-
-def _backbone_of(place: Path, config: "RunConfig") -> dict[str, Any]:
-    """The backbone weights of a run, or of the run with the same seed below a folder of runs."""
-    from avtrain.runs import Run, find_runs
-
-    own = place / f"seed{config.fit.seed}"
-    run = Run(own) if own.is_dir() else find_runs([place])[0]
-    there = run.config().fit
-    if there.backbone != config.fit.backbone:
-        raise UsageError(f"--init-from {run}: its backbone is {there.backbone}, not {config.fit.backbone}")
-    prefix = "backbone."
-    return {key.removeprefix(prefix): value for key, value in run.weights().items() if key.startswith(prefix)}
 
 
 def _seeds(text: str) -> list[int]:
@@ -274,12 +213,5 @@ def validate(manifests: Annotated[list[str], typer.Argument(help="Manifests.")])
 
 
 def main() -> None:
-    """Run a command; what the user can put right is one message, not a traceback."""
-    try:
-        app()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last whole epoch", file=sys.stderr)
-        sys.exit(130)
+    """The program."""
+    run_program(app, when_stopped="the same command goes on from the last whole epoch", extra="train")

@@ -58,12 +58,10 @@ def evaluate(run: Run, scenarios: Sequence[str], machine: Machine, precision: st
 
 def load_method(run: Run, config: RunConfig, classes: int, machine: Machine) -> Method:
     """A finished run's model, with the weights of its best epoch."""
-    weights = run.weights()
-    own = {key.removeprefix("backbone."): value for key, value in weights.items() if key.startswith("backbone.")}
-    backbone = build_backbone(config.fit.backbone, config.fit.backbone_options, own)
+    backbone = build_backbone(config.fit.backbone, config.fit.backbone_options, run.backbone_weights())
     scenarios = len(config.manifest.scenarios)
     method = build_method(config.fit.method, config.fit.method_options, backbone, classes, scenarios)
-    method.load_state_dict(weights)
+    method.load_state_dict(run.weights())
     return method.to(machine.device)
 
 

@@ -80,6 +80,11 @@ class Run:
             raise UserError(f"{self.folder}: no weights yet; run the same avtrain fit again to finish it")
         return load_file(path)
 
+    def backbone_weights(self) -> dict[str, Tensor]:
+        """Those of the backbone alone, by their own names."""
+        prefix = "backbone."
+        return {key[len(prefix) :]: value for key, value in self.weights().items() if key.startswith(prefix)}
+
     def save_state(self, state: Mapping[str, Any]) -> None:
         """Write `state.pt`."""
         partial = self.folder / ".partial-state.pt"

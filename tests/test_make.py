@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import soundfile
-from conftest import write_pictures, write_urbansound8k
+from conftest import URBANSOUND8K, write_pictures, write_urbansound8k
 from typer.testing import CliRunner, Result
 
 from avbuild.cli import app
@@ -341,6 +341,35 @@ def test_cifar10_av_stores_a_shared_clip_once(urbansound8k: Path, tmp_path: Path
     picture_bytes = sum(len(row["image"]["bytes"]) for row in all_rows["train"])
     assert stored < sum(map(len, distinct)) * 1.1 + picture_bytes + 400 * 270
     assert "sound" in succeed("verify", folder)
+
+
+def test_the_kaggle_release_becomes_a_data_set(tmp_path: Path, urbansound8k: Path) -> None:
+    from PIL import Image
+
+    root = tmp_path / "release"
+    for clip in sorted((urbansound8k / "audio").rglob("*.wav")):
+        label = URBANSOUND8K[int(clip.name.split("-")[1])]
+        for side in ("sound", "vision"):
+            (root / f"Dataset_v3_{side}" / label).mkdir(parents=True, exist_ok=True)
+        (root / "Dataset_v3_sound" / label / clip.name).write_bytes(clip.read_bytes())
+        Image.new("RGB", (8, 8), (int(clip.name.split("-")[1]) * 20, 0, 0)).save(
+            root / "Dataset_v3_vision" / label / f"{clip.stem}.jpg"
+        )
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    (sources / "UrbanSound8K").symlink_to(urbansound8k)
+    arguments = ("--layout", "kaggle", "--audio-root", root, "--sources", sources, "--folds", "1,2,3")
+    succeed("make", "urbansound8k-av", *arguments, "--out", tmp_path)
+    found = rows(tmp_path / "urbansound8k-av", "C")
+    assert {row["fold"] for row in found} == {3}
+    assert all(row["image"]["path"].removesuffix(".jpg") == row["id"] for row in found)
+    assert "sound" in succeed("verify", tmp_path / "urbansound8k-av")
+
+
+def test_a_limit_is_spread_over_the_classes(urbansound8k: Path, pictures: Path, tmp_path: Path) -> None:
+    folder = make(urbansound8k, pictures, tmp_path, "--limit", 40, "--workers", 1)
+    labels = [row["label"] for split in ("train", "validation", "test") for row in rows(folder, "C", split)]
+    assert {labels.count(label) for label in range(10)} == {4}
 
 
 def test_an_unknown_data_set_suggests_the_known_one() -> None:

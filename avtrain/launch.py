@@ -1,0 +1,66 @@
+"""Whether a run begins, goes on, is finished already, or is refused; and where its backbone starts from."""
+
+import shutil
+from pathlib import Path
+
+from torch import Tensor
+
+from avbuild.errors import UsageError, UserError
+from avtrain.config import RunConfig
+from avtrain.runs import Run, find_runs
+from avtrain.training import Machine, fit
+
+RESUME = ("auto", "restart", "never")
+
+
+def check_resume(resume: str) -> None:
+    """Raises UsageError for what `--resume` does not know."""
+    if resume not in RESUME:
+        raise UsageError(f"--resume {resume}: allowed are {', '.join(RESUME)}")
+
+
+def fit_run(folder: Path, config: RunConfig, machine: Machine, resume: str, init_from: Path | None) -> str:
+    """Train one run to its end, from where it is; returns a line that says how it went.
+
+    resume: `auto` finishes what was begun with the same configuration, `restart` begins anew, `never` refuses what
+    exists.  init_from: a run, or a folder of runs of which the one with the same seed is taken.
+    """
+    run = Run(folder)
+    if run.begun and resume == "never":
+        raise UserError(f"{run}: holds a run already; --resume auto finishes it, restart begins anew, --name moves it")
+    if run.begun and resume == "restart":
+        shutil.rmtree(folder)
+    if run.begun:
+        _same_or_refuse(run, config)
+    if run.finished:
+        return f"{run}: finished already, validation {run.read_json('result.json')['validation']:.3f}"
+    result = fit(run, config, machine, None if init_from is None else _backbone_of(init_from, config))
+    return (
+        f"{run}: validation {result['validation']:.3f} in epoch {result['best_epoch']} of {config.fit.epochs}, "
+        f"{result['trainable_parameters']:,} of {result['parameters']:,} parameters trained"
+    )
+
+
+def _same_or_refuse(run: Run, asked: RunConfig) -> None:
+    there = run.config()
+    pairs = [
+        (key, old, new)
+        for before, now in ((there.fit, asked.fit), (there.manifest, asked.manifest))
+        for (key, old), new in zip(before.model_dump().items(), now.model_dump().values(), strict=True)
+    ]
+    differing = [f"  {key}: {old} there, {new} asked for" for key, old, new in pairs if old != new]
+    if differing:
+        listed = "\n".join(differing)
+        raise UserError(
+            f"{run}: holds a run with another configuration\n{listed}\n"
+            "Choose another --name or --out, or --resume restart to begin anew"
+        )
+
+
+def _backbone_of(place: Path, config: RunConfig) -> dict[str, Tensor]:
+    own = place / f"seed{config.fit.seed}"
+    run = Run(own) if own.is_dir() else find_runs([place])[0]
+    there = run.config().fit
+    if there.backbone != config.fit.backbone:
+        raise UsageError(f"--init-from {run}: its backbone is {there.backbone}, not {config.fit.backbone}")
+    return run.backbone_weights()
