@@ -1,6 +1,7 @@
 """The scenarios a data set is made with: clean, sound corrupted, picture corrupted, both equally strong."""
 
-from avbuild.manifest import Manifest, Scenario
+from avbuild.manifest import Manifest
+from avbuild.scenario_spec import Scenario
 
 AUDIO = ("gaussian_noise", "time_shift", "time_mask")
 IMAGE = ("gaussian_noise", "box_blur", "pixelate")

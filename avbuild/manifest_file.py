@@ -8,7 +8,8 @@ import yaml
 from pydantic import ValidationError
 
 from avbuild.errors import UsageError, nearest
-from avbuild.manifest import FoldSplit, Manifest, Plan, SplitSpec
+from avbuild.manifest import FoldSplit, Manifest, SplitSpec
+from avbuild.scenario_spec import Plan
 from avbuild.yaml_lines import Document, parse
 
 FILE_NAME = "manifest.yaml"

@@ -8,8 +8,9 @@ import numpy as np
 
 from avbuild.corruptions import MISSING
 from avbuild.corruptions.registry import Signal
-from avbuild.manifest import Manifest, Op, Plan, Scenario
+from avbuild.manifest import Manifest
 from avbuild.media import quantise_audio
+from avbuild.scenario_spec import Op, Plan, Scenario
 from avbuild.seeding import rng_for, uniform_for
 
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from avbuild.corruptions import CORRUPTIONS
 from avbuild.errors import UsageError
-from avbuild.manifest import Manifest, Scenario
+from avbuild.manifest import Manifest
 from avbuild.manifest_file import dump_manifest, load_manifest, parse_manifest
+from avbuild.scenario_spec import Scenario
 
 GOOD = """\
 manifest: 1

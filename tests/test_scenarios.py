@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from avbuild.manifest import Manifest, Scenario
+from avbuild.manifest import Manifest
 from avbuild.media import decode_audio, decode_image, encode_audio, encode_image, quantise_audio
+from avbuild.scenario_spec import Scenario
 from avbuild.scenarios import SamplePlan, at_severity, condition, corrupt, plan_sample
 
 AUDIO = ((np.arange(8_000) * 7919 % 20_011 - 10_005) / 32_768).astype(np.float32)

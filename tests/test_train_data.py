@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from avbuild.errors import UsageError, UserError
-from avbuild.manifest import Manifest, Scenario
+from avbuild.manifest import Manifest
 from avbuild.manifest_file import load_manifest
+from avbuild.scenario_spec import Scenario
 from avtrain.backbones.base import Frontend
 from avtrain.data import AudioVisualData, batches
 from avtrain.rows import read_corrupted, read_rows, shared_recordings

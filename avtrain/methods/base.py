@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from avbuild.manifest import Frozen
+from avbuild.scenario_spec import Frozen
 from avtrain.backbones.base import Backbone
 from avtrain.batch import Batch
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
-from avbuild.manifest import Frozen
+from avbuild.scenario_spec import Frozen
 from avtrain.backbones.base import Backbone
 from avtrain.batch import Batch
 from avtrain.methods.base import Method, Prediction

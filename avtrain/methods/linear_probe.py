@@ -2,7 +2,7 @@
 
 import torch
 
-from avbuild.manifest import Frozen
+from avbuild.scenario_spec import Frozen
 from avtrain.backbones.base import Backbone
 from avtrain.batch import Batch
 from avtrain.methods.base import Method, Prediction
