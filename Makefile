@@ -10,7 +10,7 @@ demo: .venv
 	$(BIN)/avbuild make demo-av --out data/
 	$(BIN)/avbuild corrupt --scenario A,V,D --data data/demo-av
 	$(DEMO_FIT) --method finetune --lr 0.002 --epochs 12 --set method.head_lr=1
-	$(DEMO_FIT) --method prompt --lr 0.002 --epochs 6 --init-from runs/demo-finetune-tiny
+	$(DEMO_FIT) --method prompt --lr 0.001 --epochs 6 --init-from runs/demo-finetune-tiny
 	$(BIN)/avtrain eval runs/demo-finetune-tiny runs/demo-prompt-tiny
 	$(BIN)/avtrain report runs/
 	@echo "try next: avtrain fit manifests/demo.yaml --backbone tiny --method linear-probe --init-from runs/demo-finetune-tiny"

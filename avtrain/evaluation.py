@@ -15,7 +15,7 @@ from avtrain.methods import Method, build_method, find_method
 from avtrain.metrics import accuracy, calibration_error, confusion_matrix, macro_f1, softmax
 from avtrain.prediction import Outputs, predict
 from avtrain.rows import Rows, read_corrupted, read_rows, shared_recordings
-from avtrain.runs import Run
+from avtrain.runs import Run, backbone_weights
 from avtrain.training import Machine
 
 
@@ -58,10 +58,11 @@ def evaluate(run: Run, scenarios: Sequence[str], machine: Machine, precision: st
 
 def load_method(run: Run, config: RunConfig, classes: int, machine: Machine) -> Method:
     """A finished run's model, with the weights of its best epoch."""
-    backbone = build_backbone(config.fit.backbone, config.fit.backbone_options, run.backbone_weights())
+    weights = run.weights()
+    backbone = build_backbone(config.fit.backbone, config.fit.backbone_options, backbone_weights(weights))
     scenarios = len(config.manifest.scenarios)
     method = build_method(config.fit.method, config.fit.method_options, backbone, classes, scenarios)
-    method.load_state_dict(run.weights())
+    method.load_state_dict(weights)
     return method.to(machine.device)
 
 

@@ -34,7 +34,7 @@ def fit_run(folder: Path, config: RunConfig, machine: Machine, resume: str, init
         _same_or_refuse(run, config)
     if run.finished:
         return f"{run}: finished already, validation {run.read_json('result.json')['validation']:.3f}"
-    result = fit(run, config, machine, None if init_from is None else _backbone_of(init_from, config))
+    result = fit(run, config, machine, None if init_from is None else _initial_weights(init_from, config))
     return (
         f"{run}: validation {result['validation']:.3f} in epoch {result['best_epoch']} of {config.fit.epochs}, "
         f"{result['trainable_parameters']:,} of {result['parameters']:,} parameters trained"
@@ -57,10 +57,10 @@ def _same_or_refuse(run: Run, asked: RunConfig) -> None:
         )
 
 
-def _backbone_of(place: Path, config: RunConfig) -> dict[str, Tensor]:
+def _initial_weights(place: Path, config: RunConfig) -> dict[str, Tensor]:
     own = place / f"seed{config.fit.seed}"
     run = Run(own) if own.is_dir() else find_runs([place])[0]
     there = run.config().fit
     if there.backbone != config.fit.backbone:
         raise UsageError(f"--init-from {run}: its backbone is {there.backbone}, not {config.fit.backbone}")
-    return run.backbone_weights()
+    return run.weights()

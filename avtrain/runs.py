@@ -80,11 +80,6 @@ class Run:
             raise UserError(f"{self.folder}: no weights yet; run the same avtrain fit again to finish it")
         return load_file(path)
 
-    def backbone_weights(self) -> dict[str, Tensor]:
-        """Those of the backbone alone, by their own names."""
-        prefix = "backbone."
-        return {key[len(prefix) :]: value for key, value in self.weights().items() if key.startswith(prefix)}
-
     def save_state(self, state: Mapping[str, Any]) -> None:
         """Write `state.pt`."""
         partial = self.folder / ".partial-state.pt"
@@ -118,6 +113,12 @@ class Run:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+
+
+def backbone_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those of a run's backbone alone, by their own names."""
+    prefix = "backbone."
+    return {key[len(prefix) :]: value for key, value in weights.items() if key.startswith(prefix)}
 
 
 def environment(device: torch.device) -> dict[str, Any]:

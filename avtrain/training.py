@@ -21,7 +21,7 @@ from avtrain.methods import Method, build_method
 from avtrain.metrics import accuracy
 from avtrain.prediction import predict
 from avtrain.rows import read_rows
-from avtrain.runs import Run
+from avtrain.runs import Run, backbone_weights
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,19 @@ class Machine:
 def fit(run: Run, config: RunConfig, machine: Machine, initial: dict[str, Tensor] | None = None) -> dict[str, Any]:
     """Train, or go on where an earlier start stopped; returns what `result.json` says.
 
-    initial: weights of another run's backbone.  Stopped at any moment and started again, it ends with the same
+    initial: weights of the run it starts from.  Stopped at any moment and started again, it ends with the same
     weights on the same CPU.
     """
     settings, manifest = config.fit, config.manifest
     torch.manual_seed(settings.seed)
     names = train_scenarios(settings, manifest)
     rows = read_rows(manifest, "train"), read_rows(manifest, "validation")  # the test split is not opened
-    backbone = build_backbone(settings.backbone, settings.backbone_options, initial)
+    backbone = build_backbone(settings.backbone, settings.backbone_options, initial and backbone_weights(initial))
     train, validation = (AudioVisualData(part, manifest, backbone.frontend, names) for part in rows)
     classes, scenarios = len(train.rows.classes), len(manifest.scenarios)
-    method = build_method(settings.method, settings.method_options, backbone, classes, scenarios).to(machine.device)
+    method = build_method(settings.method, settings.method_options, backbone, classes, scenarios)
+    method.inherit(initial or {})
+    method.to(machine.device)
     optimizer = torch.optim.AdamW(method.parameter_groups(settings.lr), weight_decay=settings.weight_decay)
     rates = [group["lr"] for group in optimizer.param_groups]
     steps = math.ceil(len(train) / settings.batch_size)

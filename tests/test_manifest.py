@@ -96,7 +96,7 @@ def test_an_absent_manifest_is_one_clear_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted((Path(__file__).parents[1] / "manifests").glob("*.yaml")), ids=lambda p: p.stem)
 def test_every_shipped_manifest_is_valid(path: Path) -> None:
-    assert load_manifest(path).scenarios.keys() >= {"C", "A", "V", "D"}
+    assert load_manifest(path).scenarios
 
 
 def manifest_with(scenario: dict[str, object], seed: int = 0) -> Manifest:

@@ -129,6 +129,24 @@ def test_a_gradient_reaches_input_and_attention_prompts_of_the_scenarios_seen() 
             assert moved.tolist() == [False, True, False, False], key
 
 
+def test_prompts_begin_where_the_fine_tuned_run_ended() -> None:
+    tuned, batch = build("finetune", seed=1), batch_of(6)
+    options = {**OPTIONS["prompt"], "length": 0}
+    method = build_method("prompt", options, build_backbone("tiny", SMALL), CLASSES, SCENARIOS)
+    method.backbone.load_state_dict(tuned.backbone.state_dict())
+    method.inherit(tuned.state_dict())
+    torch.testing.assert_close(method.eval()(batch).logits, tuned(batch).logits)
+
+
+def test_a_head_for_other_classes_starts_anew() -> None:
+    other = build_method("finetune", {}, build_backbone("tiny", SMALL), CLASSES + 1, SCENARIOS)
+    method = build("prompt")
+    before = {key: value.clone() for key, value in method.state_dict().items() if ".1." in key and "slices" in key}
+    assert before
+    method.inherit(other.state_dict())
+    assert all(torch.equal(method.state_dict()[key], value) for key, value in before.items())
+
+
 def test_heads_that_do_not_divide_the_width_are_refused() -> None:
     with pytest.raises(UsageError, match=r"method\.heads is 7, but must divide"):
         build_method("prompt", {"heads": 7}, build_backbone("tiny", SMALL), CLASSES, SCENARIOS)

@@ -49,7 +49,7 @@ class Pen:
 
 def picture(label: str, rng: Generator) -> NDArray[np.uint8]:
     """One picture of a class.  Returns uint8 [32, 32, 3]."""
-    hue = (HUES[label] + rng.normal(0, 0.035)) % 1
+    hue = (HUES[label] + rng.normal(0, 0.027)) % 1
     pen = Pen(_colour(rng, hue), _colour(rng, rng.uniform()))
     PICTURES[label](pen, rng)
     thing = pen.canvas

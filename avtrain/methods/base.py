@@ -1,5 +1,6 @@
 """What a method is: a model that predicts from whatever modalities are there, and knows its own loss."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -29,6 +30,7 @@ class Method(nn.Module):
     source: ClassVar[str]  # paper, and what is published of it
     Config: ClassVar[type[Frozen]]
     default_lr: ClassVar[float]
+    inherits: ClassVar[tuple[str, ...]] = ()  # parts taken over from the run it starts from, beside the backbone
     uses_scenario: ClassVar[bool] = False  # is told a sample's scenario, at evaluation too: the oracle
 
     def __init__(self, backbone: Backbone) -> None:
@@ -55,6 +57,12 @@ class Method(nn.Module):
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
         """Trainable parameters with their learning rates."""
         return [{"params": [p for p in self.parameters() if p.requires_grad], "lr": lr}]
+
+    def inherit(self, weights: Mapping[str, Tensor]) -> None:
+        """Take over the parts `inherits` names from another run; a head for other classes starts anew."""
+        own = self.state_dict()
+        shared = {key: value for key, value in weights.items() if key.startswith(self.inherits) and key in own}
+        self.load_state_dict({k: v for k, v in shared.items() if v.shape == own[k].shape}, strict=False)
 
     def freeze_backbone(self) -> None:
         """No gradient for the backbone's weights."""

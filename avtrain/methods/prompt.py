@@ -9,7 +9,8 @@ from avbuild.errors import UsageError
 from avbuild.scenario_spec import Frozen
 from avtrain.backbones.base import Backbone
 from avtrain.batch import Batch
-from avtrain.methods.base import Method, Prediction, mean_over_present
+from avtrain.methods.base import Method, Prediction
+from avtrain.methods.head import PooledHead
 
 
 class PromptConfig(Frozen):
@@ -76,7 +77,8 @@ class Prompt(Method):
     Released code cannot run: its prompted block is built with an argument it rejects and called without its prompts,
     no parameter passes its trainability filter, and its attention runs across the batch.  It also trains on the first
     30 % of every batch, on four scenarios one after the other.  Here all sets are trained together, each sample with
-    its own scenario's; an absent modality is masked out of keys and left out of the pooled result.
+    its own scenario's; an absent modality is masked out of keys and left out of the pooled result; and the head goes on
+    training.  Started from a fine-tuned run, head and all as published, it begins where that run ended.
     """
 
     name = "prompt"
@@ -84,6 +86,7 @@ class Prompt(Method):
     Config = PromptConfig
     default_lr = 1e-3
     uses_scenario = True
+    inherits = ("head.",)
 
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: PromptConfig) -> None:
         super().__init__(backbone)
@@ -93,21 +96,20 @@ class Prompt(Method):
             raise UsageError(f"method.heads is {config.heads}, but must divide the backbone's width of {width}")
         self.input_prompts = nn.ModuleDict({m: PromptSets(scenarios, config.length, width) for m in modalities})
         self.fusion = nn.ModuleDict({m: PromptedCrossAttention(scenarios, width, config) for m in modalities})
-        self.heads = nn.ModuleDict(
-            {m: nn.Sequential(nn.LayerNorm(width), nn.Linear(width, classes)) for m in modalities}
-        )
+        self.head = PooledHead(backbone, classes)
 
     def forward(self, batch: Batch) -> Prediction:
-        tokens = {m: self._encode(m, batch) for m in self.backbone.modalities}  # {modality: [B, P + N, D]}
+        tokens = {m: self._encode(m, batch) for m in self.backbone.modalities}  # {modality: [B, N, D]}
         fused = {m: self._fuse(m, tokens, batch) for m in tokens}
-        logits = {m: self.heads[m](x.mean(dim=1)) for m, x in fused.items()}
-        return Prediction(mean_over_present(logits, batch.present))
+        # after fusion no logits belong to one modality alone
+        return Prediction(self.head(fused, batch).logits)
 
     def _encode(self, modality: str, batch: Batch) -> Tensor:
         encoder = self.backbone.encoder(modality)
         with torch.no_grad():  # nothing below the prompts is trained
             tokens = encoder.embed(batch.inputs[modality])
-        return encoder.transform(torch.cat([self.input_prompts[modality](batch.scenario), tokens], dim=1))
+        prompts = self.input_prompts[modality](batch.scenario)
+        return encoder.transform(torch.cat([prompts, tokens], dim=1))[:, prompts.shape[1] :]
 
     def _fuse(self, modality: str, tokens: dict[str, Tensor], batch: Batch) -> Tensor:
         others = [m for m in tokens if m != modality]
