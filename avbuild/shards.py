@@ -89,7 +89,7 @@ def write_shard(
     table = pa.Table.from_pylist(list(samples), schema=schema(classes))
     marks = {"avbuild.job": job, "avbuild.scenario": scenario, "avbuild.content": content}
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), **marks})
-    sink = io.BytesIO()
+    sink = pa.BufferOutputStream()
     pq.write_table(
         table,
         sink,
@@ -100,11 +100,12 @@ def write_shard(
         compression={column: "NONE" if column.endswith(".bytes") else "ZSTD" for column in _leaves(table.schema)},
         write_page_checksum=True,
     )
-    data = sink.getvalue()
+    data = memoryview(sink.getvalue())
     folder.write(name, data)
-    del table, sink
+    record = _record(name, samples, data, content)
+    del table, sink, data
     pa.default_memory_pool().release_unused()  # else a long run grows by what each shard leaves behind
-    return _record(name, samples, data, content)
+    return record
 
 
 def finished_shard(folder: Folder, name: str, job: str) -> ShardRecord | None:
@@ -142,7 +143,7 @@ def _row_digest(sample: Sample) -> str:
     return digest(plain, media)
 
 
-def _record(name: str, samples: Sequence[Sample], data: bytes, content: str) -> ShardRecord:
+def _record(name: str, samples: Sequence[Sample], data: bytes | memoryview, content: str) -> ShardRecord:
     missing = {
         "audio": sum(sample["audio_missing"] for sample in samples),
         "image": sum(sample["image_missing"] for sample in samples),

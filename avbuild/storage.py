@@ -40,11 +40,11 @@ class Folder:
         found = (str(path).removeprefix(prefix) for path in self._fs.find(self._root))
         return sorted(name for name in found if not name.rsplit("/", 1)[-1].startswith(".partial-"))
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes | memoryview) -> None:
         """Write a file so that no reader and no crash ever sees half of it."""
         full = self._full(name)
         if not self._local:  # object stores make an object visible when its upload completes
-            self._fs.pipe_file(full, data)
+            self._fs.pipe_file(full, bytes(data))
             return
         target = Path(full)
         target.parent.mkdir(parents=True, exist_ok=True)
