@@ -19,7 +19,7 @@ def describe(folder: Folder) -> None:
         f"[bold]{build.title}[/] in {folder}: {build.clips:,} clips, {build.pictures:,} pictures", soft_wrap=True
     )
     console.print(f"split: {build.split}" + ("  [bold red]leaky split[/]" if build.leaky else ""), soft_wrap=True)
-    table = Table("scenario", "split", "rows", "recordings", "audio missing", "image missing", "MB", "content hash")
+    table = Table("scenario", "split", "rows", "groups", "no audio", "no image", "MB", "content")
     for name, record in build.scenarios.items():
         for split, made in record.splits.items():
             size = sum(shard.bytes for shard in made.shards) / 1e6

@@ -28,7 +28,9 @@ def write(prepared: Prepared, folder: Folder, workers: int) -> BuildRecord:
     Raises UserError where the folder holds a finished data set of another recipe.
     """
     recipe, sources = recipe_of(prepared), sources_of(prepared)
-    job = digest(recipe, [source.sha256 for source in sources], [str(problem) for problem in prepared.left_out])
+    job = digest(
+        recipe, [(source.name, source.sha256) for source in sources], [str(problem) for problem in prepared.left_out]
+    )
     corrupted = _corrupted_already(folder, job, recipe)
     folder.remove_abandoned()
     manifest = _manifest(prepared, folder)

@@ -11,8 +11,9 @@ from avbuild.seeding import rng_for
 from avbuild.sources.demo_pictures import picture
 from avbuild.sources.demo_sounds import SOUNDS, sound
 
+VERSION = 1  # raise it when sounds or pictures change: it is what tells a build from an older one
 CREDIT = Credit(
-    name="synthesised by avbuild",
+    name=f"demo corpus {VERSION}, synthesised by avbuild",
     licence="Apache-2.0",
     homepage="",
     citation="this software, see CITATION.cff",
