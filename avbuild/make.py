@@ -14,7 +14,7 @@ from avbuild.manifest_file import dump_manifest, load_manifest
 from avbuild.pairing import Pair, shard_order
 from avbuild.prepare import Prepared
 from avbuild.progress import progress_bar
-from avbuild.provenance import build_record, recipe_of, sources_of
+from avbuild.provenance import build_record, left_out_of, recipe_of, sources_of
 from avbuild.samples import SPLITS, Split
 from avbuild.seeding import digest
 from avbuild.shard_jobs import CleanJob, write_clean
@@ -28,9 +28,8 @@ def write(prepared: Prepared, folder: Folder, workers: int) -> BuildRecord:
     Raises UserError where the folder holds a finished data set of another recipe.
     """
     recipe, sources = recipe_of(prepared), sources_of(prepared)
-    job = digest(
-        recipe, [(source.name, source.sha256) for source in sources], [str(problem) for problem in prepared.left_out]
-    )
+    left_out = left_out_of(prepared)
+    job = digest(recipe, [(s.name, s.sha256) for s in sources], [(bad.path, bad.what) for bad in left_out])
     corrupted = _corrupted_already(folder, job, recipe)
     folder.remove_abandoned()
     manifest = _manifest(prepared, folder)

@@ -49,6 +49,12 @@ def sources_of(prepared: Prepared) -> list[SourceRecord]:
     return records
 
 
+def left_out_of(prepared: Prepared) -> tuple[LeftOut, ...]:
+    """The files that were not used, without the folders of the builder's machine."""
+    options = prepared.options
+    return tuple(LeftOut(path=_relative(bad.path, options), what=bad.what) for bad in prepared.left_out)
+
+
 def build_record(
     prepared: Prepared,
     recipe: Recipe,
@@ -81,7 +87,7 @@ def build_record(
             for name, match in prepared.material.match.items()
         },
         notes=(*prepared.material.audio.notes, *prepared.material.pictures.notes, *_notes(prepared, rows)),
-        left_out=tuple(LeftOut(path=_relative(p.path, options), what=p.what) for p in prepared.left_out),
+        left_out=left_out_of(prepared),
         versions=library_versions(),
         scenarios=scenarios,
     )

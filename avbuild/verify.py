@@ -53,7 +53,7 @@ def _files(folder: Folder, build: BuildRecord) -> Iterator[str]:
     }
     for name in folder.names():
         if name.endswith(".parquet") and name not in listed:
-            yield f"{folder.path(name)}: not in build.json (left by another build?)"
+            yield f"{folder.path(name)}: not in build.json; run the stopped avbuild command again, or remove it"
 
 
 def _shard(folder: Folder, build: BuildRecord, scenario: str, shard: ShardRecord) -> tuple[list[Sample], list[str]]:

@@ -54,7 +54,6 @@ def fit(run: Run, config: RunConfig, machine: Machine, initial: dict[str, Tensor
     method.to(machine.device)
     optimizer = torch.optim.AdamW(method.parameter_groups(settings.lr), weight_decay=settings.weight_decay)
     rates = [group["lr"] for group in optimizer.param_groups]
-    steps = math.ceil(len(train) / settings.batch_size)
 
     run.begin(config, machine.device)
     done, best = _restore(run, method, optimizer)
@@ -62,22 +61,7 @@ def fit(run: Run, config: RunConfig, machine: Machine, initial: dict[str, Tensor
     with progress_bar(f"{settings.method} seed {settings.seed}", total) as advance:
         for epoch in range(done + 1, settings.epochs + 1):
             started = time.monotonic()
-            losses: list[Tensor] = []
-            method.train()
-            for batch in batches(
-                replace(train, epoch=epoch),
-                settings.batch_size,
-                shuffle_seed=settings.seed,
-                workers=machine.workers,
-                pin=machine.device.type == "cuda",
-            ):
-                factor = schedule((epoch - 1) * steps + len(losses), settings.epochs * steps, settings.warmup)
-                for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                    group["lr"] = rate * factor
-                with machine.autocast(settings.precision):
-                    losses.append(method.training_step(batch.to(machine.device), optimizer))
-                advance(len(batch))
-            loss = torch.stack(losses).mean().item()
+            loss = train_epoch(method, replace(train, epoch=epoch), optimizer, rates, settings, machine, advance)
             if not math.isfinite(loss):
                 raise UserError(f"{run}: the loss is {loss} in epoch {epoch}; try a lower --lr than {settings.lr:g}")
             trained = time.monotonic() - started
@@ -92,6 +76,30 @@ def fit(run: Run, config: RunConfig, machine: Machine, initial: dict[str, Tensor
     result = {"best_epoch": best["epoch"], "validation": best["accuracy"], **count_parameters(method)}
     run.write_json("result.json", result)
     return result
+
+
+def train_epoch(
+    method: Method,
+    data: AudioVisualData,
+    optimizer: torch.optim.Optimizer,
+    rates: Sequence[float],
+    settings: FitConfig,
+    machine: Machine,
+    advance: Advance,
+) -> float:
+    """Once through the data; returns the mean loss.  rates: the full learning rate of each parameter group."""
+    method.train()
+    losses: list[Tensor] = []
+    steps = math.ceil(len(data) / settings.batch_size)
+    pin = machine.device.type == "cuda"
+    for batch in batches(data, settings.batch_size, shuffle_seed=settings.seed, workers=machine.workers, pin=pin):
+        factor = schedule((data.epoch - 1) * steps + len(losses), settings.epochs * steps, settings.warmup)
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * factor
+        with machine.autocast(settings.precision):
+            losses.append(method.training_step(batch.to(machine.device), optimizer))
+        advance(len(batch))
+    return torch.stack(losses).mean().item()
 
 
 def train_scenarios(settings: FitConfig, manifest: Manifest) -> tuple[str, ...]:
