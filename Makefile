@@ -5,16 +5,18 @@ BIN := .venv/bin
 .PHONY: demo test lint types lock clean
 
 # make, corrupt, fine-tune, learn prompts on that backbone, evaluate, report: everything once, on a small scale.
-DEMO_FIT := $(BIN)/avtrain fit manifests/demo.yaml --backbone tiny
+# It has a folder of its own, so that `avbuild corrupt` still finds the one data set under data/.
+DEMO_FIT := $(BIN)/avtrain fit manifests/demo.yaml --backbone tiny --out demo/runs
 demo: .venv
-	$(BIN)/avbuild make demo-av --out data/
-	$(BIN)/avbuild corrupt --scenario A,V,D --data data/demo-av
+	$(BIN)/avbuild make demo-av --out demo/
+	$(BIN)/avbuild corrupt --scenario A,V,D --data demo/demo-av
 	$(DEMO_FIT) --method finetune --lr 0.002 --epochs 12 --set method.head_lr=1
-	$(DEMO_FIT) --method prompt --lr 0.001 --epochs 6 --init-from runs/demo-finetune-tiny
-	$(BIN)/avtrain eval runs/demo-finetune-tiny runs/demo-prompt-tiny
-	$(BIN)/avtrain report runs/
-	@echo "try next: avtrain fit manifests/demo.yaml --backbone tiny --method linear-probe --init-from runs/demo-finetune-tiny"
-	@echo "          or bring real data: avbuild make urbansound8k-av --out data/"
+	$(DEMO_FIT) --method prompt --lr 0.001 --epochs 6 --init-from demo/runs/demo-finetune-tiny
+	$(BIN)/avtrain eval demo/runs/demo-finetune-tiny demo/runs/demo-prompt-tiny
+	$(BIN)/avtrain report demo/runs
+	@echo "try next: source .venv/bin/activate"
+	@echo "          avtrain fit manifests/demo-missing.yaml --backbone tiny --lr 0.002 --epochs 20   (when a modality is gone)"
+	@echo "          avbuild make urbansound8k-av --out data/   (real data)"
 
 test: .venv
 	$(BIN)/python -m pytest
@@ -42,4 +44,4 @@ lock: .venv
 	  --constraint constraints.txt --no-annotate --no-header --no-emit-index-url --quiet -o requirements.lock
 
 clean:
-	rm -rf .venv data runs
+	rm -rf .venv demo

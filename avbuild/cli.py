@@ -19,10 +19,10 @@ app = typer.Typer(
 
     Examples:
 
-        avbuild make demo-av --out data/
+        avbuild make demo-av --out demo/
         avbuild make urbansound8k-av --out data/
         avbuild corrupt --scenario D
-        avbuild verify data/demo-av
+        avbuild verify data/urbansound8k-av
     """,
 )
 
@@ -75,7 +75,7 @@ def make(
 
     Examples:
 
-        avbuild make demo-av --out data/
+        avbuild make demo-av --out demo/
         avbuild make urbansound8k-av --out data/
         avbuild make urbansound8k-av --audio-root UrbanSound8K/ --images folder:pictures/ --folds 1,2
         avbuild make cifar10-av --audio-root ESC-50-master/ --images cifar10:cifar-10-python.tar.gz
@@ -142,7 +142,7 @@ def corrupt(
     Examples:
 
         avbuild corrupt --scenario D
-        avbuild corrupt --scenario A,V,D --data data/demo-av --splits validation,test
+        avbuild corrupt --scenario A,V,D --data data/urbansound8k-av --splits validation,test
         avbuild corrupt --scenario D --severity 5
     """
     from avbuild.corrupt import Corruptions, corrupt_data_set, plan_corruptions
@@ -199,12 +199,12 @@ def _data_option(url: str) -> str:
 
 
 @app.command()
-def verify(folder: Annotated[str, typer.Argument(help="A data set, e.g. data/demo-av.")]) -> None:
+def verify(folder: Annotated[str, typer.Argument(help="A data set, e.g. data/urbansound8k-av.")]) -> None:
     """Recompute every hash; check card, manifest, splits and recordings. Exit 1 and the names where anything differs.
 
     Example:
 
-        avbuild verify data/demo-av
+        avbuild verify data/urbansound8k-av
     """
     from avbuild.storage import Folder
     from avbuild.verify import verify as verify_folder
@@ -219,12 +219,12 @@ def verify(folder: Annotated[str, typer.Argument(help="A data set, e.g. data/dem
 
 
 @app.command()
-def inspect(folder: Annotated[str, typer.Argument(help="A data set, e.g. data/demo-av.")]) -> None:
+def inspect(folder: Annotated[str, typer.Argument(help="A data set, e.g. data/urbansound8k-av.")]) -> None:
     """Print what is in a data set: scenarios, splits, classes, sources, versions.
 
     Example:
 
-        avbuild inspect data/demo-av
+        avbuild inspect data/urbansound8k-av
     """
     from avbuild.inspect_data_set import describe
     from avbuild.storage import Folder
