@@ -64,7 +64,8 @@ def test_the_commands_a_page_shows_work(page: Path, workplace: Path) -> None:
     from avtrain.cli import app as avtrain
 
     if any("manifests/demo.yaml" in command for command in shown(page)):  # the reader has run make demo
-        CliRunner().invoke(avbuild, ["make", "demo-av", "--out", "demo/", "--limit", "100", "--workers", "1"], catch_exceptions=False)
+        demo = ["make", "demo-av", "--out", "demo/", "--limit", "100", "--workers", "1"]
+        CliRunner().invoke(avbuild, demo, catch_exceptions=False)
     for program, *arguments in shown(page):
         if program == "make":
             assert f"\n{arguments[0]}: " in (REPOSITORY / "Makefile").read_text()
