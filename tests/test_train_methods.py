@@ -11,7 +11,8 @@ from avbuild.errors import UsageError
 from avtrain.backbones import build_backbone
 from avtrain.batch import Batch
 from avtrain.methods import METHODS, Method, build_method
-from avtrain.methods.base import mean_over_present
+from avtrain.methods.base import Prediction, mean_over_present
+from avtrain.methods.head import joint_and_unimodal_loss
 
 CLASSES, SCENARIOS = 5, 4
 SMALL = {"width": 24, "layers": 1, "heads": 2, "image_size": 16, "patch": 4, "audio_seconds": 0.5}
@@ -161,3 +162,22 @@ def test_the_mean_is_over_those_present(there: list[tuple[bool, bool]]) -> None:
     values["image"][~present["image"]] = torch.inf
     expected = [[{(True, True): 2.0, (True, False): 1.0, (False, True): 3.0}[row]] * 2 for row in there]
     assert mean_over_present(values, present).tolist() == expected
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_the_unimodal_loss_counts_each_modality_where_it_is_present(weight: float) -> None:
+    generator = torch.Generator().manual_seed(1)
+    batch = batch_of(6)
+    there = torch.tensor([True, False, True, True, False, True])
+    batch = replace(batch, present={"audio": there, "image": torch.ones(6, dtype=torch.bool)})
+    logits = {m: torch.randn(6, CLASSES, generator=generator, dtype=torch.float64) for m in ("audio", "image")}
+    joint = mean_over_present(logits, batch.present)
+
+    def reference(z: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        return -z.log_softmax(dim=1)[torch.arange(6), batch.labels][rows].mean()
+
+    everyone = torch.ones(6, dtype=torch.bool)
+    expected = reference(joint, everyone)
+    expected = expected + weight * (reference(logits["audio"], there) + reference(logits["image"], everyone))
+    got = joint_and_unimodal_loss(Prediction(joint, logits), batch, weight)
+    torch.testing.assert_close(got.double(), expected, rtol=1e-5, atol=1e-6)

@@ -35,9 +35,15 @@ class Backbone(nn.Module):
         """Tokens per modality, [B, N, D]."""
         return {m: self.encoder(m)(batch.inputs[m]) for m in self.modalities}
 
+    def pool(self, tokens: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Tokens per modality to one vector each, [B, F] of the encoder's `pooled_width`."""
+        return {m: self.encoder(m).pool(x) for m, x in tokens.items()}
+
 
 class Encoder(nn.Module):
     """One modality: `embed`, where prompts may be put in front, then `transform`."""
+
+    pooled_width: int
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Patches or frames with their positions, [B, N, D]."""
@@ -46,6 +52,10 @@ class Encoder(nn.Module):
     def transform(self, tokens: Tensor) -> Tensor:
         """The transformer and its last norm, [B, N, D] to [B, N, D]; N is free, so prompts may be among them."""
         raise NotImplementedError
+
+    def pool(self, tokens: Tensor) -> Tensor:
+        """One vector of `pooled_width` a sample, for a linear map: the mean of its tokens.  [B, N, D] to [B, F]."""
+        return tokens.mean(dim=1)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Inputs to tokens, [B, N, D]."""

@@ -90,6 +90,7 @@ class VisionTransformer(Encoder):
 
     def __init__(self, *, width: int, heads: int, layers: int, patch: int, grid: int) -> None:
         super().__init__()
+        self.pooled_width = 2 * width
         self.embeddings = Embeddings(width, patch, grid)
         self.encoder = nn.ModuleDict({"layer": nn.ModuleList(Layer(width, heads) for _ in range(layers))})
         self.layernorm = nn.LayerNorm(width, eps=1e-6)
@@ -105,3 +106,7 @@ class VisionTransformer(Encoder):
             tokens = layer(tokens)
         normed: Tensor = self.layernorm(tokens)
         return normed
+
+    def pool(self, tokens: Tensor) -> Tensor:
+        """The class token beside the mean of the patches, as in DINOv2's linear evaluation.  [B, N, D] to [B, 2 D]."""
+        return torch.cat([tokens[:, 0], tokens[:, 1:].mean(dim=1)], dim=1)

@@ -3,18 +3,20 @@
 from typing import Any
 
 from pydantic import Field
+from torch import Tensor
 
 from avbuild.scenario_spec import Frozen
 from avtrain.backbones.base import Backbone
 from avtrain.batch import Batch
 from avtrain.methods.base import Method, Prediction
-from avtrain.methods.head import PooledHead
+from avtrain.methods.head import PooledHead, joint_and_unimodal_loss
 
 
 class FinetuneConfig(Frozen):
     """Options of `finetune`."""
 
     head_lr: float = Field(10.0, description="learning rate of the head, times that of the backbone", gt=0)
+    unimodal_loss: float = Field(0.0, description="weight of each modality's own cross-entropy, beside the joint", ge=0)
 
 
 class Finetune(Method):
@@ -32,11 +34,14 @@ class Finetune(Method):
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: FinetuneConfig) -> None:
         super().__init__(backbone)
         self.head = PooledHead(backbone, classes)
-        self.head_lr = config.head_lr
+        self.head_lr, self.unimodal_loss = config.head_lr, config.unimodal_loss
 
     def forward(self, batch: Batch) -> Prediction:
-        prediction: Prediction = self.head(self.backbone.encode(batch), batch)
+        prediction: Prediction = self.head(self.backbone.pool(self.backbone.encode(batch)), batch)
         return prediction
+
+    def loss(self, batch: Batch) -> Tensor:
+        return joint_and_unimodal_loss(self(batch), batch, self.unimodal_loss)
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
         return [

@@ -1,6 +1,7 @@
-"""The classifier that methods without fusion of their own share."""
+"""The classifier that methods without fusion of their own share, and its loss."""
 
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from avtrain.backbones.base import Backbone
 from avtrain.batch import Batch
@@ -8,7 +9,7 @@ from avtrain.methods.base import Prediction, mean_over_present
 
 
 class PooledHead(nn.Module):
-    """Mean-pooled tokens, LayerNorm, one linear map a modality; logits averaged over the modalities present.
+    """LayerNorm and one linear map a modality, on pooled tokens; logits averaged over the modalities present.
 
     With all present this is one linear map of the concatenated features (its slices, scaled by their number), so each
     modality has logits of its own, and an absent one is left out.  CAV-MAE's head (LayerNorm and Linear on the mean
@@ -17,12 +18,29 @@ class PooledHead(nn.Module):
 
     def __init__(self, backbone: Backbone, classes: int) -> None:
         super().__init__()
+        widths = {m: backbone.encoder(m).pooled_width for m in backbone.modalities}
         self.slices = nn.ModuleDict(
-            {m: nn.Sequential(nn.LayerNorm(backbone.width), nn.Linear(backbone.width, classes))
-             for m in backbone.modalities}
-        )  # fmt: skip
+            {m: nn.Sequential(nn.LayerNorm(width), nn.Linear(width, classes)) for m, width in widths.items()}
+        )
 
-    def forward(self, tokens: dict[str, Tensor], batch: Batch) -> Prediction:
-        """tokens: modality -> [B, N, D]."""
-        logits = {m: self.slices[m](x.mean(dim=1)) for m, x in tokens.items()}
+    def forward(self, pooled: dict[str, Tensor], batch: Batch) -> Prediction:
+        """pooled: modality -> [B, F], by `Backbone.pool`."""
+        logits = {m: self.slices[m](x) for m, x in pooled.items()}
         return Prediction(mean_over_present(logits, batch.present), logits)
+
+
+def joint_and_unimodal_loss(prediction: Prediction, batch: Batch, unimodal: float) -> Tensor:
+    """Cross-entropy of the joint logits, plus `unimodal` times that of each modality's own where it is present.
+
+    The second part keeps the stronger modality from doing all the work: a weaker one that the joint loss no longer
+    asks anything of does not learn to stand alone (Wang et al., What makes training multi-modal networks hard, CVPR
+    2020, where the weights are searched for).
+    """
+    loss = cross_entropy(prediction.logits.float(), batch.labels)
+    if unimodal == 0:
+        return loss
+    for modality, logits in prediction.per_modality.items():
+        there = batch.present[modality]
+        alone = cross_entropy(logits.float(), batch.labels, reduction="none")
+        loss = loss + unimodal * alone.where(there, 0.0).sum() / there.sum().clamp(min=1)
+    return loss

@@ -1,16 +1,20 @@
 """Linear probe: the backbone as it is, and a trained head."""
 
 import torch
+from pydantic import Field
+from torch import Tensor
 
 from avbuild.scenario_spec import Frozen
 from avtrain.backbones.base import Backbone
 from avtrain.batch import Batch
 from avtrain.methods.base import Method, Prediction
-from avtrain.methods.head import PooledHead
+from avtrain.methods.head import PooledHead, joint_and_unimodal_loss
 
 
 class LinearProbeConfig(Frozen):
-    """`linear-probe` has no options."""
+    """Options of `linear-probe`."""
+
+    unimodal_loss: float = Field(1.0, description="weight of each modality's own cross-entropy; 0: joint alone", ge=0)
 
 
 class LinearProbe(Method):
@@ -27,10 +31,14 @@ class LinearProbe(Method):
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: LinearProbeConfig) -> None:
         super().__init__(backbone)
         self.head = PooledHead(backbone, classes)
+        self.unimodal_loss = config.unimodal_loss
         self.freeze_backbone()
 
     def forward(self, batch: Batch) -> Prediction:
         with torch.no_grad():
-            tokens = self.backbone.encode(batch)
-        prediction: Prediction = self.head(tokens, batch)
+            pooled = self.backbone.pool(self.backbone.encode(batch))
+        prediction: Prediction = self.head(pooled, batch)
         return prediction
+
+    def loss(self, batch: Batch) -> Tensor:
+        return joint_and_unimodal_loss(self(batch), batch, self.unimodal_loss)
