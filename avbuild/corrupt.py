@@ -11,8 +11,10 @@ from avbuild.errors import UsageError, nearest
 from avbuild.manifest import CLEAN, Manifest
 from avbuild.manifest_file import FILE_NAME as MANIFEST
 from avbuild.manifest_file import dump_manifest, load_manifest
+from avbuild.presets import PRESETS
 from avbuild.progress import progress_bar
 from avbuild.samples import Split
+from avbuild.scenario_spec import Scenario
 from avbuild.scenarios import at_severity, condition
 from avbuild.seeding import digest
 from avbuild.shard_jobs import CorruptJob, write_corrupted
@@ -39,6 +41,8 @@ def plan_corruptions(folder: Folder, asked: Corruptions) -> tuple[BuildRecord, M
     build = read_build(folder)
     own = load_manifest(folder.path(MANIFEST))
     given = load_manifest(asked.manifest) if asked.manifest else own
+    presets = {name: Scenario.model_validate({"preset": name}) for name in asked.scenarios if name in PRESETS}
+    given = given.model_copy(update={"scenarios": {**presets, **given.scenarios}})
     _check(build, given, asked, asked.manifest or folder.path(MANIFEST))
     scenarios, names = dict(own.scenarios), []
     for name in asked.scenarios:
@@ -61,11 +65,23 @@ def _check(build: BuildRecord, manifest: Manifest, asked: Corruptions, origin: s
             problems.append(f"{CLEAN} is the clean data: avbuild make wrote it")
         elif name not in manifest.scenarios:
             known = [other for other in manifest.scenarios if other != CLEAN]
-            problems.append(f'no scenario "{name}"{nearest(name, known)}; {origin} has {", ".join(known)}')
+            problems.append(
+                f'no scenario "{name}"{nearest(name, known)}; {origin} has {", ".join(known)}, '
+                f"and these come with avbuild: {', '.join(PRESETS)}"
+            )
+        elif ops := _feature_ops(manifest.scenarios[name]):
+            problems.append(
+                f"{name} acts on features ({', '.join(ops)}), which no file holds: avtrain applies it in its loader, "
+                "from the same seeds"
+            )
     there = build.scenarios[CLEAN].splits
     problems += [f"no {split} split; it has {', '.join(there)}" for split in asked.splits if split not in there]
     if problems:
         raise UsageError(f"{build.name}: " + "; ".join(problems))
+
+
+def _feature_ops(scenario: Scenario) -> list[str]:
+    return list(dict.fromkeys(op.name for op in scenario.ops if op.corruption.domain == "feature"))
 
 
 def corrupt_data_set(

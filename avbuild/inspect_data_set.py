@@ -1,5 +1,7 @@
 """What `avbuild inspect`, `list` and `scenarios` print."""
 
+from collections.abc import Sequence
+
 import yaml
 from rich.console import Console
 from rich.table import Table
@@ -7,7 +9,10 @@ from rich.table import Table
 from avbuild.build_record import read_build
 from avbuild.builders import BUILDERS
 from avbuild.corruptions import CORRUPTIONS
+from avbuild.corruptions.missing import PROTOCOLS
 from avbuild.manifest_file import load_manifest
+from avbuild.presets import PRESETS
+from avbuild.scenario_spec import Scenario
 from avbuild.storage import Folder
 
 
@@ -65,13 +70,43 @@ def list_corruptions(manifest: str | None) -> None:
     table = Table("modality", "corruption", "what it does", "parameter", "severity 1 to 5", "pictures under 64 px")
     for modality, corruptions in CORRUPTIONS.items():
         for c in corruptions.values():
-            small = "" if c.small_severities == c.severities else ", ".join(f"{x:g}" for x in c.small_severities)
-            levels = ", ".join(f"{x:g}" for x in c.severities)
-            table.add_row(modality, c.name, c.summary, c.parameter, levels, small)
+            small = "" if c.small_severities == c.severities else _levels(c.small_severities)
+            table.add_row(modality, c.name, c.summary, ", ".join(c.parameters), _levels(c.severities), small)
     table.add_row("any", "missing", "The modality is absent.", "missing_rate", "0.1, 0.3, 0.5, 0.7, 0.9", "")
     console.print(table)
+    _list_presets(console)
+    _list_protocols(console)
     if manifest is not None:
         for name, scenario in load_manifest(manifest).scenarios.items():
             plan = yaml.safe_dump(scenario.as_yaml(), default_flow_style=True, sort_keys=False, width=10_000).strip()
             shown = "clean" if plan == "{}" else plan
             console.print(f"{name}  {shown}", soft_wrap=True, highlight=False, markup=False)  # [a, b] is no markup
+
+
+def _levels(table: Sequence[Sequence[float]]) -> str:
+    """One number a severity, or the numbers of each joined by a slash."""
+    return ", ".join("/".join(f"{x:g}" for x in level) for level in table)
+
+
+def _list_presets(console: Console) -> None:
+    table = Table("scenario", "what it is", "sound", "picture", title="ready-made: {preset: NAME, severity: 3}")
+    for name, preset in PRESETS.items():
+        scenario = Scenario.model_validate({"preset": name})
+        cells = []
+        for modality in ("audio", "image"):
+            plan = scenario.plans.get(modality)
+            cells.append("" if plan is None else " or ".join(op.name for op in plan.any_of))
+            cells[-1] = cells[-1] or ("" if plan is None else ", ".join(op.name for op in plan.chain))
+        table.add_row(name, preset.summary, *cells)
+    console.print(table)
+
+
+def _list_protocols(console: Console) -> None:
+    rates = (0.3, 0.5, 0.7)
+    asked = [f"asked {rate:.0%}" for rate in rates]
+    title = "missing: {protocol: NAME, rate: 0.5}, and the part of all sounds and pictures that really goes"
+    table = Table("protocol", "what goes", "source", *asked, title=title)
+    for protocol in PROTOCOLS.values():
+        real = (f"{protocol.real_rate(len(CORRUPTIONS), rate):.0%}" for rate in rates)
+        table.add_row(protocol.name, protocol.summary, protocol.source, *real)
+    console.print(table)

@@ -7,7 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from avbuild.scenario_spec import Frozen, Scenario
+from avbuild.errors import nearest
+from avbuild.frozen import Frozen
+from avbuild.noise_clips import noise_clips
+from avbuild.presets import SCENARIO_SETS
+from avbuild.scenario_spec import Scenario
 from avbuild.seeding import digest
 
 CLEAN = "C"  # the scenario that is on disk before anything is corrupted
@@ -69,6 +73,19 @@ class Manifest(Frozen):
         dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")], Scenario], Field(min_length=1)
     ]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_preset(cls, value: Any) -> Any:
+        """`preset: poster` stands for its scenarios; those written beside it are added, or replace its own."""
+        if not isinstance(value, dict) or "preset" not in value:
+            return value
+        name, rest = value["preset"], {key: given for key, given in value.items() if key != "preset"}
+        if name not in SCENARIO_SETS:
+            raise ValueError(
+                f'no preset "{name}"{nearest(str(name), SCENARIO_SETS)}; allowed: {", ".join(SCENARIO_SETS)}'
+            )
+        return rest | {"scenarios": SCENARIO_SETS[name] | (rest.get("scenarios") or {})}
+
     def scenario_seed(self, name: str) -> int:
         """The seed a scenario draws with."""
         own = self.scenarios[name].seed
@@ -77,9 +94,11 @@ class Manifest(Frozen):
     def scenario_hash(self, name: str) -> str:
         """Changes whenever the corrupted bytes may: seed, spec, the name draws are keyed by, op versions."""
         scenario = self.scenarios[name]
-        ops = [op for plan in scenario.plans.values() for op in (*plan.any_of, *plan.chain)]
-        versions = sorted({(op.modality, op.name, op.corruption.version) for op in ops})
+        versions: list[object] = [*sorted({(op.modality, op.name, op.corruption.version) for op in scenario.ops})]
+        versions += sorted({noise_clips(op.clips).content for op in scenario.ops if op.clips is not None})
         spec = {modality: plan.as_yaml() for modality, plan in scenario.plans.items()}
+        if scenario.missing is not None:
+            spec["missing"] = scenario.missing.as_yaml()
         return digest(self.scenario_seed(name), scenario.draws_as or name, spec, versions)
 
     def as_yaml(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from avbuild.errors import UsageError, nearest
 from avbuild.manifest import FoldSplit, Manifest, SplitSpec
-from avbuild.scenario_spec import Plan
+from avbuild.scenario_spec import Missing, Plan
 from avbuild.yaml_lines import Document, parse
 
 FILE_NAME = "manifest.yaml"
@@ -42,7 +42,8 @@ def parse_manifest(text: str, origin: str) -> Manifest:
     if document.data is not None or not problems:
         if isinstance(document.data, dict):
             try:
-                manifest = Manifest.model_validate(document.data)
+                folder = None if "://" in origin else str(Path(origin).absolute().parent)
+                manifest = Manifest.model_validate(document.data, context={"folder": folder})
             except ValidationError as error:
                 problems += [_problem(found, document) for found in error.errors()]
         else:
@@ -96,6 +97,8 @@ def _message(found: Any, path: tuple[str | int, ...]) -> str:
 def _allowed_keys(path: tuple[str | int, ...]) -> list[str]:
     if path[0] == "split":
         return list((FoldSplit if len(path) > 2 else SplitSpec).model_fields)
+    if path[0] == "scenarios" and "missing" in path:
+        return list(Missing.model_fields)
     model = Manifest if len(path) == 1 else Plan
     return [key for key in model.model_fields if (model, key) != (Plan, "modality")]
 

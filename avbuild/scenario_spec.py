@@ -1,98 +1,28 @@
 """A scenario as a manifest writes it: which ops act on which modality, and how strongly."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from avbuild.corruptions import CORRUPTIONS, MISSING, Corruption
+from avbuild.corruptions import CORRUPTIONS, MISSING
+from avbuild.corruptions.missing import PROTOCOLS
 from avbuild.corruptions.registry import MISSING_RATES, SEVERITIES
 from avbuild.errors import nearest
+from avbuild.frozen import Frozen
+from avbuild.op_spec import Op, Severity
+from avbuild.presets import PRESETS
 
-Severity = Annotated[int, Field(ge=1, le=5, strict=True)]
 Rate = Annotated[float, Field(ge=0, le=1)]
-SCENARIO_OPTIONS = ("seed", "draws_as")
-
-
-class Frozen(BaseModel):
-    """Cannot be changed, and knows all its keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Op(Frozen):
-    """One corruption and how strong: a severity, or an explicit level, or neither (then the plan's severity holds).
-
-    YAML: `gaussian_noise`, `{gaussian_noise: 4}` (severity) or `{gaussian_noise: {snr_db: 7.5}}` (level).
-    """
-
-    modality: str
-    name: str
-    severity: Severity | None = None
-    level: float | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_yaml(cls, value: Any) -> Any:
-        written = value.get("op") if isinstance(value, dict) else None
-        if isinstance(written, str):
-            return {"modality": value["modality"], "name": written}
-        if isinstance(written, dict) and len(written) == 1:
-            ((name, strength),) = written.items()
-            if not isinstance(strength, dict):
-                return {"modality": value["modality"], "name": name, "severity": strength}
-            return {
-                "modality": value["modality"],
-                "name": name,
-                "level": _only_level(value["modality"], name, strength),
-            }
-        if written is not None:
-            raise ValueError(f"{written!r} is no op; write name, {{name: severity}} or {{name: {{parameter: value}}}}")
-        return value
-
-    @field_validator("name")
-    @classmethod
-    def _known(cls, name: str, info: ValidationInfo) -> str:
-        known = CORRUPTIONS[info.data["modality"]]
-        if name not in known:
-            raise ValueError(f'no corruption "{name}"{nearest(name, known)} (avbuild scenarios lists all {len(known)})')
-        return name
-
-    @field_validator("level")
-    @classmethod
-    def _sensible(cls, level: float | None, info: ValidationInfo) -> float | None:
-        if level is not None and "name" in info.data:
-            low, high = CORRUPTIONS[info.data["modality"]][info.data["name"]].within
-            if not low <= level <= high:
-                raise ValueError(f"{level:g} is outside {low:g} to {high:g}")
-        return level
-
-    @property
-    def corruption(self) -> Corruption:
-        """Its registry entry."""
-        return CORRUPTIONS[self.modality][self.name]
-
-    def as_yaml(self) -> Any:
-        """The shortest way to write it."""
-        if self.level is not None:
-            return {self.name: {self.corruption.parameter: self.level}}
-        return self.name if self.severity is None else {self.name: self.severity}
-
-
-def _only_level(modality: str, name: str, written: Mapping[str, Any]) -> Any:
-    corruption = CORRUPTIONS[modality].get(name)
-    if corruption is None:  # the unknown name is reported by its own check
-        return None
-    if set(written) != {corruption.parameter}:
-        raise ValueError(f"{name} takes {corruption.parameter}, not {', '.join(written) or 'nothing'}")
-    return written[corruption.parameter]
+Fill = Literal["null", "zeros", "mean", "noise"]
+SCENARIO_OPTIONS = ("missing", "seed", "draws_as")
+PRESET_OPTIONS = ("preset", "severity")
 
 
 class Plan(Frozen):
     """What happens to one modality: one op drawn for each sample (`any_of`), or all of them in order (`chain`).
 
     YAML: the mapping itself, `missing`, one op, or a list of ops (a chain).  `{missing: 3}` is a missing rate too, by
-    severity: 10, 30, 50, 70 and 90 %.
+    severity: 10, 30, 50, 70 and 90 %.  `fill` says what stands in place of what is missing.
     """
 
     modality: str
@@ -100,6 +30,7 @@ class Plan(Frozen):
     chain: tuple[Op, ...] = ()
     severity: Severity | None = None
     missing_rate: Rate = 0.0
+    fill: Fill = "null"
 
     @model_validator(mode="before")
     @classmethod
@@ -134,18 +65,24 @@ class Plan(Frozen):
             raise ValueError("needs any_of, chain or missing_rate")
         for op in (*self.any_of, *self.chain):
             if op.level is None and op.severity is None and self.severity is None:
-                raise ValueError(f"{op.name} needs a severity (1 to 5) or a level, {{{op.corruption.parameter}: ...}}")
+                levels = ", ".join(f"{parameter}: ..." for parameter in op.corruption.parameters)
+                raise ValueError(f"{op.name} needs a severity (1 to 5) or a level, {{{levels}}}")
+        domains = [op.corruption.domain for op in self.chain]
+        if domains != sorted(domains, reverse=True):  # "signal" before "feature"
+            raise ValueError("an op on features cannot come before one on the signal")
         return self
 
     def as_yaml(self) -> Any:
         """The shortest way to write it."""
-        if self.missing_rate == 1.0:
+        if self.missing_rate == 1.0 and self.fill == "null":
             return MISSING
         plan: dict[str, Any] = {key: [op.as_yaml() for op in ops] for key, ops in self._ops_by_key() if ops}
         if self.severity is not None:
             plan["severity"] = self.severity
         if self.missing_rate or not plan:
             plan["missing_rate"] = self.missing_rate
+        if self.fill != "null":
+            plan["fill"] = self.fill
         return plan
 
     def _ops_by_key(self) -> tuple[tuple[str, tuple[Op, ...]], ...]:
@@ -167,13 +104,34 @@ def _missing_rate(severity: Any) -> float:
     return MISSING_RATES[severity - 1]
 
 
+class Missing(Frozen):
+    """A published way of making modalities missing, over all of them at once.  YAML: `{protocol: cpm, rate: 0.5}`."""
+
+    protocol: str
+    rate: Rate = 0.5
+    fill: Fill = "null"
+
+    @field_validator("protocol")
+    @classmethod
+    def _known(cls, protocol: str) -> str:
+        if protocol not in PROTOCOLS:
+            raise ValueError(f'no protocol "{protocol}"{nearest(protocol, PROTOCOLS)}; allowed: {", ".join(PROTOCOLS)}')
+        return protocol
+
+    def as_yaml(self) -> dict[str, Any]:
+        """The shortest way to write it."""
+        return self.model_dump(exclude_defaults=True)
+
+
 class Scenario(Frozen):
     """A condition the data are tested under: a plan for each modality that is touched, none for clean data.
 
-    YAML: `{audio: PLAN, image: PLAN}`; `seed` and `draws_as` (draw as the scenario of that name does) are optional.
+    YAML: `{audio: PLAN, image: PLAN}`, or `{preset: rain, severity: 3}`; `missing` (a published protocol), `seed` and
+    `draws_as` (draw as the scenario of that name does) are optional.
     """
 
     plans: dict[str, Plan] = {}
+    missing: Missing | None = None
     seed: int | None = None
     draws_as: str | None = None
 
@@ -186,6 +144,8 @@ class Scenario(Frozen):
             raise ValueError(f"{value!r} is no scenario; write {{}} for clean data, or a plan for each modality")
         if "plans" in value:
             return value
+        if "preset" in value:
+            value = _expanded(value)
         options = {key: value[key] for key in SCENARIO_OPTIONS if key in value}
         plans = {key: {"modality": key, "plan": plan} for key, plan in value.items() if key not in options}
         return {**options, "plans": plans}
@@ -194,10 +154,40 @@ class Scenario(Frozen):
     def _leaves_something(self) -> "Scenario":
         if len(self.plans) == len(CORRUPTIONS) and all(plan.missing_rate == 1.0 for plan in self.plans.values()):
             raise ValueError("every modality is missing: nothing is left to classify")
+        if self.missing and any(plan.missing_rate for plan in self.plans.values()):
+            raise ValueError("a missing protocol and a missing_rate exclude each other")
         return self
+
+    @property
+    def ops(self) -> tuple[Op, ...]:
+        """All that may act, on any modality."""
+        return tuple(op for plan in self.plans.values() for op in (*plan.any_of, *plan.chain))
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is done."""
+        return not self.plans and self.missing is None
+
+    def fill(self, modality: str) -> str:
+        """What stands in place of a modality that is missing."""
+        return self.missing.fill if self.missing else self.plans[modality].fill
 
     def as_yaml(self) -> dict[str, Any]:
         """As it would be written in a manifest."""
         written: dict[str, Any] = {modality: plan.as_yaml() for modality, plan in self.plans.items()}
-        options = {"seed": self.seed, "draws_as": self.draws_as}
+        missing = self.missing and self.missing.as_yaml()
+        options = {"missing": missing, "seed": self.seed, "draws_as": self.draws_as}
         return written | {key: value for key, value in options.items() if value is not None}
+
+
+def _expanded(value: dict[str, Any]) -> dict[str, Any]:
+    """The plans that a preset stands for, beside the options given with it."""
+    name, severity = value["preset"], value.get("severity")
+    if name not in PRESETS:
+        raise ValueError(f'no preset "{name}"{nearest(str(name), PRESETS)}; allowed: {", ".join(PRESETS)}')
+    preset = PRESETS[name]
+    if severity is not None and preset.fixed:
+        raise ValueError(f"preset {name} has levels of its own and takes no severity")
+    options = {key: given for key, given in value.items() if key not in PRESET_OPTIONS}
+    plans = preset.fixed or {m: {"chain": list(ops), "severity": severity or 3} for m, ops in preset.ops.items()}
+    return {**plans, **options}

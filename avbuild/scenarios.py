@@ -1,16 +1,20 @@
 """From (scenario, sample id) to the exact plan for that sample, and from the plan to the corrupted signals."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from avbuild.corruptions import MISSING
-from avbuild.corruptions.registry import Signal
+from avbuild.corruptions import CORRUPTIONS, MISSING
+from avbuild.corruptions.missing import PROTOCOLS, fill
+from avbuild.corruptions.registry import MISSING_RATES, Domain, Signal
+from avbuild.errors import UserError
 from avbuild.manifest import Manifest
 from avbuild.media import quantise_audio
-from avbuild.scenario_spec import Op, Plan, Scenario
+from avbuild.noise_clips import noise_clips
+from avbuild.op_spec import Op
+from avbuild.scenario_spec import Plan, Scenario
 from avbuild.seeding import rng_for, uniform_for
 
 
@@ -33,6 +37,20 @@ class SamplePlan:
     missing: frozenset[str]
     ops: Mapping[str, tuple[tuple[Op, int | None], ...]]  # modality -> (op, severity unless its level is given)
 
+    def fill(self, modality: str) -> str:
+        """What stands in place of a modality that goes."""
+        return self.condition.scenario.fill(modality)
+
+    def reads(self, modality: str) -> bool:
+        """Whether the signal is needed to carry this out."""
+        if modality in self.missing:
+            return self.fill(modality) != "null"
+        return any(op.corruption.domain == "signal" for op, _ in self.ops.get(modality, ()))
+
+    def feature_ops(self, modality: str) -> bool:
+        """Whether something is to happen to what the front end makes of it."""
+        return any(op.corruption.domain == "feature" for op, _ in self.ops.get(modality, ()))
+
 
 def condition(manifest: Manifest, name: str) -> Condition:
     """One scenario of a manifest, ready to plan with."""
@@ -43,7 +61,9 @@ def condition(manifest: Manifest, name: str) -> Condition:
 def at_severity(scenario: Scenario, name: str, severity: int) -> Scenario:
     """The scenario called `name` with all its ops at one severity, drawing the same noise, only stronger or weaker."""
     plans = {modality: plan.at_severity(severity) for modality, plan in scenario.plans.items()}
-    return scenario.model_copy(update={"plans": plans, "draws_as": scenario.draws_as or name})
+    missing = scenario.missing and scenario.missing.model_copy(update={"rate": MISSING_RATES[severity - 1]})
+    update = {"plans": plans, "missing": missing, "draws_as": scenario.draws_as or name}
+    return scenario.model_copy(update=update)
 
 
 def plan_sample(condition: Condition, sample: str, present: Iterable[str], epoch: int = 0) -> SamplePlan:
@@ -54,7 +74,8 @@ def plan_sample(condition: Condition, sample: str, present: Iterable[str], epoch
     plans = {
         modality: condition.scenario.plans[modality] for modality in present if modality in condition.scenario.plans
     }
-    missing = _missing(condition, plans, sample, set(present), epoch)
+    there = [modality for modality in CORRUPTIONS if modality in set(present)]
+    missing = _missing(condition, plans, sample, there, epoch)
     ops = {
         modality: _ops(condition, plan, modality, sample, epoch)
         for modality, plan in plans.items()
@@ -64,17 +85,23 @@ def plan_sample(condition: Condition, sample: str, present: Iterable[str], epoch
 
 
 def _missing(
-    condition: Condition, plans: Mapping[str, Plan], sample: str, present: set[str], epoch: int
+    condition: Condition, plans: Mapping[str, Plan], sample: str, present: Sequence[str], epoch: int
 ) -> frozenset[str]:
     """Modalities that go. Nested across rates; a sample keeps one, unless what it has is missing by order."""
     purpose = MISSING if epoch == 0 else f"{MISSING} {epoch}"
+    if protocol := condition.scenario.missing:
+
+        def draw(what: str) -> float:
+            return uniform_for(seed=condition.seed, purpose=f"{purpose} {protocol.protocol} {what}", sample=sample)
+
+        return PROTOCOLS[protocol.protocol].choose(draw, tuple(present), protocol.rate)
     drawn = {
         modality: uniform_for(seed=condition.seed, purpose=purpose, sample=sample, modality=modality)
         for modality, plan in plans.items()
     }
     missing = {modality for modality, u in drawn.items() if u < plans[modality].missing_rate}
     chosen_by_rate = {modality for modality in missing if plans[modality].missing_rate < 1.0}
-    if missing == present and chosen_by_rate:
+    if missing == set(present) and chosen_by_rate:
         # the same one stays at every rate, so that the sets remain nested
         missing.remove(max(chosen_by_rate, key=lambda modality: drawn[modality]))
     return frozenset(missing)
@@ -91,16 +118,24 @@ def _ops(condition: Condition, plan: Plan, modality: str, sample: str, epoch: in
 
 
 def corrupt(plan: SamplePlan, signals: Mapping[str, Signal]) -> tuple[dict[str, Signal | None], dict[str, Any]]:
-    """Carry out a plan.
+    """Carry out a plan on the signals of a sample; ops on features are left to `corrupt_features`.
 
-    signals: audio float32 [samples], image uint8 [H, W, 3]; only those that ops act on are needed.  Returns the
+    signals: audio float32 [samples], image uint8 [H, W, 3]; only those that `plan.reads` are needed.  Returns the
     signals, None where missing and the same object where untouched, quantised as they would be on disk; and the
-    record that re-creates them, empty where nothing was done.
+    record that re-creates them, empty where nothing was done.  Raises UserError for NaN or infinite samples.
     """
-    results: dict[str, Signal | None] = dict(signals) | dict.fromkeys(plan.missing)
-    done: dict[str, Any] = dict.fromkeys(sorted(plan.missing), MISSING)
-    for modality, ops in plan.ops.items():
-        if ops:
+    results: dict[str, Signal | None] = dict(signals)
+    done: dict[str, Any] = {}
+    for modality in sorted(plan.missing):
+        what = plan.fill(modality)
+        if what == "null":
+            results[modality], done[modality] = None, MISSING
+        else:
+            results[modality] = _filled(plan, modality, signals[modality], what)
+            done[modality] = {MISSING: what}
+    for modality in plan.ops:
+        if plan.reads(modality):
+            _check_finite(plan, modality, signals[modality])
             results[modality], done[modality] = _corrupt_one(plan, modality, signals[modality])
     if not done:
         return results, {}
@@ -109,16 +144,39 @@ def corrupt(plan: SamplePlan, signals: Mapping[str, Signal]) -> tuple[dict[str, 
     return results, drawn | done
 
 
-def _corrupt_one(plan: SamplePlan, modality: str, signal: Signal) -> tuple[Signal, list[dict[str, Any]]]:
-    key, original, steps = plan.condition, signal, []
+def corrupt_features(plan: SamplePlan, modality: str, features: Signal) -> Signal:
+    """The plan's ops on what a front end made of a modality.
+
+    features: audio float32 [frames, bins], image float32 [3, H, W].  Returns the same shape.
+    """
+    for _, op, level, rng in _steps(plan, modality, "feature", features):
+        features = op.corruption.apply(features, level, rng)
+    return features
+
+
+def _steps(
+    plan: SamplePlan, modality: str, domain: Domain, signal: Signal
+) -> Iterator[tuple[int | None, Op, tuple[float, ...], np.random.Generator]]:
+    """The ops of one domain in their order: severity, op, level, generator."""
+    key = plan.condition
     for index, (op, severity) in enumerate(plan.ops[modality]):
-        level = op.level if op.level is not None else op.corruption.level(severity or 0, signal)
-        rng = rng_for(
-            seed=key.seed, scenario=key.draws_as, sample=plan.sample, modality=modality, op=index, epoch=plan.epoch
-        )
-        signal = op.corruption.apply(signal, level, rng)
-        step: dict[str, Any] = {"op": op.name, "version": op.corruption.version, op.corruption.parameter: level}
-        steps.append(step if severity is None else step | {"severity": severity})
+        if op.corruption.domain == domain:
+            level = tuple(op.level.values()) if op.level is not None else op.corruption.level(severity or 0, signal)
+            rng = rng_for(
+                seed=key.seed, scenario=key.draws_as, sample=plan.sample, modality=modality, op=index, epoch=plan.epoch
+            )
+            yield severity, op, level, rng
+
+
+def _corrupt_one(plan: SamplePlan, modality: str, signal: Signal) -> tuple[Signal, list[dict[str, Any]]]:
+    original, steps = signal, []
+    for severity, op, level, rng in _steps(plan, modality, "signal", signal):
+        resources = {} if op.clips is None else {"clips": noise_clips(op.clips)}
+        signal = op.corruption.apply(signal, level, rng, **resources)
+        step: dict[str, Any] = {"op": op.name, "version": op.corruption.version}
+        step |= dict(zip(op.corruption.parameters, level, strict=True))
+        step |= {} if severity is None else {"severity": severity}
+        steps.append(step | ({} if op.clips is None else {"clips": op.clips}))
     if modality == "audio":
         signal, gain = quantise_audio(signal)
         if gain != 1.0:
@@ -127,3 +185,17 @@ def _corrupt_one(plan: SamplePlan, modality: str, signal: Signal) -> tuple[Signa
         steps[-1]["unchanged"] = True  # a silent clip under noise, a shift by nothing
         return original, steps
     return signal, steps
+
+
+def _filled(plan: SamplePlan, modality: str, signal: Signal, what: str) -> Signal:
+    key = plan.condition
+    rng = rng_for(
+        seed=key.seed, scenario=key.draws_as, sample=plan.sample, modality=modality, op="fill", epoch=plan.epoch
+    )
+    filled = fill(modality, signal, what, rng)
+    return quantise_audio(filled)[0] if modality == "audio" else filled
+
+
+def _check_finite(plan: SamplePlan, modality: str, signal: Signal) -> None:
+    if not np.isfinite(signal).all():
+        raise UserError(f"sample {plan.sample}: its {modality} holds NaN or infinite values; leave its source out")

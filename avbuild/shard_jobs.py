@@ -88,7 +88,7 @@ def corrupt_sample(sample: Sample, condition: Condition) -> Sample:
     }
     plan = plan_sample(condition, sample["id"], cells)
     # decode only what will change
-    signals = {modality: _decoded(modality, cells[modality]) for modality, ops in plan.ops.items() if ops}
+    signals = {modality: _decoded(modality, cell) for modality, cell in cells.items() if plan.reads(modality)}
     results, record = corrupt(plan, signals)
     for modality, result in results.items():
         if result is None:
@@ -102,8 +102,8 @@ def corrupt_sample(sample: Sample, condition: Condition) -> Sample:
         label=sample["label"],
         group=sample["group"],
         fold=sample["fold"],
-        audio_missing="audio" not in cells,
-        image_missing="image" not in cells,
+        audio_missing=sample["audio_missing"] or "audio" in plan.missing,
+        image_missing=sample["image_missing"] or "image" in plan.missing,
         corruption=json.dumps(record, separators=(",", ":")),
     )
 

@@ -7,8 +7,8 @@ import yaml
 from pydantic import Field
 
 from avbuild.errors import UsageError
+from avbuild.frozen import Frozen
 from avbuild.manifest import Manifest
-from avbuild.scenario_spec import Frozen
 from avtrain.options import parse_options
 
 PARTS = ("method", "backbone")

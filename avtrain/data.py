@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from avbuild.corruptions.registry import Signal
 from avbuild.manifest import Manifest
 from avbuild.media import decode_audio, decode_image
-from avbuild.scenarios import condition, corrupt, plan_sample
+from avbuild.scenarios import SamplePlan, condition, corrupt, corrupt_features, plan_sample
 from avbuild.seeding import rng_for, uniform_for
 from avtrain.backbones.base import Frontend
 from avtrain.batch import Batch
@@ -26,6 +26,7 @@ class Item:
     signals: dict[str, Tensor]  # audio [samples] of fixed length, image [3, S, S]; without those that are missing
     label: int
     scenario: int
+    plan: SamplePlan | None  # where ops are still to act on features
 
 
 @dataclass(frozen=True)
@@ -48,23 +49,18 @@ class AudioVisualData(Dataset[Item]):
     def __getitem__(self, index: int) -> Item:
         sample = self.rows.samples[index]
         scenario = self._scenario(sample)
-        signals = {m: torch.tensor(x) for m, x in self._signals(sample, scenario).items()}
-        prepared = {m: self._prepare(m, signal) for m, signal in signals.items()}
-        return Item(sample.id, prepared, sample.label, list(self.manifest.scenarios).index(scenario))
+        plan = None
+        if scenario != self.rows.scenario and not self.manifest.scenarios[scenario].clean:
+            plan = plan_sample(condition(self.manifest, scenario), sample.id, sample.media, self.epoch)
+        prepared = {m: self._prepare(m, torch.tensor(x)) for m, x in _signals(sample, plan).items()}
+        on_features = plan if plan and any(plan.feature_ops(m) for m in prepared) else None
+        return Item(sample.id, prepared, sample.label, list(self.manifest.scenarios).index(scenario), on_features)
 
     def _scenario(self, sample: Sample) -> str:
         if len(self.scenarios) == 1:
             return self.scenarios[0]
         u = uniform_for(seed=self.manifest.seed, purpose=f"scenario of epoch {self.epoch}", sample=sample.id)
         return self.scenarios[int(u * len(self.scenarios))]
-
-    def _signals(self, sample: Sample, scenario: str) -> dict[str, Signal]:
-        if scenario == self.rows.scenario or not self.manifest.scenarios[scenario].plans:
-            return {m: _decode(m, data) for m, data in sample.media.items()}
-        plan = plan_sample(condition(self.manifest, scenario), sample.id, sample.media, self.epoch)
-        clean = {m: _decode(m, data) for m, data in sample.media.items() if m not in plan.missing}
-        results, _ = corrupt(plan, clean)
-        return {m: signal for m, signal in results.items() if signal is not None}
 
     def _prepare(self, modality: str, signal: Tensor) -> Tensor:
         if modality == "audio":
@@ -81,6 +77,9 @@ class AudioVisualData(Dataset[Item]):
             if there.any():
                 signals = torch.stack([item.signals[modality] for item in items if modality in item.signals])
                 inputs[modality][there] = log_mel(signals) if modality == "audio" else signals
+                for row, item in enumerate(items):
+                    if item.plan and item.plan.feature_ops(modality) and there[row]:
+                        inputs[modality][row] = _corrupt_features(item.plan, modality, inputs[modality][row])
         return Batch(
             inputs=inputs,
             present=present,
@@ -93,6 +92,22 @@ class AudioVisualData(Dataset[Item]):
         if modality == "audio":
             return torch.zeros(count, MEL_BINS, round(self.frontend.audio_seconds * SAMPLE_RATE) // HOP)
         return torch.zeros(count, 3, self.frontend.image_size, self.frontend.image_size)
+
+
+def _signals(sample: Sample, plan: SamplePlan | None) -> dict[str, Signal]:
+    """Decoded and, where there is a plan, corrupted; without what is missing."""
+    if plan is None:
+        return {m: _decode(m, data) for m, data in sample.media.items()}
+    needed = {m: data for m, data in sample.media.items() if m not in plan.missing or plan.reads(m)}
+    results, _ = corrupt(plan, {m: _decode(m, data) for m, data in needed.items()})
+    return {m: signal for m, signal in results.items() if signal is not None}
+
+
+def _corrupt_features(plan: SamplePlan, modality: str, features: Tensor) -> Tensor:
+    """On what the front end made: [bins, frames] of a sound, which ops see turned; [3, S, S] of a picture."""
+    turned = features.T if modality == "audio" else features
+    result = torch.from_numpy(corrupt_features(plan, modality, turned.numpy()).copy())
+    return result.T if modality == "audio" else result
 
 
 def _decode(modality: str, data: bytes) -> Signal:

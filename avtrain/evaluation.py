@@ -45,7 +45,7 @@ def evaluate(run: Run, scenarios: Sequence[str], machine: Machine, precision: st
             lambda: machine.autocast(precision),
             machine.workers,
         )
-        on_the_fly = on_disk is None and bool(config.manifest.scenarios[name].plans)
+        on_the_fly = on_disk is None and not config.manifest.scenarios[name].clean
         result = _describe(run, config, name) | {
             "leaky": leaky,
             "computed": "on the fly" if on_the_fly else "from disk",

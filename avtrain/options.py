@@ -6,7 +6,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from avbuild.errors import UsageError, nearest
-from avbuild.scenario_spec import Frozen
+from avbuild.frozen import Frozen
 
 Config = TypeVar("Config", bound=Frozen)
 

@@ -106,7 +106,7 @@ def train_scenarios(settings: FitConfig, manifest: Manifest) -> tuple[str, ...]:
     """What training draws from, and validation is measured on."""
     if settings.train_on == "scenarios":
         return tuple(manifest.scenarios)
-    clean = tuple(name for name, scenario in manifest.scenarios.items() if not scenario.plans)
+    clean = tuple(name for name, scenario in manifest.scenarios.items() if scenario.clean)
     if not clean:
         raise UsageError(f"{manifest.name}: train_on clean needs a scenario without plans, such as  C: {{}}")
     return clean[:1]

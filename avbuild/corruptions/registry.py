@@ -1,17 +1,19 @@
 """Where corruptions are found: `CORRUPTIONS[modality][name]`. Decorating a function puts it there."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Samples = NDArray[np.float32]  # [samples], full scale 1.0
 Pixels = NDArray[np.uint8]  # [height, width, 3]
-Signal = NDArray[Any]  # one of the above
+Signal = NDArray[Any]  # one of the above, or what a front end made of them
 Function = TypeVar("Function", bound=Callable[..., Signal])
+Domain = Literal["signal", "feature"]
+Level = float | tuple[float, ...]  # one number, or one for each parameter
 
 SEVERITIES = (1, 2, 3, 4, 5)
 MISSING = "missing"  # an op of every modality, decided before any signal is read: see scenarios.py
@@ -28,53 +30,83 @@ class Corruption:
     name: str
     modality: str
     version: int
-    parameter: str  # what a level means: "snr_db", "std", ...
-    within: tuple[float, float]  # levels that make sense
-    severities: tuple[float, ...]
-    small_severities: tuple[float, ...]  # for pictures under 64 px on the shorter side
-    apply: Callable[[Any, float, np.random.Generator], Signal]
+    domain: Domain  # feature: acts on what the front end made, in `avtrain` alone
+    parameters: tuple[str, ...]  # what a level means: ("snr_db",), ("radius", "sigma"), ...
+    within: tuple[tuple[float, float], ...]  # values that make sense, for each parameter
+    severities: tuple[tuple[float, ...], ...]
+    small_severities: tuple[tuple[float, ...], ...]  # for pictures under 64 px on the shorter side
+    needs_clips: bool  # takes recordings of the user's own
+    function: Callable[..., Signal]
 
     @property
     def summary(self) -> str:
         """First line of the docstring."""
-        return (inspect.getdoc(self.apply) or "").splitlines()[0]
+        return (inspect.getdoc(self.function) or "").splitlines()[0]
 
-    def level(self, severity: int, signal: Signal) -> float:
-        """The strength that a severity of 1 to 5 stands for on this signal."""
-        small = self.modality == "image" and min(signal.shape[:2]) < SMALL_PICTURE
+    def level(self, severity: int, signal: Signal) -> tuple[float, ...]:
+        """The strength that a severity of 1 to 5 stands for on this signal, a value for each parameter."""
+        small = self.modality == "image" and self.domain == "signal" and min(signal.shape[:2]) < SMALL_PICTURE
         return (self.small_severities if small else self.severities)[severity - 1]
+
+    def apply(self, signal: Signal, level: Sequence[float], rng: np.random.Generator, **resources: Any) -> Signal:
+        """The op at a level, a value for each parameter."""
+        return self.function(signal, *level, rng, **resources)
 
 
 CORRUPTIONS: dict[str, dict[str, Corruption]] = {"audio": {}, "image": {}}
 
 
 def audio_corruption(
-    *, version: int, severities: tuple[float, ...], within: tuple[float, float]
+    *,
+    version: int,
+    severities: Sequence[Level],
+    within: Sequence[Any],
+    domain: Domain = "signal",
+    name: str | None = None,
 ) -> Callable[[Function], Function]:
-    """Register `f(audio float32 [samples], level, rng) -> float32 [samples]`."""
-    return lambda function: _register("audio", function, version, within, severities, severities)
+    """Register `f(audio float32 [samples], level, rng) -> float32 [samples]`.
+
+    Several parameters: a tuple for each severity, and a pair of bounds for each.  name: if not the function's.
+    """
+    return lambda function: _register("audio", name, function, version, domain, within, severities, severities)
 
 
 def image_corruption(
-    *, version: int, severities: tuple[float, ...], small: tuple[float, ...], within: tuple[float, float]
+    *,
+    version: int,
+    severities: Sequence[Level],
+    within: Sequence[Any],
+    small: Sequence[Level] = (),
+    domain: Domain = "signal",
+    name: str | None = None,
 ) -> Callable[[Function], Function]:
     """Register `f(image uint8 [H, W, 3], level, rng) -> uint8 [H, W, 3]`; `small`: levels for pictures under 64 px."""
-    return lambda function: _register("image", function, version, within, severities, small)
+    return lambda function: _register("image", name, function, version, domain, within, severities, small or severities)
 
 
 def _register(
     modality: str,
+    name: str | None,
     function: Function,
     version: int,
-    within: tuple[float, float],
-    severities: tuple[float, ...],
-    small: tuple[float, ...],
+    domain: Domain,
+    within: Sequence[Any],
+    severities: Sequence[Level],
+    small: Sequence[Level],
 ) -> Function:
-    name = function.__name__
+    name = name or function.__name__
     if name in CORRUPTIONS[modality] or name == MISSING:
         raise ValueError(f"{modality} corruption {name!r} is already registered")
-    if len(severities) != len(SEVERITIES) or len(small) != len(SEVERITIES):
-        raise ValueError(f"{modality} corruption {name!r} needs five severities")
-    parameter = list(inspect.signature(function).parameters)[1]
-    CORRUPTIONS[modality][name] = Corruption(name, modality, version, parameter, within, severities, small, function)
+    taken = inspect.signature(function).parameters
+    parameters = tuple(list(taken)[1 : list(taken).index("rng")])
+    bounds = tuple(within) if isinstance(within[0], tuple) else (tuple(within),)
+    tables = [
+        tuple(level if isinstance(level, tuple) else (level,) for level in table) for table in (severities, small)
+    ]
+    for table in tables:
+        if [len(level) for level in table] != [len(parameters)] * len(SEVERITIES) or len(bounds) != len(parameters):
+            raise ValueError(f"{modality} corruption {name!r} needs five severities of {', '.join(parameters)}")
+    CORRUPTIONS[modality][name] = Corruption(
+        name, modality, version, domain, parameters, bounds, tables[0], tables[1], "clips" in taken, function
+    )
     return function

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from avbuild.errors import UsageError, nearest
-from avbuild.scenario_spec import Frozen
+from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone
 from avtrain.backbones.dual import Dual, DualConfig
 from avtrain.backbones.tiny import Tiny, TinyConfig

@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import Tensor
 
 from avbuild.errors import UserError
-from avbuild.scenario_spec import Frozen
+from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone, Frontend
 from avtrain.backbones.vit import VisionTransformer
 from avtrain.backbones.weights import count_layers, load_into, load_weights

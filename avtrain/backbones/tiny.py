@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pydantic import Field
 from torch import Tensor, nn
 
-from avbuild.scenario_spec import Frozen
+from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone, Frontend
 from avtrain.backbones.vit import LayerScale, VisionTransformer
 from avtrain.backbones.weights import load_into

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from avbuild.errors import UsageError, nearest
-from avbuild.scenario_spec import Frozen
+from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone
 from avtrain.methods.base import Method, Prediction
 from avtrain.methods.finetune import Finetune

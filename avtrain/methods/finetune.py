@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 from torch import Tensor
 
-from avbuild.scenario_spec import Frozen
+from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone
 from avtrain.batch import Batch
 from avtrain.methods.base import Method, Prediction

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avbuild.errors import UsageError
-from avbuild.scenario_spec import Frozen
+from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone
 from avtrain.batch import Batch
 from avtrain.methods.base import Method, Prediction

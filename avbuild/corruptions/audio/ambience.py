@@ -1,0 +1,129 @@
+"""Ambiences made from noise alone: rain, wind, a crowd, traffic. Each is mixed in at a signal-to-noise ratio.
+
+Their loudness moves and their spectra have the shapes of the real ones, so that a model meets more than hiss; they
+are no recordings.
+"""
+
+import numpy as np
+import scipy.fft
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from avbuild.corruptions.audio.noise import SNR, SNR_WITHIN, mix
+from avbuild.corruptions.registry import Samples, audio_corruption
+
+RATE = 16_000
+VOICE = 400  # samples that a pulse of the voice rings
+Wave = NDArray[np.float64]
+
+
+@audio_corruption(version=1, severities=SNR, within=SNR_WITHIN)
+def rain(audio: Samples, snr_db: float, rng: Generator) -> Samples:
+    """Rain: a bright, steady hiss, and drops that hit something near.
+
+    audio: float32 [samples].  snr_db: decibels.  Returns float32 [samples]; a silent clip unchanged.
+    """
+    hiss = _shaped(audio.size, ((200, 0.1), (1500, 0.6), (5000, 1.0), (8000, 0.7)), rng)
+    drops = np.zeros(audio.size)
+    count = max(1, audio.size * 60 // RATE)
+    where, loud = rng.integers(0, audio.size, count), rng.exponential(1.0, count)
+    np.add.at(drops, where, loud * rng.choice([-1.0, 1.0], count))
+    # a drop rings for two milliseconds
+    time = np.arange(96)
+    ring = np.exp(-time / 24) * np.sin(2 * np.pi * 2800 / RATE * time)
+    return mix(audio, hiss / _rms(hiss) + 6 * np.convolve(drops, ring)[: audio.size], snr_db)
+
+
+@audio_corruption(version=1, severities=SNR, within=SNR_WITHIN)
+def wind(audio: Samples, snr_db: float, rng: Generator) -> Samples:
+    """Wind on a microphone: a deep rumble that swells and falls in gusts.
+
+    audio: float32 [samples].  snr_db: decibels.  Returns float32 [samples]; a silent clip unchanged.
+    """
+    rumble = _shaped(audio.size, ((10, 1.0), (80, 0.8), (300, 0.1), (1500, 0.012), (8000, 0.001)), rng)
+    return mix(audio, rumble * np.exp(1.1 * _slow(audio.size, 0.7, rng)), snr_db)
+
+
+@audio_corruption(version=1, severities=SNR, within=SNR_WITHIN)
+def crowd(audio: Samples, snr_db: float, rng: Generator) -> Samples:
+    """Many people talking: voices with pitch, formants and syllables of their own, none to be understood.
+
+    audio: float32 [samples].  snr_db: decibels.  Returns float32 [samples]; a silent clip unchanged.
+    """
+    length = scipy.fft.next_fast_len(audio.size + VOICE, real=True)
+    talk = np.zeros(length // 2 + 1, np.complex128)
+    time = np.arange(audio.size) / RATE
+    for _ in range(8):
+        pitch = rng.uniform(90.0, 260.0) * (1 + 0.06 * _slow(audio.size, 1.5, rng))
+        pulses = np.diff(np.floor(np.cumsum(pitch) / RATE), prepend=0.0)
+        beat = (rng.uniform(3.0, 5.5) * time + rng.uniform()) % 1.0
+        syllables = np.maximum(0.0, 4 * beat * (1 - beat) - 0.3)
+        pauses = _slow(audio.size, 0.6, rng) > -0.4
+        formants = rng.uniform(350.0, 800.0), rng.uniform(1000.0, 2200.0)
+        source = rng.uniform(0.3, 1.0) * pulses * syllables * pauses
+        talk += scipy.fft.rfft(source, length) * scipy.fft.rfft(_throat(*formants), length)
+    babble = scipy.fft.irfft(talk, length, overwrite_x=True)[: audio.size]
+    murmur = _shaped(audio.size, ((100, 0.5), (400, 1.0), (1200, 0.4), (4000, 0.08), (8000, 0.01)), rng)
+    babble = _unit(babble) + 0.4 * _unit(murmur)
+    return mix(audio, babble, snr_db)
+
+
+@audio_corruption(version=1, severities=SNR, within=SNR_WITHIN)
+def traffic(audio: Samples, snr_db: float, rng: Generator) -> Samples:
+    """A road: tyres that swell as cars pass, above the hum of engines.
+
+    audio: float32 [samples].  snr_db: decibels.  Returns float32 [samples]; a silent clip unchanged.
+    """
+    tyres = _unit(_shaped(audio.size, ((30, 0.5), (200, 0.8), (900, 1.0), (2500, 0.3), (8000, 0.03)), rng))
+    time = np.arange(audio.size) / RATE
+    swell, hum = np.full(audio.size, 0.3), np.zeros(audio.size)
+    for _ in range(3):
+        nearest, seconds = rng.uniform(-0.5, time[-1] + 0.5), rng.uniform(0.4, 1.2)
+        passing = 1 / (1 + np.square((time - nearest) / seconds))
+        swell += rng.uniform(0.5, 1.5) * passing
+        # an engine's pitch falls as it passes
+        pitch = rng.uniform(45.0, 110.0) * (1 - 0.04 * np.tanh((time - nearest) / seconds))
+        phase = np.cumsum(pitch) * (2 * np.pi / RATE)
+        first = np.sin(phase)
+        second = 2 * first * np.cos(phase)  # sin 2x, by the double angle
+        hum += passing * (first + 0.6 * second + 0.6 * second * (1 - 2 * first * first))
+    return mix(audio, tyres * swell + 0.4 * hum, snr_db)
+
+
+def _throat(first: float, second: float) -> Wave:
+    """What one pulse of a voice becomes: two formants that ring and die away.  [VOICE]"""
+    time = np.arange(VOICE) / RATE
+    return np.exp(-300 * time) * np.sin(2 * np.pi * first * time) + 0.5 * np.exp(-400 * time) * np.sin(
+        2 * np.pi * second * time
+    )
+
+
+def _shaped(samples: int, shape: tuple[tuple[float, float], ...], rng: Generator) -> Wave:
+    """Gaussian noise whose amplitude runs through (Hz, amplitude) points, straight on logarithmic axes."""
+    length = scipy.fft.next_fast_len(max(2, samples), real=True)
+    frequencies = np.maximum(np.arange(length // 2 + 1) * (RATE / length), 1.0)
+    points = np.log(np.array(shape))
+    amplitude = np.exp(np.interp(np.log(frequencies), points[:, 0], points[:, 1]))
+    amplitude[0] = 0.0
+    spectrum = rng.standard_normal(2 * amplitude.size, dtype=np.float32).astype(np.float64).view(np.complex128)
+    noise: Wave = scipy.fft.irfft(spectrum * amplitude, length, overwrite_x=True)[:samples]
+    return noise
+
+
+def _slow(samples: int, rate: float, rng: Generator) -> Wave:
+    """A curve of about unit variance that changes `rate` times a second.  [samples]"""
+    knots = rng.standard_normal(int(samples / RATE * rate) + 3)
+    position = np.arange(samples) * (rate / RATE)
+    before = position.astype(np.intp)
+    part = position - before
+    ease = part * part * (3 - 2 * part)
+    curve: Wave = knots[before] + (knots[before + 1] - knots[before]) * ease
+    return curve
+
+
+def _rms(wave: Wave) -> float:
+    return float(np.sqrt(np.mean(np.square(wave)))) or 1.0
+
+
+def _unit(wave: Wave) -> Wave:
+    return wave / _rms(wave)

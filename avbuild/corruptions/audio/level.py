@@ -1,0 +1,43 @@
+"""Level: too quiet, too loud for the converter, too coarsely stored."""
+
+import numpy as np
+from numpy.random import Generator
+
+from avbuild.corruptions.registry import Samples, audio_corruption
+
+
+@audio_corruption(version=1, severities=(-6.0, -12.0, -18.0, -24.0, -30.0), within=(-120.0, 60.0))
+def gain(audio: Samples, db: float, rng: Generator) -> Samples:
+    """Recorded too quietly; 16 bits then hold less of it.
+
+    audio: float32 [samples].  db: decibels; above 0 it gets louder.  Returns float32 [samples].  Draws nothing.
+    """
+    return audio * np.float32(10 ** (db / 20))
+
+
+@audio_corruption(version=1, severities=(0.5, 0.3, 0.2, 0.1, 0.05), within=(0.0001, 1.0))
+def clipping(audio: Samples, peak: float, rng: Generator) -> Samples:
+    """Recorded too loudly: the peaks are cut off flat.
+
+    audio: float32 [samples].  peak: where, as a fraction of the clip's own peak.  Returns float32 [samples].
+    Draws nothing.
+    """
+    limit = np.float32(peak) * max(audio.max(), -audio.min())
+    return audio.clip(-limit, limit)
+
+
+@audio_corruption(version=1, severities=(8.0, 7.0, 6.0, 5.0, 4.0), within=(1.0, 16.0))
+def quantisation(audio: Samples, bits: float, rng: Generator) -> Samples:
+    """Stored with few bits.
+
+    audio: float32 [samples].  bits: of a sample, for the range that the clip itself uses.  Returns float32 [samples].
+    Draws nothing.
+    """
+    peak = np.float32(max(audio.max(), -audio.min()))
+    if peak == 0:
+        return audio
+    steps = np.float32(2 ** (int(bits) - 1))
+    coarse = audio * (steps / peak)
+    np.rint(coarse, out=coarse)
+    coarse *= peak / steps
+    return coarse

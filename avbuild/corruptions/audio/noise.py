@@ -1,0 +1,96 @@
+"""Noise at a signal-to-noise ratio: white, coloured, or cut from recordings of the user's own."""
+
+from typing import Protocol
+
+import numpy as np
+import scipy.fft
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from avbuild.corruptions.registry import Samples, audio_corruption
+
+
+class Clips(Protocol):
+    """Recordings to draw noise from."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: int) -> Samples:
+        """One of them, float32 [samples]."""
+        ...
+
+
+SNR = (20.0, 15.0, 10.0, 5.0, 0.0)
+SNR_WITHIN = (-60.0, 120.0)
+
+
+def mix(audio: Samples, noise: NDArray[np.floating], snr_db: float) -> Samples:
+    """The clip with noise at an exact ratio.
+
+    audio, noise: [samples].  snr_db: decibels.  Returns float32 [samples].  A silent clip has no ratio, and silent
+    noise cannot reach one: the clip then comes back unchanged.
+    """
+    power = np.mean(np.square(audio, dtype=np.float64))
+    # scale by the noise that was drawn, not by its expectation: the ratio is then exact for short clips too
+    noise_power = np.mean(np.square(noise, dtype=np.float64))
+    if power == 0.0 or noise_power == 0.0:
+        return audio
+    gain = np.sqrt(power / noise_power / 10 ** (snr_db / 10))
+    mixed = noise * np.float32(gain) if noise.dtype == np.float32 else noise * gain
+    mixed += audio
+    return mixed.astype(np.float32, copy=False)
+
+
+@audio_corruption(version=1, severities=SNR, within=SNR_WITHIN)
+def gaussian_noise(audio: Samples, snr_db: float, rng: Generator) -> Samples:
+    """White noise at a signal-to-noise ratio.
+
+    audio: float32 [samples], full scale 1.0.  snr_db: decibels.  Returns float32 [samples].
+    A silent clip has no ratio: it comes back unchanged.
+    """
+    return mix(audio, rng.standard_normal(audio.shape, dtype=np.float32), snr_db)
+
+
+@audio_corruption(version=1, severities=SNR, within=SNR_WITHIN)
+def pink_noise(audio: Samples, snr_db: float, rng: Generator) -> Samples:
+    """Noise whose power falls with frequency, 3 dB an octave.
+
+    audio: float32 [samples].  snr_db: decibels.  Returns float32 [samples]; a silent clip unchanged.
+    """
+    return mix(audio, coloured(audio.size, 1.0, rng), snr_db)
+
+
+@audio_corruption(version=1, severities=SNR, within=SNR_WITHIN)
+def brown_noise(audio: Samples, snr_db: float, rng: Generator) -> Samples:
+    """Noise whose power falls with frequency, 6 dB an octave, from 20 Hz upwards.
+
+    audio: float32 [samples].  snr_db: decibels.  Returns float32 [samples]; a silent clip unchanged.
+    """
+    return mix(audio, coloured(audio.size, 2.0, rng), snr_db)
+
+
+def coloured(samples: int, exponent: float, rng: Generator, sample_rate: int = 16_000) -> NDArray[np.float64]:
+    """Gaussian noise with power in proportion to 1 / f ** exponent, flat below 20 Hz, no constant part.  [samples]
+
+    Drawn as its own spectrum, so one inverse transform makes it.
+    """
+    length = scipy.fft.next_fast_len(max(2, samples), real=True)
+    bins = length // 2 + 1
+    frequencies = np.arange(bins) * (sample_rate / length)
+    shape = np.maximum(frequencies, 20.0) ** (-exponent / 2)
+    shape[0] = 0.0
+    spectrum = rng.standard_normal(2 * bins, dtype=np.float32).astype(np.float64).view(np.complex128) * shape
+    noise: NDArray[np.float64] = scipy.fft.irfft(spectrum, length, overwrite_x=True)[:samples]
+    return noise
+
+
+@audio_corruption(version=1, severities=SNR, within=SNR_WITHIN)
+def ambient_noise(audio: Samples, snr_db: float, rng: Generator, *, clips: Clips) -> Samples:
+    """A stretch of a recording of your own at a signal-to-noise ratio: `{ambient_noise: {clips: FOLDER, snr_db: 5}}`.
+
+    audio: float32 [samples].  snr_db: decibels.  clips: a folder of sound files; one is drawn, then where to begin in
+    it; it repeats where it is shorter than the clip.  Returns float32 [samples]; a silent clip unchanged.
+    """
+    noise = clips.read(int(rng.integers(len(clips))))
+    start = int(rng.integers(max(1, noise.size - audio.size + 1)))
+    return mix(audio, np.resize(noise[start:], audio.shape), snr_db)

@@ -1,0 +1,36 @@
+"""The room: its echo, between the source and the microphone."""
+
+import numpy as np
+import scipy.fft
+from numpy.random import Generator
+
+from avbuild.corruptions.registry import Samples, audio_corruption
+
+RATE = 16_000
+
+
+@audio_corruption(
+    version=1,
+    severities=((0.2, 6.0), (0.4, 3.0), (0.7, 0.0), (1.2, -3.0), (2.0, -6.0)),
+    within=((0.01, 20.0), (-60.0, 60.0)),
+)
+def reverberation(audio: Samples, rt60: float, direct_db: float, rng: Generator) -> Samples:
+    """A room answers: the sound itself, then noise that dies away.
+
+    audio: float32 [samples].  rt60: seconds in which the answer falls by 60 dB.  direct_db: the sound itself above the
+    energy of its answer, decibels.  Returns float32 [samples], as loud as it was.  The answer is Gaussian noise with an
+    exponential envelope (Polack's model), and begins within 20 ms of the sound.
+    """
+    power = np.mean(np.square(audio, dtype=np.float64))
+    if power == 0.0:
+        return audio
+    begins = int(rng.uniform(0.002, 0.02) * RATE)
+    # what falls after the clip's end is not heard
+    length = min(int(rt60 * RATE), audio.size)
+    tail = rng.standard_normal(length) * np.exp(-3 * np.log(10) / rt60 * np.arange(length) / RATE)
+    tail /= np.sqrt(np.sum(np.square(tail)) * 10 ** (direct_db / 10))
+    answer = np.concatenate([[1.0], np.zeros(begins), tail])
+    size = scipy.fft.next_fast_len(audio.size + answer.size - 1, real=True)
+    spectrum = scipy.fft.rfft(audio.astype(np.float64), size) * scipy.fft.rfft(answer, size)
+    wet = scipy.fft.irfft(spectrum, size)[: audio.size]
+    return np.asarray(wet * np.sqrt(power / np.mean(np.square(wet))), np.float32)

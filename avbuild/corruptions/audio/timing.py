@@ -1,0 +1,103 @@
+"""Time: shifted, silenced, faster or slower, higher or lower."""
+
+import numpy as np
+import scipy.fft
+import soxr
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from avbuild.corruptions.registry import Samples, audio_corruption
+
+RATE = 16_000
+WINDOW, HOP = 1024, 256
+
+
+@audio_corruption(version=1, severities=(0.1, 0.2, 0.3, 0.4, 0.5), within=(0.0, 0.5))
+def time_shift(audio: Samples, most: float, rng: Generator) -> Samples:
+    """The clip starts later or earlier, and what leaves one end enters at the other.
+
+    audio: float32 [samples].  most: largest shift as a fraction of the clip; the shift is uniform in +-most.
+    Returns float32 [samples].
+    """
+    shift = round(rng.uniform(-1.0, 1.0) * most * audio.size)
+    return np.roll(audio, shift)
+
+
+@audio_corruption(version=1, severities=(0.1, 0.2, 0.3, 0.4, 0.5), within=(0.0, 1.0))
+def time_mask(audio: Samples, fraction: float, rng: Generator) -> Samples:
+    """One stretch of silence, anywhere in the clip.
+
+    audio: float32 [samples].  fraction: length of the stretch, 0 to 1 of the clip.  Returns float32 [samples].
+    """
+    length = round(fraction * audio.size)
+    start = round(rng.uniform() * (audio.size - length))
+    masked = audio.copy()
+    masked[start : start + length] = 0.0
+    return masked
+
+
+@audio_corruption(version=1, severities=(1.05, 1.1, 1.2, 1.35, 1.5), within=(1.0, 4.0))
+def speed(audio: Samples, factor: float, rng: Generator) -> Samples:
+    """Played faster or slower, pitch and all, as a tape is.
+
+    audio: float32 [samples].  factor: of the speed; each way is as likely.  Returns float32 [samples]: slower, the end
+    is cut off; faster, silence follows.
+    """
+    rate = factor if rng.uniform() < 0.5 else 1 / factor
+    return _fitted(_resampled(audio, 1 / rate), audio.size)
+
+
+@audio_corruption(version=1, severities=(1.0, 2.0, 3.0, 4.0, 6.0), within=(0.0, 24.0))
+def pitch(audio: Samples, semitones: float, rng: Generator) -> Samples:
+    """Higher or lower, at the same speed: a phase vocoder, then resampling.
+
+    audio: float32 [samples].  semitones: by how many; each way is as likely.  Returns float32 [samples].
+    """
+    ratio = 2 ** ((semitones if rng.uniform() < 0.5 else -semitones) / 12)
+    if ratio == 1 or audio.size < WINDOW:
+        return audio.copy()
+    return _fitted(_resampled(_stretched(audio, ratio), 1 / ratio), audio.size)
+
+
+def _resampled(audio: Samples, ratio: float) -> Samples:
+    """As many samples times `ratio`."""
+    return np.asarray(soxr.resample(audio, RATE, RATE * ratio, quality="HQ"), np.float32)
+
+
+def _stretched(audio: Samples, ratio: float) -> Samples:
+    """The clip `ratio` times as long at its own pitch (phase vocoder, Flanagan and Golden 1966).
+
+    The bins of a frame keep their magnitudes and advance by the phase that they gained over one hop of the input.
+    """
+    window = np.hanning(WINDOW + 1)[:-1]
+    padded = np.pad(audio.astype(np.float64), WINDOW // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP] * window
+    spectrum = scipy.fft.rfft(frames, axis=1)
+    position = np.arange(0, len(spectrum) - 1, 1 / ratio)
+    before = position.astype(np.intp)
+    part = (position - before)[:, None]
+    size = np.abs(spectrum)
+    size = size[before] * (1 - part) + size[before + 1] * part
+    # gained phase as a rotation, so that no angle is unwrapped: unit vectors are multiplied along time
+    turn = spectrum[1:] * spectrum[:-1].conj()
+    turn /= np.maximum(np.abs(turn), 1e-30)
+    start = spectrum[:1] / np.maximum(np.abs(spectrum[:1]), 1e-30)
+    turn[turn == 0] = 1
+    start[start == 0] = 1
+    turned = np.cumprod(np.concatenate([start, turn[before[:-1]]]), axis=0)
+    turned /= np.abs(turned)
+    return _overlapped(scipy.fft.irfft(size * turned, WINDOW, axis=1) * window, round(audio.size * ratio))
+
+
+def _overlapped(frames: NDArray[np.float64], length: int) -> Samples:
+    """Windowed frames, added a hop apart; Hann windows squared at a quarter of their length add up to 1.5."""
+    quarters = frames.reshape(len(frames), WINDOW // HOP, HOP)
+    rows = np.zeros((len(frames) + WINDOW // HOP - 1, HOP))
+    for index in range(WINDOW // HOP):
+        rows[index : index + len(frames)] += quarters[:, index]
+    return _fitted(rows.ravel()[WINDOW // 2 :].astype(np.float32) / np.float32(1.5), length)
+
+
+def _fitted(audio: Samples, length: int) -> Samples:
+    """Cut off, or followed by silence."""
+    return np.pad(audio[:length], (0, max(0, length - audio.size)))

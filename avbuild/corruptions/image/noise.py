@@ -1,0 +1,126 @@
+"""Noise on pixels: of the sensor, of its counting, of broken cells."""
+
+import functools
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from avbuild.corruptions.image.sampling import to_pixels
+from avbuild.corruptions.registry import Pixels, image_corruption
+
+
+@image_corruption(
+    version=1,
+    severities=(0.08, 0.12, 0.18, 0.26, 0.38),
+    small=(0.04, 0.06, 0.08, 0.09, 0.10),
+    within=(0.0, 10.0),
+)
+def gaussian_noise(image: Pixels, std: float, rng: Generator) -> Pixels:
+    """White noise on every pixel and channel.
+
+    image: uint8 [H, W, 3].  std: standard deviation, where black to white is 1.  Returns uint8 [H, W, 3].
+    """
+    noisy = rng.standard_normal(image.shape, dtype=np.float32)
+    noisy *= np.float32(255 * std)
+    noisy += image
+    return to_pixels(noisy)
+
+
+@image_corruption(
+    version=1,
+    severities=(0.15, 0.2, 0.35, 0.45, 0.6),
+    small=(0.06, 0.1, 0.12, 0.16, 0.2),
+    within=(0.0, 10.0),
+)
+def speckle_noise(image: Pixels, std: float, rng: Generator) -> Pixels:
+    """Noise in proportion to brightness, as of radar and ultrasound.
+
+    image: uint8 [H, W, 3].  std: of the factor around 1.  Returns uint8 [H, W, 3].
+    """
+    factor = rng.standard_normal(image.shape, dtype=np.float32)
+    factor *= np.float32(std)
+    factor += np.float32(1.0)
+    factor *= image
+    return to_pixels(factor)
+
+
+@image_corruption(
+    version=1,
+    severities=(0.03, 0.06, 0.09, 0.17, 0.27),
+    small=(0.01, 0.02, 0.03, 0.05, 0.07),
+    within=(0.0, 1.0),
+)
+def impulse_noise(image: Pixels, amount: float, rng: Generator) -> Pixels:
+    """Salt and pepper: channels stuck at black or at white.
+
+    image: uint8 [H, W, 3].  amount: part of all values that is stuck, half at each.  Returns uint8 [H, W, 3].
+    """
+    drawn = rng.integers(0, 2**32, image.shape, dtype=np.uint32)
+    half = round(amount * 2**31)
+    noisy = image.copy()
+    noisy[drawn < half] = 255
+    noisy[drawn >= 2**32 - half] = 0
+    return noisy
+
+
+@image_corruption(
+    version=1,
+    severities=(60.0, 25.0, 12.0, 5.0, 3.0),
+    small=(500.0, 250.0, 100.0, 75.0, 50.0),
+    within=(1.0, 2000.0),
+)
+def shot_noise(image: Pixels, photons: float, rng: Generator) -> Pixels:
+    """Too little light: each value is a count of photons.
+
+    image: uint8 [H, W, 3].  photons: mean count where the picture is white; counts are Poisson.
+    Returns uint8 [H, W, 3].
+    """
+    # one 32-bit number a value: its high bits choose a column of Walker's alias table, the rest keep or replace it
+    keep, own, other, bits = _poisson_tables(float(photons))
+    drawn = rng.integers(0, 2**32, image.shape, dtype=np.uint32)
+    column = drawn >> np.uint32(32 - bits)
+    cell = (image.astype(np.uint32) << np.uint32(bits)) | column
+    kept = (drawn & np.uint32(2 ** (32 - bits) - 1)) < keep[cell]
+    noisy: Pixels = np.where(kept, own[column], other[cell])
+    return noisy
+
+
+@functools.lru_cache(maxsize=10)
+def _poisson_tables(photons: float) -> tuple[NDArray[np.uint32], Pixels, Pixels, int]:
+    """Alias tables of the 256 Poisson laws that a picture's values stand for (Walker 1977; Vose 1991).
+
+    Returns thresholds [256 * columns], the pixel each column stands for, its alias [256 * columns], and log2 columns.
+    """
+    bits = max(4, int(np.ceil(np.log2(photons + 12 * np.sqrt(photons) + 12))))
+    columns = 2**bits
+    counts = np.arange(columns)
+    rates = photons * np.arange(256)[:, None] / 255
+    # probabilities from each law's own recurrence p[k] = p[k - 1] * rate / k, started in the log domain
+    steps = np.log(np.maximum(rates, 1e-300)) - np.log(np.maximum(counts, 1))
+    steps[:, 0] = -rates[:, 0]
+    laws = np.exp(np.cumsum(steps, axis=1))
+    laws /= laws.sum(axis=1, keepdims=True)
+    pixels = np.minimum(np.rint(counts * 255 / photons), 255).astype(np.uint8)
+    keep, other = np.empty((256, columns), np.uint32), np.empty((256, columns), np.uint8)
+    for value, law in enumerate(laws):
+        threshold, alias = _alias_table(law * columns)
+        keep[value] = np.rint(threshold * 2 ** (32 - bits))
+        other[value] = pixels[alias]
+    return keep.ravel(), pixels, other.ravel(), bits
+
+
+def _alias_table(scaled: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Thresholds in 0 to 1 and aliases of a law given as probability times number of columns."""
+    rest = scaled.tolist()
+    alias = list(range(len(rest)))
+    threshold = [1.0] * len(rest)
+    small = [k for k, p in enumerate(rest) if p < 1]
+    large = [k for k, p in enumerate(rest) if p >= 1]
+    while small and large:
+        low, high = small.pop(), large[-1]
+        threshold[low], alias[low] = rest[low], high
+        rest[high] -= 1 - rest[low]
+        if rest[high] < 1:
+            small.append(large.pop())
+    return np.array(threshold), np.array(alias)

@@ -1,0 +1,103 @@
+"""One corruption as a manifest writes it, and how strong."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from avbuild.corruptions import CORRUPTIONS, Corruption
+from avbuild.errors import nearest
+from avbuild.frozen import Frozen
+
+Severity = Annotated[int, Field(ge=1, le=5, strict=True)]
+
+
+class Op(Frozen):
+    """One corruption and how strong: a severity, or explicit levels, or neither (then the plan's severity holds).
+
+    YAML: `gaussian_noise`, `{gaussian_noise: 4}` (severity), `{gaussian_noise: {snr_db: 7.5}}` (a level for each
+    parameter) or `{ambient_noise: {clips: FOLDER, severity: 4}}`.
+    """
+
+    modality: str
+    name: str
+    severity: Severity | None = None
+    level: dict[str, float] | None = None  # parameter -> value, in the order of the registry
+    clips: str | None = None  # folder of recordings, for ops that take them; relative to the manifest's own
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        written = value.get("op") if isinstance(value, dict) else None
+        if isinstance(written, str):
+            return {"modality": value["modality"], "name": written}
+        if isinstance(written, dict) and len(written) == 1:
+            ((name, strength),) = written.items()
+            op = {"modality": value["modality"], "name": name}
+            if not isinstance(strength, dict):
+                return op | {"severity": strength}
+            level = {key: number for key, number in strength.items() if key not in ("severity", "clips")}
+            return op | {key: strength[key] for key in strength if key not in level} | {"level": level or None}
+        if written is not None:
+            raise ValueError(f"{written!r} is no op; write name, {{name: severity}} or {{name: {{parameter: value}}}}")
+        return value
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str, info: ValidationInfo) -> str:
+        known = CORRUPTIONS[info.data["modality"]]
+        if name not in known:
+            raise ValueError(f'no corruption "{name}"{nearest(name, known)} (avbuild scenarios lists all {len(known)})')
+        return name
+
+    @field_validator("level", mode="before")
+    @classmethod
+    def _every_parameter(cls, level: Any, info: ValidationInfo) -> Any:
+        if level is None or "name" not in info.data:  # an unknown name is reported by its own check
+            return None
+        name, parameters = info.data["name"], CORRUPTIONS[info.data["modality"]][info.data["name"]].parameters
+        if set(level) != set(parameters):
+            raise ValueError(f"{name} takes {' and '.join(parameters)}, not {', '.join(level) or 'nothing'}")
+        return {parameter: level[parameter] for parameter in parameters}
+
+    @field_validator("level")
+    @classmethod
+    def _sensible(cls, level: dict[str, float] | None, info: ValidationInfo) -> dict[str, float] | None:
+        if level is not None:
+            bounds = CORRUPTIONS[info.data["modality"]][info.data["name"]].within
+            for (parameter, value), (low, high) in zip(level.items(), bounds, strict=True):
+                if not low <= value <= high:
+                    raise ValueError(f"{parameter}: {value:g} is outside {low:g} to {high:g}")
+        return level
+
+    @field_validator("clips")
+    @classmethod
+    def _beside_the_manifest(cls, clips: str | None, info: ValidationInfo) -> str | None:
+        folder = (info.context or {}).get("folder")
+        return clips if clips is None or folder is None else str((Path(folder) / clips).resolve())
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Op":
+        if self.level is not None and self.severity is not None:
+            raise ValueError(f"{self.name}: a severity and {', '.join(self.level)} exclude each other")
+        if self.corruption.needs_clips and self.clips is None:
+            raise ValueError(
+                f"{self.name} needs a folder of recordings: {{{self.name}: {{clips: FOLDER, severity: 3}}}}"
+            )
+        if self.clips is not None and not self.corruption.needs_clips:
+            raise ValueError(f"{self.name} takes no clips")
+        return self
+
+    @property
+    def corruption(self) -> Corruption:
+        """Its registry entry."""
+        return CORRUPTIONS[self.modality][self.name]
+
+    def as_yaml(self) -> Any:
+        """The shortest way to write it."""
+        if self.clips is not None:
+            strength = self.level or ({} if self.severity is None else {"severity": self.severity})
+            return {self.name: {"clips": self.clips, **strength}}
+        if self.level is not None:
+            return {self.name: dict(self.level)}
+        return self.name if self.severity is None else {self.name: self.severity}
