@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 
 import soundfile
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from avbuild import __version__
 from avbuild.errors import UserError
+from avbuild.frozen import Frozen
 from avbuild.samples import Split
 from avbuild.seeding import digest
 from avbuild.shards import ShardRecord
@@ -19,13 +20,7 @@ FILE_NAME = "build.json"
 Recipe = dict[str, str | int | bool | None]
 
 
-class Record(BaseModel):
-    """Cannot be changed, and knows all its keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SourceRecord(Record):
+class SourceRecord(Frozen):
     """One corpus the data set was built from."""
 
     role: str  # "audio", "image"
@@ -37,21 +32,21 @@ class SourceRecord(Record):
     sha256: str  # over (id, sha256 of the bytes) of the files used, in order of id
 
 
-class LeftOut(Record):
+class LeftOut(Frozen):
     """A file that was not used, and why."""
 
     path: str  # relative to its source
     what: str
 
 
-class Match(Record):
+class Match(Frozen):
     """Which classes of the other modality serve a class."""
 
     partners: tuple[str, ...]
     by_index: bool  # no class fits, so the class index decided
 
 
-class Made(Record):
+class Made(Frozen):
     """Rows of a scenario in one split."""
 
     rows: int
@@ -63,7 +58,7 @@ class Made(Record):
         return {m: sum(shard.missing[m] for shard in self.shards) for m in ("audio", "image")}
 
 
-class ScenarioRecord(Record):
+class ScenarioRecord(Frozen):
     """One scenario on disk."""
 
     seed: int
@@ -72,7 +67,7 @@ class ScenarioRecord(Record):
     splits: dict[Split, Made]
 
 
-class BuildRecord(Record):
+class BuildRecord(Frozen):
     """All of `build.json`."""
 
     build: int = 1

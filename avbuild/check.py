@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from avbuild.engines import run
+from avbuild.engines import Engine, run
 from avbuild.media import Unreadable, decode_image, read_audio
 from avbuild.progress import progress_bar
 from avbuild.samples import Clip, Picture, Problem
@@ -29,7 +29,7 @@ def check(items: Sequence[Clip | Picture], workers: int) -> list[Checked]:
     batches = [tuple(items[start : start + BATCH]) for start in range(0, len(items), BATCH)]
     done: dict[tuple[Clip | Picture, ...], list[Checked]] = {}
     with progress_bar("checking", len(items)) as advance:
-        for batch, checked in run(_check_batch, batches, workers):
+        for batch, checked in run(_check_batch, batches, Engine(workers=workers)):
             done[batch] = checked
             advance(len(batch))
     return [checked for batch in batches for checked in done[batch]]

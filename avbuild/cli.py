@@ -4,12 +4,15 @@ import os
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from avbuild.command_line import run_program
 from avbuild.errors import UsageError, UserError, listed
+
+if TYPE_CHECKING:
+    from avbuild.engines import Engine
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,6 +30,20 @@ app = typer.Typer(
 )
 
 Workers = Annotated[int | None, typer.Option(help="Processes to use.", show_default="all cores", min=1)]
+
+
+class EngineChoice(StrEnum):
+    """What runs the work."""
+
+    local = "local"
+    ray = "ray"
+
+
+EngineOption = Annotated[EngineChoice, typer.Option("--engine", help="ray: the same work as Ray tasks.")]
+RayAddress = Annotated[str | None, typer.Option(help="A Ray cluster.", show_default="this machine")]
+ShardOption = Annotated[
+    str | None, typer.Option("--shard", help="i/n: only this share, for task i of n of a batch scheduler.")
+]
 
 
 class Layout(StrEnum):
@@ -65,6 +82,9 @@ def make(
     limit: Annotated[int | None, typer.Option(help="At most this many pairs, evenly over the classes.", min=1)] = None,
     seed: Annotated[int, typer.Option(help="Decides pairing and splits.")] = 0,
     workers: Workers = None,
+    engine: EngineOption = EngineChoice.local,
+    ray_address: RayAddress = None,
+    shard: ShardOption = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unusable files out, and say so.")] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Download nothing.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written and how large.")] = False,
@@ -81,13 +101,13 @@ def make(
         avbuild make cifar10-av --audio-root ESC-50-master/ --images cifar10:cifar-10-python.tar.gz
     """
     from avbuild.builders import BUILDERS, Options
-    from avbuild.engines import default_workers
+    from avbuild.engines import default_workers, parse_part
     from avbuild.errors import nearest
     from avbuild.storage import Folder
 
     if name not in BUILDERS:
         raise UsageError(f'no data set "{name}"{nearest(name, BUILDERS)}; known: {", ".join(BUILDERS)}')
-    builder, started = BUILDERS[name], time.monotonic()
+    builder, started, part = BUILDERS[name], time.monotonic(), parse_part(shard) if shard else None
     options = Options(
         sources=sources,
         audio_root=audio_root,
@@ -110,11 +130,23 @@ def make(
 
         typer.echo(estimate_make(prepared, folder))
         return
-    build = write(prepared, folder, workers or default_workers())
+    build = write(prepared, folder, _engine(engine, workers, ray_address), part)
+    if build is None:
+        typer.echo(f"{name}: share {shard} written to {folder}, {time.monotonic() - started:.0f} s")
+        typer.echo("next: once all shares are written, the same command without --shard checks and completes them")
+        return
     rows = sum(made.rows for made in build.scenarios["C"].splits.values())
     left_out = f", {len(build.left_out):,} left out ({folder.path('build.json')})" if build.left_out else ""
     typer.echo(f"{name}: {rows:,} pairs{left_out} in {folder}, {time.monotonic() - started:.0f} s")
     typer.echo("next: avbuild corrupt --scenario D" + _data_option(folder.url))
+
+
+def _engine(engine: EngineChoice, workers: int | None, address: str | None) -> "Engine":
+    from avbuild.engines import Engine, default_workers
+
+    if address is not None and engine is not EngineChoice.ray:
+        raise UsageError("--ray-address goes with --engine ray")
+    return Engine(engine.value, workers or default_workers(), address)
 
 
 def _folds(text: str | None) -> tuple[int, ...]:
@@ -135,6 +167,9 @@ def corrupt(
     seed: Annotated[int | None, typer.Option(help="In place of the manifest's seed.")] = None,
     manifest: Annotated[str | None, typer.Option(help="In place of the data set's own manifest.")] = None,
     workers: Workers = None,
+    engine: EngineOption = EngineChoice.local,
+    ray_address: RayAddress = None,
+    shard: ShardOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written and how large.")] = False,
 ) -> None:
     """Write a scenario's shards beside the clean ones. The same bytes for any number of workers, on any machine.
@@ -146,11 +181,11 @@ def corrupt(
         avbuild corrupt --scenario D --severity 5
     """
     from avbuild.corrupt import Corruptions, corrupt_data_set, plan_corruptions
-    from avbuild.engines import default_workers
+    from avbuild.engines import parse_part
     from avbuild.samples import SPLITS
     from avbuild.storage import Folder
 
-    started, wanted = time.monotonic(), _words(splits)
+    started, wanted, part = time.monotonic(), _words(splits), parse_part(shard) if shard else None
     if unknown := [split for split in wanted if split not in SPLITS]:
         raise UsageError(f"--splits {','.join(unknown)}: allowed are {', '.join(SPLITS)}")
     folder = Folder(data or _only_data_set())
@@ -167,7 +202,13 @@ def corrupt(
 
         typer.echo(estimate_corrupt(folder, build, updated, names, asked.splits))
         return
-    build = corrupt_data_set(folder, build, updated, names, asked.splits, workers or default_workers())
+    where = _engine(engine, workers, ray_address)
+    done = corrupt_data_set(folder, build, updated, names, asked.splits, where, part)
+    if done is None:
+        typer.echo(f"{', '.join(names)}: share {shard} written to {folder}, {time.monotonic() - started:.0f} s")
+        typer.echo("next: once all shares are written, the same command without --shard checks and completes them")
+        return
+    build = done
     for name in names:
         record = build.scenarios[name]
         rows = {split: record.splits[split].rows for split in asked.splits}
@@ -216,6 +257,41 @@ def verify(folder: Annotated[str, typer.Argument(help="A data set, e.g. data/urb
         raise UserError(f"{folder}: {len(problems)} problems\n{listed(problems, most=200)}")
     shards = sum(len(made.shards) for record in build.scenarios.values() for made in record.splits.values())
     typer.echo(f"{folder}: sound; {len(build.scenarios)} scenarios in {shards} shards, every hash as it was written")
+
+
+@app.command()
+def replay(
+    sample: Annotated[str, typer.Option("--id", help="The sample's id.")],
+    scenario: Annotated[str, typer.Option(help="A scenario that is on disk.")],
+    data: Annotated[str | None, typer.Option(help="The data set.", show_default="the one under data/")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder that gets the files.", show_default="none written")] = None,
+) -> None:
+    """Make one corrupted sample again from its `corruption` column alone, and compare it with the one on disk.
+
+    Example:
+
+        avbuild replay --id 100032-3-0-0 --scenario D --data data/urbansound8k-av --out replayed/
+    """
+    from avbuild.build_record import read_build
+    from avbuild.replay import replay as replay_sample
+    from avbuild.storage import Folder
+
+    folder = Folder(data or _only_data_set())
+    done = replay_sample(folder, read_build(folder), scenario, sample)
+    typer.echo(f"{sample}: {done.stored['corruption']}")
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, row in (("clean", done.clean), (scenario, done.sample)):
+            for cell in filter(None, (row["audio"], row["image"])):
+                target = out / f"{sample}-{name}{Path(cell['path']).suffix}"
+                target.write_bytes(cell["bytes"])
+                typer.echo(f"written: {target}")
+    if done.differs:
+        raise UserError(
+            f"{sample}: {', '.join(done.differs)} differ from those on disk; avbuild verify {folder} says whether the "
+            "files are damaged or the library versions differ"
+        )
+    typer.echo(f"{sample}: bit for bit as on disk")
 
 
 @app.command()

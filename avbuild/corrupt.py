@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from avbuild.build_record import BuildRecord, Made, ScenarioRecord, library_versions, read_build, scenario_content
 from avbuild.card import write_card
-from avbuild.engines import run
+from avbuild.engines import Engine, Part, run
 from avbuild.errors import UsageError, nearest
 from avbuild.manifest import CLEAN, Manifest
 from avbuild.manifest_file import FILE_NAME as MANIFEST
@@ -85,9 +85,18 @@ def _feature_ops(scenario: Scenario) -> list[str]:
 
 
 def corrupt_data_set(
-    folder: Folder, build: BuildRecord, manifest: Manifest, names: Sequence[str], splits: Sequence[Split], workers: int
-) -> BuildRecord:
-    """Write the shards of each scenario, then manifest, card and `build.json`. Finished shards are kept."""
+    folder: Folder,
+    build: BuildRecord,
+    manifest: Manifest,
+    names: Sequence[str],
+    splits: Sequence[Split],
+    engine: Engine,
+    part: Part | None = None,
+) -> BuildRecord | None:
+    """Write the shards of each scenario, then manifest, card and `build.json`. Finished shards are kept.
+
+    part: write this share of the shards and nothing else, and return None; the whole is finished by a run without it.
+    """
     folder.remove_abandoned()
     home: dict[str, tuple[str, Split]] = {}  # shard -> the scenario and split it belongs to
     jobs = []
@@ -96,11 +105,14 @@ def corrupt_data_set(
             new = _jobs(folder, build, manifest, name, split)
             jobs += new
             home |= {job.name: (name, split) for job in new}
+    jobs = list(part.of(jobs)) if part else jobs
     records: dict[tuple[str, Split], list[ShardRecord]] = defaultdict(list)
-    with progress_bar("corrupting", len(names) * sum(build.scenarios[CLEAN].splits[s].rows for s in splits)) as advance:
-        for job, record in run(write_corrupted, jobs, workers):
+    with progress_bar("corrupting", sum(job.rows for job in jobs)) as advance:
+        for job, record in run(write_corrupted, jobs, engine):
             records[home[job.name]].append(record)
             advance(record.rows)
+    if part:
+        return None
     made = {name: _record(manifest, name, build.scenarios.get(name), records) for name in names}
     on_disk = {**build.scenarios, **made}
     ordered = {name: on_disk[name] for name in (*manifest.scenarios, *on_disk) if name in on_disk}
@@ -117,6 +129,7 @@ def _jobs(folder: Folder, build: BuildRecord, manifest: Manifest, name: str, spl
         CorruptJob(
             folder=folder.url,
             source=shard.file,
+            rows=shard.rows,
             name=f"{name}/{shard.file.split('/', 1)[1]}",
             classes=build.classes,
             condition=condition(manifest, name),

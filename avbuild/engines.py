@@ -1,13 +1,46 @@
-"""Run a function over jobs: in this process, or in several."""
+"""Run a function over jobs: in this process, in several, or on Ray. The bytes are the same."""
 
+import logging
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from avbuild.errors import UsageError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Where jobs run."""
+
+    name: Literal["local", "ray"] = "local"
+    workers: int = 1
+    address: str | None = None  # of a Ray cluster; None starts Ray on this machine
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The share of one of several machines that build a data set together: every `count`-th job from `index` on."""
+
+    index: int
+    count: int
+
+    def of(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """The jobs that are its own."""
+        return jobs[self.index :: self.count]
+
+
+def parse_part(text: str) -> Part:
+    """`i/n` with i from 0 to n - 1, as batch schedulers number the tasks of an array.  Raises UsageError."""
+    index, _, count = text.partition("/")
+    if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
+        raise UsageError(f"--shard {text}: write i/n with i from 0 to n - 1, such as 0/4")
+    return Part(int(index), int(count))
 
 
 def default_workers() -> int:
@@ -16,15 +49,23 @@ def default_workers() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def run(function: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, Result]]:
+def run(function: Callable[[Job], Result], jobs: Sequence[Job], engine: Engine) -> Iterator[tuple[Job, Result]]:
     """Results as they come, each with its job, in no particular order.
 
     function: importable by name, since workers are fresh processes.  The first failure cancels what has not begun.
     """
-    if workers <= 1 or len(jobs) <= 1:
+    if engine.name == "ray":
+        yield from _run_on_ray(function, jobs, engine)
+    elif engine.workers <= 1 or len(jobs) <= 1:
         for job in jobs:
             yield job, function(job)
-        return
+    else:
+        yield from _run_in_processes(function, jobs, engine.workers)
+
+
+def _run_in_processes(
+    function: Callable[[Job], Result], jobs: Sequence[Job], workers: int
+) -> Iterator[tuple[Job, Result]]:
     # spawn, not fork: Arrow and BLAS hold threads that a fork would copy in the middle of their work
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
@@ -35,3 +76,31 @@ def run(function: Callable[[Job], Result], jobs: Sequence[Job], workers: int) ->
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _run_on_ray(function: Callable[[Job], Result], jobs: Sequence[Job], engine: Engine) -> Iterator[tuple[Job, Result]]:
+    """One Ray task a job. Workers of a cluster get this very code, whatever is installed there."""
+    try:
+        import ray
+    except ImportError:
+        raise UsageError("--engine ray needs Ray: pip install 'avbuild[ray]'") from None
+    import avbuild
+
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray's own advice where there is no accelerator
+    if engine.address is None:
+        ray.init(num_cpus=engine.workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    else:
+        ray.init(
+            engine.address, runtime_env={"py_modules": [avbuild]}, log_to_driver=False, logging_level=logging.ERROR
+        )
+    try:
+        task = ray.remote(function)
+        running = {task.remote(job): job for job in jobs}
+        while running:
+            done, _ = ray.wait(list(running), num_returns=1)
+            try:
+                yield running.pop(done[0]), ray.get(done[0])
+            except ray.exceptions.RayTaskError as error:
+                raise error.cause from None
+    finally:
+        ray.shutdown()

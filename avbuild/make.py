@@ -6,7 +6,7 @@ from avbuild.build_record import FILE_NAME as BUILD
 from avbuild.build_record import BuildRecord, Made, ScenarioRecord, read_build, scenario_content
 from avbuild.card import write_card
 from avbuild.default_manifest import default_manifest
-from avbuild.engines import run
+from avbuild.engines import Engine, Part, run
 from avbuild.errors import UserError
 from avbuild.manifest import CLEAN, Manifest
 from avbuild.manifest_file import FILE_NAME as MANIFEST
@@ -22,9 +22,10 @@ from avbuild.shards import PAIRS_PER_SHARD, ShardRecord, shard_name
 from avbuild.storage import Folder
 
 
-def write(prepared: Prepared, folder: Folder, workers: int) -> BuildRecord:
+def write(prepared: Prepared, folder: Folder, engine: Engine, part: Part | None = None) -> BuildRecord | None:
     """Write what `prepare` got ready; shards that an earlier start finished are kept.
 
+    part: write this share of the shards and nothing else, and return None; the whole is finished by a run without it.
     Raises UserError where the folder holds a finished data set of another recipe.
     """
     recipe, sources = recipe_of(prepared), sources_of(prepared)
@@ -38,7 +39,9 @@ def write(prepared: Prepared, folder: Folder, workers: int) -> BuildRecord:
         CleanJob(folder.url, name, tuple(pairs), prepared.material.classes, digest(job, name), clean_hash)
         for name, pairs in _shards(prepared.pairs)
     ]
-    records = _run(jobs, workers, len(prepared.pairs))
+    records = _run(part.of(jobs) if part else jobs, engine)
+    if part:
+        return None
     made = {split: _made(records, split) for split in SPLITS if any(pair.split == split for pair in prepared.pairs)}
     clean = ScenarioRecord(seed=manifest.seed, hash=clean_hash, content=scenario_content(made.values()), splits=made)
     for name in folder.names():
@@ -86,10 +89,10 @@ def _shards(pairs: Sequence[Pair]) -> list[tuple[str, list[Pair]]]:
     return named
 
 
-def _run(jobs: Sequence[CleanJob], workers: int, total: int) -> dict[str, ShardRecord]:
+def _run(jobs: Sequence[CleanJob], engine: Engine) -> dict[str, ShardRecord]:
     records = {}
-    with progress_bar("writing", total) as advance:
-        for job, record in run(write_clean, jobs, workers):
+    with progress_bar("writing", sum(len(job.pairs) for job in jobs)) as advance:
+        for job, record in run(write_clean, jobs, engine):
             records[job.name] = record
             advance(record.rows)
     return records

@@ -31,6 +31,7 @@ class CorruptJob:
 
     folder: str
     source: str
+    rows: int
     name: str
     classes: tuple[str, ...]
     condition: Condition

@@ -8,8 +8,8 @@ from typing import Any, TypedDict
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict
 
+from avbuild.frozen import Frozen
 from avbuild.media import SAMPLE_RATE
 from avbuild.seeding import digest
 from avbuild.storage import Folder
@@ -39,10 +39,8 @@ class Sample(TypedDict):
     corruption: str
 
 
-class ShardRecord(BaseModel):
+class ShardRecord(Frozen):
     """What `build.json` knows of a shard."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     file: str  # relative to the data set
     rows: int

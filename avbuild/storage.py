@@ -1,9 +1,13 @@
 """Files of a data set, on disk or behind any fsspec URL. A file is there whole or not at all."""
 
+import hashlib
 import os
+import platform
 from pathlib import Path
 
 import fsspec
+
+from avbuild.errors import UserError
 
 
 class Folder:
@@ -41,14 +45,21 @@ class Folder:
         return sorted(name for name in found if not name.rsplit("/", 1)[-1].startswith(".partial-"))
 
     def write(self, name: str, data: bytes | memoryview) -> None:
-        """Write a file so that no reader and no crash ever sees half of it."""
-        full = self._full(name)
-        if not self._local:  # object stores make an object visible when its upload completes
-            self._fs.pipe_file(full, bytes(data))
-            return
-        target = Path(full)
+        """Write a file so that no reader and no crash ever sees half of it.  Raises UserError where it cannot be."""
+        try:
+            if self._local:
+                self._write_locally(Path(self._full(name)), data)
+            else:  # object stores make an object visible when its upload completes
+                self._fs.pipe_file(self._full(name), bytes(data))
+        except OSError as error:
+            raise UserError(
+                f"{self.path(name)}: cannot be written: {error.strerror or error}. What is finished stays; put it "
+                "right and run the same command again"
+            ) from error
+
+    def _write_locally(self, target: Path, data: bytes | memoryview) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".partial-{os.getpid()}-{target.name}")
+        partial = target.with_name(partial_name(target.name, os.getpid()))
         try:
             with partial.open("wb") as file:
                 file.write(data)
@@ -63,14 +74,24 @@ class Folder:
         self._fs.rm_file(self._full(name))
 
     def remove_abandoned(self) -> None:
-        """Remove what killed writers left behind; those of living processes stay."""
+        """Remove what killed writers of this machine left behind; those of living processes stay."""
         for path in self._fs.find(self._root) if self._local and self._fs.exists(self._root) else ():
             name = Path(path).name
-            if name.startswith(".partial-") and not _alive(int(name.split("-")[1])):
+            if name.startswith(f".partial-{_machine()}-") and not _alive(int(name.split("-")[2])):
                 Path(path).unlink(missing_ok=True)
 
     def _full(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}"
+
+
+def partial_name(name: str, process: int) -> str:
+    """What a file is called while a process of this machine writes it."""
+    return f".partial-{_machine()}-{process}-{name}"
+
+
+def _machine() -> str:
+    """A short word for this machine: others may write to the same folder, with processes of the same numbers."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
 def _alive(process: int) -> bool:

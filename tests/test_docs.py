@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY, write_pictures, write_urbansound8k
 from typer.testing import CliRunner
+
+from tests.conftest import REPOSITORY, write_pictures, write_urbansound8k
 
 DOCS = [REPOSITORY / "README.md", REPOSITORY / "README.ko.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from conftest import CIFAR10, URBANSOUND8K
 
 from avbuild.errors import UsageError
 from avbuild.labelmap import SHIPPED, load_label_map, match_classes, shipped_label_map
 from avbuild.yaml_lines import parse
+from tests.conftest import CIFAR10, URBANSOUND8K
 
 
 def test_what_fits_comes_first_and_the_rest_goes_by_index() -> None:

@@ -4,40 +4,15 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 import soundfile
-from conftest import URBANSOUND8K, write_pictures, write_urbansound8k
-from typer.testing import CliRunner, Result
 
-from avbuild.cli import app
-from avbuild.errors import UserError
-
-AVBUILD = [sys.executable, "-c", "from avbuild.cli import main; main()"]
-
-
-def avbuild(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=True)
-
-
-def succeed(*arguments: object) -> str:
-    result = avbuild(*arguments)
-    assert result.exception is None or result.exit_code == 0, result.exception
-    return result.stdout
-
-
-def fail(*arguments: object) -> str:
-    result = avbuild(*arguments)
-    assert isinstance(result.exception, UserError), result.output
-    return str(result.exception)
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+from avbuild.storage import partial_name
+from tests.commands import AVBUILD, fail, rows, succeed, tree
+from tests.conftest import URBANSOUND8K, write_pictures, write_urbansound8k
 
 
 def make(root: Path, pictures: Path, out: Path, *more: object) -> Path:
@@ -51,12 +26,6 @@ def data(urbansound8k: Path, pictures: Path, tmp_path_factory: pytest.TempPathFa
     folder = make(urbansound8k, pictures, tmp_path_factory.mktemp("data"), "--workers", 1)
     succeed("corrupt", "--scenario", "A,V,D", "--data", folder, "--workers", 1)
     return folder
-
-
-def rows(folder: Path, scenario: str, split: str = "test") -> list[dict]:  # type: ignore[type-arg]
-    return [
-        row for file in sorted(folder.glob(f"{scenario}/{split}-*.parquet")) for row in pq.read_table(file).to_pylist()
-    ]
 
 
 def test_every_clip_becomes_one_pair(data: Path) -> None:
@@ -195,7 +164,7 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    (folder / "C" / f".partial-{process.pid}-test.parquet").write_bytes(b"half")
+    (folder / "C" / partial_name("test.parquet", process.pid)).write_bytes(b"half")
     if not (folder / "build.json").exists():
         assert "not finished" in fail("inspect", folder)
     subprocess.run([str(part) for part in command], check=True, capture_output=True)

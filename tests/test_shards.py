@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from avbuild.errors import UserError
 from avbuild.shards import Sample, content_hash, finished_shard, read_samples, write_shard
 from avbuild.storage import Folder
 
@@ -85,7 +86,7 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(UserError, match="cannot be written: No space left"):
         folder.write("a/b.json", b"new and longer")
     assert folder.read("a/b.json") == b"old"
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.json"]

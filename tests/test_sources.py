@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import CIFAR10, URBANSOUND8K, write_pictures, write_urbansound8k
 from PIL import Image
 
 from avbuild.errors import UsageError, UserError
@@ -21,6 +20,7 @@ from avbuild.sources.kaggle import read_kaggle
 from avbuild.sources.pictures import read_pictures
 from avbuild.sources.recordings import read_audio as read_recordings
 from avbuild.sources.urbansound8k import read_table, read_urbansound8k, recordings_across_folds
+from tests.conftest import CIFAR10, URBANSOUND8K, write_pictures, write_urbansound8k
 
 
 def encoded(samples: np.ndarray, rate: int, **options: str) -> bytes:  # type: ignore[type-arg]

@@ -1,0 +1,128 @@
+"""Missing modalities: the published protocols, and what may stand in the place of what is gone."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avbuild.corruptions.missing import PROTOCOLS, fill
+from avbuild.manifest import Manifest
+from avbuild.scenario_spec import Scenario
+from avbuild.scenarios import SamplePlan, at_severity, condition, corrupt, plan_sample
+from avbuild.seeding import uniform_for
+
+AUDIO = ((np.arange(4_000) * 7919 % 20_011 - 10_005) / 32_768).astype(np.float32)
+IMAGE = (np.arange(24 * 32 * 3) * 7919 % 251).astype(np.uint8).reshape(24, 32, 3)
+BOTH = ("audio", "image")
+
+
+def plan(scenario: dict[str, object], sample: str, epoch: int = 0) -> SamplePlan:
+    manifest = Manifest(manifest=1, name="m", dataset=".", scenarios={"X": Scenario.model_validate(scenario)})
+    return plan_sample(condition(manifest, "X"), sample, BOTH, epoch)
+
+
+def chosen(protocol: str, sample: str, modalities: tuple[str, ...], rate: float) -> frozenset[str]:
+    def draw(what: str) -> float:
+        return uniform_for(seed=0, purpose=f"{protocol} {what}", sample=sample)
+
+    return PROTOCOLS[protocol].choose(draw, modalities, rate)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@given(count=st.integers(1, 5), rate=st.floats(0, 1), sample=st.text(max_size=8))
+def test_something_always_stays_whatever_the_rate(protocol: str, count: int, rate: float, sample: str) -> None:
+    modalities = ("audio", "image", "text", "video", "depth")[:count]
+    assert chosen(protocol, sample, modalities, rate) < set(modalities)
+
+
+@pytest.mark.parametrize("protocol", ["cpm", "tate", "map"])
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("rate", [0.1, 0.3, 0.6, 0.7])
+def test_the_real_rate_is_the_one_that_is_stated(protocol: str, count: int, rate: float) -> None:
+    modalities = ("audio", "image", "text")[:count]
+    gone = np.mean([len(chosen(protocol, str(n), modalities, rate)) for n in range(6_000)]) / count
+    assert gone == pytest.approx(PROTOCOLS[protocol].real_rate(count, rate), abs=0.015)
+
+
+def test_seventy_percent_of_the_published_protocol_is_a_half_for_two_modalities() -> None:
+    # mla.md section 3: "70 %" with three modalities is really 66.7 %, and with two everything from 50 % on is 50 %
+    assert PROTOCOLS["cpm"].real_rate(3, 0.7) == pytest.approx(2 / 3)
+    assert PROTOCOLS["cpm"].real_rate(2, 0.7) == 0.5
+    assert all(len(chosen("cpm", str(n), BOTH, 0.7)) == 1 for n in range(200))
+
+
+def test_fully_present_samples_are_as_rare_as_published() -> None:
+    # mla.md section 3: 72, 48, 30, 17, 7, 1 and 0 % of the samples at rates of 10 to 70 %, three modalities
+    modalities = ("audio", "image", "text")
+    for rate, published in zip((0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), (72, 48, 30, 17, 7, 1, 0), strict=True):
+        whole = np.mean([not chosen("cpm", str(n), modalities, rate) for n in range(4_000)])
+        assert 100 * whole == pytest.approx(published, abs=3)
+
+
+def test_mmin_draws_every_incomplete_pattern_equally_often() -> None:
+    modalities = ("audio", "image", "text")
+    patterns = [chosen("mmin", str(n), modalities, 0.0) for n in range(6_000)]
+    assert len(set(patterns)) == 6
+    assert all(patterns.count(pattern) / 6_000 == pytest.approx(1 / 6, abs=0.02) for pattern in set(patterns))
+
+
+def test_the_released_tate_loses_its_last_modality_half_the_time() -> None:
+    modalities = ("audio", "image", "text")
+    last = [chosen("tate_as_released", str(n), modalities, 1.0) == {"text"} for n in range(4_000)]
+    assert np.mean(last) == pytest.approx(0.5, abs=0.03)
+
+
+def test_map_may_take_one_modality_alone() -> None:
+    gone = [plan({"missing": {"protocol": "map_image", "rate": 0.7}}, str(n)).missing for n in range(2_000)]
+    assert {frozenset(), frozenset({"image"})} == set(gone)
+    assert np.mean([bool(g) for g in gone]) == pytest.approx(0.7, abs=0.03)
+
+
+@given(low=st.floats(0, 0.9), more=st.floats(0, 0.5), sample=st.text(min_size=1, max_size=8))
+@pytest.mark.parametrize("protocol", ["cpm", "tate", "map"])
+def test_protocols_are_nested_across_rates(protocol: str, low: float, more: float, sample: str) -> None:
+    few = plan({"missing": {"protocol": protocol, "rate": low}}, sample).missing
+    many = plan({"missing": {"protocol": protocol, "rate": min(1.0, low + more)}}, sample).missing
+    assert few <= many
+
+
+def test_a_severity_sets_the_rate_of_a_protocol() -> None:
+    scenario = Scenario.model_validate({"missing": {"protocol": "cpm", "rate": 0.2}})
+    assert at_severity(scenario, "M", 4).missing.rate == 0.7  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("what", ["zeros", "mean", "noise"])
+def test_a_filled_modality_is_there_marked_and_says_nothing_of_the_signal(what: str) -> None:
+    scenario = {"audio": {"missing_rate": 1.0, "fill": what}}
+    planned = plan(scenario, "a")
+    signals, record = corrupt(planned, {"audio": AUDIO})
+    assert record == {"scenario": "X", "seed": 0, "audio": {"missing": what}}
+    other, _ = corrupt(planned, {"audio": AUDIO[::-1].copy()})
+    assert np.array_equal(signals["audio"], other["audio"])
+    assert np.any(signals["audio"]) == (what == "noise")
+
+
+def test_the_mean_picture_is_zero_once_normalised() -> None:
+    from avtrain.frontends import normalise_picture
+
+    torch = pytest.importorskip("torch")
+    picture = fill("image", IMAGE, "mean", np.random.default_rng(0))
+    normalised = normalise_picture(torch.from_numpy(picture).permute(2, 0, 1), 24)
+    assert normalised.abs().max() < 0.01
+
+
+def test_a_protocol_and_a_rate_exclude_each_other() -> None:
+    with pytest.raises(ValueError, match="exclude each other"):
+        Scenario.model_validate({"audio": {"missing_rate": 0.3}, "missing": {"protocol": "cpm"}})
+    with pytest.raises(ValueError, match='no protocol "cpn"; did you mean "cpm"'):
+        Scenario.model_validate({"missing": {"protocol": "cpn"}})
+
+
+def test_nan_is_refused_with_the_sample_id() -> None:
+    from avbuild.errors import UserError
+
+    for bad in (np.nan, np.inf):
+        clip = AUDIO.copy()
+        clip[7] = bad
+        with pytest.raises(UserError, match="sample the-one: its audio holds NaN or infinite"):
+            corrupt(plan({"audio": [{"time_mask": 1}]}, "the-one"), {"audio": clip})
