@@ -295,6 +295,35 @@ def replay(
 
 
 @app.command()
+def preview(
+    folder: Annotated[str, typer.Argument(help="A data set, e.g. data/urbansound8k-av.")],
+    scenario: Annotated[str, typer.Option(help="One of its manifest's scenarios, or one that comes with avbuild.")],
+    samples: Annotated[int, typer.Option(help="How many, spread over the classes.", min=1, max=100)] = 6,
+    out: Annotated[Path | None, typer.Option(help="The page.", show_default="preview-NAME-SCENARIO.html")] = None,
+) -> None:
+    """Write one HTML page to see and hear a scenario, severity across and samples down, and a PNG contact sheet.
+
+    Example:
+
+        avbuild preview data/urbansound8k-av --scenario D
+    """
+    from avbuild.corrupt import Corruptions, plan_corruptions
+    from avbuild.preview import contact_sheet, preview_rows, render_page
+    from avbuild.storage import Folder
+
+    data = Folder(folder)
+    build, manifest, (name,) = plan_corruptions(data, Corruptions((scenario,)))
+    rows = preview_rows(data, build, manifest, name, samples)
+    page = out or Path(f"preview-{build.name}-{name}.html")
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(render_page(f"{build.title}: {name}", rows), encoding="utf-8")
+    page.with_suffix(".png").write_bytes(contact_sheet(rows))
+    size = page.stat().st_size / 1e6
+    typer.echo(f"written: {page} ({size:.1f} MB, open it in a browser) and {page.with_suffix('.png')}")
+    typer.echo(f"next: avbuild corrupt --scenario {name}" + _data_option(folder))
+
+
+@app.command()
 def inspect(folder: Annotated[str, typer.Argument(help="A data set, e.g. data/urbansound8k-av.")]) -> None:
     """Print what is in a data set: scenarios, splits, classes, sources, versions.
 

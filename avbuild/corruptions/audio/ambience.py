@@ -10,6 +10,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from avbuild.corruptions.audio.noise import SNR, SNR_WITHIN, mix
+from avbuild.corruptions.draws import normals
 from avbuild.corruptions.registry import Samples, audio_corruption
 
 RATE = 16_000
@@ -105,7 +106,7 @@ def _shaped(samples: int, shape: tuple[tuple[float, float], ...], rng: Generator
     points = np.log(np.array(shape))
     amplitude = np.exp(np.interp(np.log(frequencies), points[:, 0], points[:, 1]))
     amplitude[0] = 0.0
-    spectrum = rng.standard_normal(2 * amplitude.size, dtype=np.float32).astype(np.float64).view(np.complex128)
+    spectrum = normals((2 * amplitude.size,), rng).astype(np.float64).view(np.complex128)
     noise: Wave = scipy.fft.irfft(spectrum * amplitude, length, overwrite_x=True)[:samples]
     return noise
 

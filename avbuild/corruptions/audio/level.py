@@ -30,14 +30,15 @@ def clipping(audio: Samples, peak: float, rng: Generator) -> Samples:
 def quantisation(audio: Samples, bits: float, rng: Generator) -> Samples:
     """Stored with few bits.
 
-    audio: float32 [samples].  bits: of a sample, for the range that the clip itself uses.  Returns float32 [samples].
-    Draws nothing.
+    audio: float32 [samples].  bits: of a sample, for the least power of two that holds the clip's own peak.
+    Returns float32 [samples].  Draws nothing.
     """
-    peak = np.float32(max(audio.max(), -audio.min()))
+    peak = max(audio.max(), -audio.min())
     if peak == 0:
         return audio
-    steps = np.float32(2 ** (int(bits) - 1))
-    coarse = audio * (steps / peak)
-    np.rint(coarse, out=coarse)
-    coarse *= peak / steps
+    # adding and taking away a large enough number rounds to multiples of the step, a power of two
+    step = 2.0 ** (np.ceil(np.log2(peak)) - int(bits) + 1)
+    large = np.float32(1.5 * 2**23 * step)
+    coarse = audio + large
+    coarse -= large
     return coarse

@@ -7,6 +7,7 @@ import scipy.fft
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from avbuild.corruptions.draws import normals
 from avbuild.corruptions.registry import Samples, audio_corruption
 
 
@@ -41,14 +42,14 @@ def mix(audio: Samples, noise: NDArray[np.floating], snr_db: float) -> Samples:
     return mixed.astype(np.float32, copy=False)
 
 
-@audio_corruption(version=1, severities=SNR, within=SNR_WITHIN)
+@audio_corruption(version=2, severities=SNR, within=SNR_WITHIN)
 def gaussian_noise(audio: Samples, snr_db: float, rng: Generator) -> Samples:
     """White noise at a signal-to-noise ratio.
 
     audio: float32 [samples], full scale 1.0.  snr_db: decibels.  Returns float32 [samples].
     A silent clip has no ratio: it comes back unchanged.
     """
-    return mix(audio, rng.standard_normal(audio.shape, dtype=np.float32), snr_db)
+    return mix(audio, normals(audio.shape, rng), snr_db)
 
 
 @audio_corruption(version=1, severities=SNR, within=SNR_WITHIN)
@@ -79,7 +80,7 @@ def coloured(samples: int, exponent: float, rng: Generator, sample_rate: int = 1
     frequencies = np.arange(bins) * (sample_rate / length)
     shape = np.maximum(frequencies, 20.0) ** (-exponent / 2)
     shape[0] = 0.0
-    spectrum = rng.standard_normal(2 * bins, dtype=np.float32).astype(np.float64).view(np.complex128) * shape
+    spectrum = normals((2 * bins,), rng).astype(np.float64).view(np.complex128) * shape
     noise: NDArray[np.float64] = scipy.fft.irfft(spectrum, length, overwrite_x=True)[:samples]
     return noise
 

@@ -4,6 +4,7 @@ import numpy as np
 import scipy.fft
 from numpy.random import Generator
 
+from avbuild.corruptions.draws import normals
 from avbuild.corruptions.registry import Samples, audio_corruption
 
 RATE = 16_000
@@ -27,7 +28,7 @@ def reverberation(audio: Samples, rt60: float, direct_db: float, rng: Generator)
     begins = int(rng.uniform(0.002, 0.02) * RATE)
     # what falls after the clip's end is not heard
     length = min(int(rt60 * RATE), audio.size)
-    tail = rng.standard_normal(length) * np.exp(-3 * np.log(10) / rt60 * np.arange(length) / RATE)
+    tail = normals((length,), rng) * np.exp(-3 * np.log(10) / rt60 * np.arange(length) / RATE)
     tail /= np.sqrt(np.sum(np.square(tail)) * 10 ** (direct_db / 10))
     answer = np.concatenate([[1.0], np.zeros(begins), tail])
     size = scipy.fft.next_fast_len(audio.size + answer.size - 1, real=True)

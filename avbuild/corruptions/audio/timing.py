@@ -61,7 +61,7 @@ def pitch(audio: Samples, semitones: float, rng: Generator) -> Samples:
 
 def _resampled(audio: Samples, ratio: float) -> Samples:
     """As many samples times `ratio`."""
-    return np.asarray(soxr.resample(audio, RATE, RATE * ratio, quality="HQ"), np.float32)
+    return np.asarray(soxr.resample(audio, RATE, RATE * ratio, quality="MQ"), np.float32)
 
 
 def _stretched(audio: Samples, ratio: float) -> Samples:
@@ -76,17 +76,20 @@ def _stretched(audio: Samples, ratio: float) -> Samples:
     position = np.arange(0, len(spectrum) - 1, 1 / ratio)
     before = position.astype(np.intp)
     part = (position - before)[:, None]
-    size = np.abs(spectrum)
-    size = size[before] * (1 - part) + size[before + 1] * part
+    size = np.sqrt(np.square(spectrum.real) + np.square(spectrum.imag))
     # gained phase as a rotation, so that no angle is unwrapped: unit vectors are multiplied along time
-    turn = spectrum[1:] * spectrum[:-1].conj()
-    turn /= np.maximum(np.abs(turn), 1e-30)
-    start = spectrum[:1] / np.maximum(np.abs(spectrum[:1]), 1e-30)
-    turn[turn == 0] = 1
-    start[start == 0] = 1
-    turned = np.cumprod(np.concatenate([start, turn[before[:-1]]]), axis=0)
-    turned /= np.abs(turned)
-    return _overlapped(scipy.fft.irfft(size * turned, WINDOW, axis=1) * window, round(audio.size * ratio))
+    turn = _unit(spectrum[1:] * spectrum[:-1].conj())
+    turned = np.cumprod(np.concatenate([_unit(spectrum[:1]), turn[before[:-1]]]), axis=0)
+    turned *= size[before] * (1 - part) + size[before + 1] * part
+    return _overlapped(scipy.fft.irfft(turned, WINDOW, axis=1, overwrite_x=True) * window, round(audio.size * ratio))
+
+
+def _unit(values: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    """Each divided by its length; 1 where that is zero."""
+    length = np.sqrt(np.square(values.real) + np.square(values.imag))
+    silent = length < 1e-30
+    values[silent], length[silent] = 1, 1
+    return np.asarray(values / length)
 
 
 def _overlapped(frames: NDArray[np.float64], length: int) -> Samples:

@@ -3,12 +3,11 @@
 import functools
 
 import numpy as np
-import scipy.fft
 from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from avbuild.corruptions.image.sampling import from_fixed, shifted_sum, to_pixels
+from avbuild.corruptions.image.sampling import from_fixed, shifted_sum, symmetric_blur
 from avbuild.corruptions.registry import Pixels, image_corruption
 
 
@@ -59,15 +58,7 @@ def defocus_blur(image: Pixels, radius: float, soften: float, rng: Generator) ->
     if kernel.size <= 81:  # a few shifted copies are quicker than a transform
         offsets = np.argwhere(kernel > 0)
         return from_fixed(shifted_sum(image, offsets - reach, kernel[kernel > 0]))
-    wide = np.pad(
-        image, ((reach, reach), (reach, reach), (0, 0)), mode="reflect" if min(image.shape[:2]) > reach else "edge"
-    )
-    size = tuple(scipy.fft.next_fast_len(length, real=True) for length in wide.shape[:2])
-    spectrum = scipy.fft.rfft2(wide.astype(np.float64), size, axes=(0, 1))
-    spectrum *= _disc_spectrum(radius, soften, size)[..., None]
-    blurred = scipy.fft.irfft2(spectrum, size, axes=(0, 1), overwrite_x=True)
-    height, width = image.shape[:2]
-    return to_pixels(blurred[2 * reach : 2 * reach + height, 2 * reach : 2 * reach + width])
+    return symmetric_blur(image, kernel)
 
 
 @functools.lru_cache(maxsize=32)
@@ -81,11 +72,6 @@ def _disc(radius: float, soften: float) -> NDArray[np.float64]:
     for axis in (0, 1):
         disc = np.apply_along_axis(np.convolve, axis, disc, near, "same")
     return np.asarray(disc / disc.sum())
-
-
-@functools.lru_cache(maxsize=32)
-def _disc_spectrum(radius: float, soften: float, size: tuple[int, int]) -> NDArray[np.complex128]:
-    return scipy.fft.rfft2(_disc(radius, soften), size)
 
 
 @image_corruption(

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.random import Generator
 
+from avbuild.corruptions.draws import normals
 from avbuild.corruptions.image.sampling import to_pixels
 from avbuild.corruptions.registry import Pixels, image_corruption
 
@@ -65,8 +66,9 @@ def contrast(image: Pixels, factor: float, rng: Generator) -> Pixels:
     image: uint8 [H, W, 3].  factor: what is left of the distance.  Returns uint8 [H, W, 3].  Draws nothing.
     """
     means = image.sum(axis=(0, 1), dtype=np.int64) / (image.shape[0] * image.shape[1])
-    tables = to_pixels((np.arange(256)[:, None] - means) * factor + means)
-    return np.stack([tables[:, channel][image[..., channel]] for channel in range(3)], axis=-1)
+    flat = image * np.float32(factor)
+    flat += ((1 - factor) * means).astype(np.float32)
+    return to_pixels(flat)
 
 
 @image_corruption(
@@ -82,7 +84,7 @@ def low_light(image: Pixels, exposure: float, photons: float, rng: Generator) ->
     counting noise has the standard deviation sqrt(light * photons).  Returns uint8 [H, W, 3].
     """
     light = image * np.float32(exposure / 255)
-    grain = rng.standard_normal(image.shape, dtype=np.float32)
+    grain = normals(image.shape, rng)
     grain *= np.sqrt(light * np.float32(1 / photons))
     grain += light
     grain *= np.float32(255)

@@ -6,12 +6,13 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from avbuild.corruptions.draws import bits16, normals, quantiles
 from avbuild.corruptions.image.sampling import to_pixels
 from avbuild.corruptions.registry import Pixels, image_corruption
 
 
 @image_corruption(
-    version=1,
+    version=2,
     severities=(0.08, 0.12, 0.18, 0.26, 0.38),
     small=(0.04, 0.06, 0.08, 0.09, 0.10),
     within=(0.0, 10.0),
@@ -21,10 +22,16 @@ def gaussian_noise(image: Pixels, std: float, rng: Generator) -> Pixels:
 
     image: uint8 [H, W, 3].  std: standard deviation, where black to white is 1.  Returns uint8 [H, W, 3].
     """
-    noisy = rng.standard_normal(image.shape, dtype=np.float32)
-    noisy *= np.float32(255 * std)
+    # a pixel is a whole number, so the noise may be rounded before it is added: both in one table
+    noisy = _whole_noise(std).take(bits16(image.shape, rng))
     noisy += image
-    return to_pixels(noisy)
+    return noisy.clip(0, 255, out=noisy).astype(np.uint8)
+
+
+@functools.lru_cache(maxsize=16)
+def _whole_noise(std: float) -> NDArray[np.int16]:
+    """The noise of each of 65,536 equally likely draws, in whole levels."""
+    return np.rint(quantiles() * (255 * std)).clip(-32_000, 32_000).astype(np.int16)
 
 
 @image_corruption(
@@ -38,7 +45,7 @@ def speckle_noise(image: Pixels, std: float, rng: Generator) -> Pixels:
 
     image: uint8 [H, W, 3].  std: of the factor around 1.  Returns uint8 [H, W, 3].
     """
-    factor = rng.standard_normal(image.shape, dtype=np.float32)
+    factor = normals(image.shape, rng)
     factor *= np.float32(std)
     factor += np.float32(1.0)
     factor *= image
@@ -56,11 +63,10 @@ def impulse_noise(image: Pixels, amount: float, rng: Generator) -> Pixels:
 
     image: uint8 [H, W, 3].  amount: part of all values that is stuck, half at each.  Returns uint8 [H, W, 3].
     """
-    drawn = rng.integers(0, 2**32, image.shape, dtype=np.uint32)
-    half = round(amount * 2**31)
-    noisy = image.copy()
-    noisy[drawn < half] = 255
-    noisy[drawn >= 2**32 - half] = 0
+    drawn = bits16(image.shape, rng)
+    half = round(amount * 2**15)
+    noisy: Pixels = np.where(drawn < half, np.uint8(255), image)
+    noisy *= drawn < 2**16 - half
     return noisy
 
 

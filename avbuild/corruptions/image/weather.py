@@ -7,6 +7,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from avbuild.corruptions.draws import bits16, normals
 from avbuild.corruptions.image.blur import trail
 from avbuild.corruptions.image.sampling import from_fixed, shifted_sum, smooth_field, to_pixels
 from avbuild.corruptions.registry import SMALL_PICTURE, Pixels, image_corruption
@@ -51,17 +52,23 @@ def snow(
     scene keeps its colour.  Returns uint8 [H, W, 3].
     """
     height, width = image.shape[:2]
-    grains = rng.standard_normal((int(np.ceil(height / zoom)), int(np.ceil(width / zoom))), dtype=np.float32)
+    grains = normals((int(np.ceil(height / zoom)), int(np.ceil(width / zoom))), rng)
     grains *= np.float32(255 * std)
     grains += np.float32(255 * mean)
     flakes = np.asarray(Image.fromarray(to_pixels(grains)).resize((width, height), Image.Resampling.BILINEAR))
     flakes = np.where(flakes < 255 * threshold, 0, flakes)
     falling = from_fixed(shifted_sum(flakes, *trail(radius, sigma, rng.uniform(45.0, 135.0))))
-    grey = (image @ np.array([299, 587, 114], np.int32) + 500) // 1000
-    white = np.maximum(image, (grey * np.float32(1.5) + np.float32(127.5))[..., None])
-    snowy = image * np.float32(keep) + white * np.float32(1 - keep)
-    snowy += (falling.astype(np.float32) + falling[::-1, ::-1])[..., None]
-    return to_pixels(snowy)
+    # in whole 256ths: no step needs more than 16 bits
+    light = np.asarray(Image.fromarray(image).convert("L")).astype(np.uint16)
+    light = np.minimum((light * 3 + 256) >> 1, 255)
+    keep_256 = round(256 * keep)
+    snowy = image * np.uint16(keep_256)
+    snowy += np.maximum(image, light[..., None]) * np.uint16(256 - keep_256)
+    snowy += 128
+    snowy >>= 8
+    snowy += (falling.astype(np.uint16) + falling[::-1, ::-1])[..., None]
+    white_at_most: Pixels = np.minimum(snowy, 255).astype(np.uint8)
+    return white_at_most
 
 
 @image_corruption(
@@ -79,27 +86,31 @@ def fog(image: Pixels, density: float, smoothness: float, rng: Generator) -> Pix
     height, width = image.shape[:2]
     cloud = plasma(max(height, width), smoothness, rng)[:height, :width]
     peak = float(image.max())
-    foggy = (image + (255 * density * cloud)[..., None]) * (peak / (peak + 255 * density))
+    left = peak / (peak + 255 * density)
+    foggy = image * np.float32(left)
+    foggy += (255 * density * left * cloud).astype(np.float32)[..., None]
     return to_pixels(foggy)
 
 
 def plasma(side: int, smoothness: float, rng: Generator) -> NDArray[np.float64]:
     """A cloud in 0 to 1 by diamond and square, [N, N] with N the next power of two (Fournier et al., CACM 1982)."""
     size = 2 ** max(1, int(np.ceil(np.log2(max(2, side)))))
-    cloud = np.zeros((size, size))
+    cloud = np.zeros((size + 1, size + 1))  # its last row and column are its first: the cloud goes round
     step, strength = size, 1.0
     while step >= 2:
-        half = step // 2
+        half, count = step // 2, size // step
         corners = cloud[::step, ::step]
-        below = np.roll(corners, -1, axis=0)
-        noise = strength * rng.uniform(-1.0, 1.0, (3, *corners.shape))
-        centre = (corners + below + np.roll(corners, -1, axis=1) + np.roll(below, -1, axis=1)) / 4 + noise[0]
+        noise = (bits16((3, count, count), rng) - 32_767.5) * (strength / 32_767.5)
+        rows, columns = corners[:-1] + corners[1:], corners[:, :-1] + corners[:, 1:]
+        centre = (rows[:, :-1] + rows[:, 1:]) / 4 + noise[0]
         cloud[half::step, half::step] = centre
-        above = np.roll(centre, 1, axis=0)
-        cloud[::step, half::step] = (corners + np.roll(corners, -1, axis=1) + centre + above) / 4 + noise[1]
-        before = np.roll(centre, 1, axis=1)
-        cloud[half::step, ::step] = (corners + below + centre + before) / 4 + noise[2]
+        around = np.concatenate([centre[-1:], centre])
+        cloud[:-1:step, half::step] = (columns[:-1] + around[:-1] + centre) / 4 + noise[1]
+        around = np.concatenate([centre[:, -1:], centre], axis=1)
+        cloud[half::step, :-1:step] = (rows[:, :-1] + around[:, :-1] + centre) / 4 + noise[2]
+        cloud[-1], cloud[:, -1] = cloud[0], cloud[:, 0]
         step, strength = half, strength / smoothness
+    cloud = cloud[:-1, :-1]
     cloud -= cloud.min()
     return np.asarray(cloud / cloud.max())
 
@@ -212,8 +223,7 @@ def rain(image: Pixels, density: float, length: float, opacity: float, rng: Gene
     image: uint8 [H, W, 3].  density: drops a pixel.  length: of a streak, pixels.  opacity: how much of what lies
     behind a streak it hides, where the streak is full.  Returns uint8 [H, W, 3].
     """
-    drawn = rng.integers(0, 2**32, image.shape[:2], dtype=np.uint32)
-    drops = np.where(drawn < density * 2**32, 255, 0)
+    drops = np.where(bits16(image.shape[:2], rng) < density * 2**16, np.uint8(255), np.uint8(0))
     offsets, _ = trail(length / 2, 1.0, rng.uniform(75.0, 105.0))
     # each step of a streak hides the same, so weights are equal, and a streak of any length is as bright
     streaks = shifted_sum(drops, offsets, np.full(len(offsets), 1 / len(offsets)))
