@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import yaml
 
 from avbuild.build_record import BuildRecord, ScenarioRecord
+from avbuild.croissant import FILE_NAME as CROISSANT
+from avbuild.croissant import render_croissant
 from avbuild.manifest import CLEAN, Manifest
 from avbuild.samples import SPLITS
 from avbuild.storage import Folder
@@ -13,8 +15,14 @@ FILE_NAME = "README.md"
 
 
 def write_card(folder: Folder, build: BuildRecord, manifest: Manifest) -> None:
-    """Write the card of a data set."""
-    folder.write(FILE_NAME, render_card(build, manifest).encode())
+    """Write the card of a data set, and its Croissant metadata."""
+    for name, text in card_files(build, manifest).items():
+        folder.write(name, text.encode())
+
+
+def card_files(build: BuildRecord, manifest: Manifest) -> dict[str, str]:
+    """What is said about a data set: file name -> text."""
+    return {FILE_NAME: render_card(build, manifest), CROISSANT: render_croissant(build, manifest)}
 
 
 def render_card(build: BuildRecord, manifest: Manifest) -> str:
@@ -30,6 +38,7 @@ def render_card(build: BuildRecord, manifest: Manifest) -> str:
         _notes(build),
         _left_out(build),
         _use(build),
+        _citation(build),
     ]
     return "\n".join(part for part in parts if part)
 
@@ -77,8 +86,12 @@ def _splits(build: BuildRecord) -> str:
     ]
     rows.append(("**all**", *(f"**{sum(build.per_class[split].values()):,}**" for split in splits)))
     rows.append(("recordings", *(f"{build.groups[split]:,}" for split in splits)))
-    warning = "**Leaky split**: slices of one recording stand in train and test.\n\n" if build.leaky else ""
-    return f"## Splits\n\n{build.split}.\n\n{warning}" + _table(("class", *splits), rows)
+    leaks = (
+        "**Leaky split**: slices of one recording stand in train and test."
+        if build.leaky
+        else f"Leak report: none of the {sum(build.groups.values()):,} recordings stands in two splits, and no picture."
+    )
+    return f"## Splits\n\n{build.split}.\n\n{leaks}\n\n" + _table(("class", *splits), rows)
 
 
 def _pairing(build: BuildRecord) -> str:
@@ -132,6 +145,13 @@ def _use(build: BuildRecord) -> str:
         'data = data.cast_column("audio", Audio(decode=False))  # FLAC bytes; drop this line if you have torchcodec\n'
         "```\n\nCheck it with `avbuild verify`. Columns and hashes: docs/data-format.md of avbuild.\n"
     )
+
+
+def _citation(build: BuildRecord) -> str:
+    cited = dict.fromkeys(source.citation for source in build.sources if source.citation)
+    lines = "".join(f"- {citation}\n" for citation in cited)
+    tool = f"- avbuild {build.versions['avbuild']}: its CITATION.cff\n"
+    return f"## Citation\n\nPlease cite the sources, and the tool that the scenarios were made with:\n\n{lines}{tool}"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

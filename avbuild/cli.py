@@ -324,6 +324,50 @@ def preview(
 
 
 @app.command()
+def card(folder: Annotated[str, typer.Argument(help="A data set, e.g. data/urbansound8k-av.")]) -> None:
+    """Write a data set's card (README.md) and Croissant metadata (croissant.json) anew, from what `build.json` records.
+
+    Example:
+
+        avbuild card data/urbansound8k-av
+    """
+    from avbuild.build_record import read_build
+    from avbuild.card import card_files, write_card
+    from avbuild.manifest_file import load_manifest
+    from avbuild.storage import Folder
+
+    data = Folder(folder)
+    build = read_build(data)
+    manifest = load_manifest(data.path("manifest.yaml")).model_copy(update={"dataset": "."})
+    write_card(data, build, manifest)
+    typer.echo(f"written: {', '.join(data.path(name) for name in card_files(build, manifest))}")
+    typer.echo(f"next: avbuild verify {folder}")
+
+
+@app.command()
+def push(
+    folder: Annotated[str, typer.Argument(help="A data set, e.g. data/urbansound8k-av.")],
+    repository: Annotated[str, typer.Argument(help="OWNER/NAME on the Hugging Face Hub.")],
+    public: Annotated[bool, typer.Option("--public", help="For everyone to see: mind the sources' licences.")] = False,
+) -> None:
+    """Send a data set to the Hub, byte for byte, after verifying it. Private unless you say otherwise.
+
+    Example:
+
+        avbuild push data/urbansound8k-av you/urbansound8k-av
+    """
+    from avbuild.build_record import read_build
+    from avbuild.push import push as send
+    from avbuild.storage import Folder
+
+    data = Folder(folder)
+    for source in read_build(data).sources:
+        typer.echo(f"{source.role}: {source.name}, {source.licence}")
+    typer.echo(f"sent: {send(data, repository, public)}")
+    typer.echo(f'next: datasets.load_dataset("{repository}", "C")')
+
+
+@app.command()
 def inspect(folder: Annotated[str, typer.Argument(help="A data set, e.g. data/urbansound8k-av.")]) -> None:
     """Print what is in a data set: scenarios, splits, classes, sources, versions.
 

@@ -19,7 +19,7 @@ class Folder:
     def __init__(self, url: str | Path) -> None:
         self.url = str(url).rstrip("/") or "/"
         self._fs, self._root = fsspec.url_to_fs(self.url)
-        self._local = "file" in self._fs.protocol
+        self.local = "file" in self._fs.protocol
 
     def __str__(self) -> str:
         return self.url
@@ -47,7 +47,7 @@ class Folder:
     def write(self, name: str, data: bytes | memoryview) -> None:
         """Write a file so that no reader and no crash ever sees half of it.  Raises UserError where it cannot be."""
         try:
-            if self._local:
+            if self.local:
                 self._write_locally(Path(self._full(name)), data)
             else:  # object stores make an object visible when its upload completes
                 self._fs.pipe_file(self._full(name), bytes(data))
@@ -75,7 +75,7 @@ class Folder:
 
     def remove_abandoned(self) -> None:
         """Remove what killed writers of this machine left behind; those of living processes stay."""
-        for path in self._fs.find(self._root) if self._local and self._fs.exists(self._root) else ():
+        for path in self._fs.find(self._root) if self.local and self._fs.exists(self._root) else ():
             name = Path(path).name
             if name.startswith(f".partial-{_machine()}-") and not _alive(int(name.split("-")[2])):
                 Path(path).unlink(missing_ok=True)

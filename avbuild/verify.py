@@ -9,8 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from avbuild.build_record import BuildRecord, library_versions, read_build, scenario_content
-from avbuild.card import FILE_NAME as CARD
-from avbuild.card import render_card
+from avbuild.card import card_files
 from avbuild.manifest import CLEAN
 from avbuild.manifest_file import FILE_NAME as MANIFEST
 from avbuild.manifest_file import load_manifest
@@ -112,13 +111,13 @@ def _manifest_and_card(folder: Folder, build: BuildRecord) -> Iterator[str]:
                 f"{folder.path(MANIFEST)}: scenario {name} on disk was made with another spec, seed or op version; "
                 f"run avbuild corrupt --scenario {name} again"
             )
-    try:
-        card = folder.read(CARD).decode()
-    except FileNotFoundError:
-        yield f"{folder.path(CARD)}: missing"
+    if not all(name in manifest.scenarios for name in build.scenarios):
         return
-    if all(name in manifest.scenarios for name in build.scenarios) and card != render_card(build, manifest):
-        yield f"{folder.path(CARD)}: does not say what build.json says"
+    for name, text in card_files(build, manifest).items():
+        if not folder.exists(name):
+            yield f"{folder.path(name)}: missing; avbuild card {folder} writes it"
+        elif folder.read(name).decode(errors="replace") != text:
+            yield f"{folder.path(name)}: does not say what build.json says; avbuild card {folder} writes it anew"
 
 
 def _splits(rows: list[Row], build: BuildRecord) -> Iterator[str]:
