@@ -4,6 +4,8 @@ Their loudness moves and their spectra have the shapes of the real ones, so that
 are no recordings.
 """
 
+import functools
+
 import numpy as np
 import scipy.fft
 from numpy.random import Generator
@@ -25,14 +27,15 @@ def rain(audio: Samples, snr_db: float, rng: Generator) -> Samples:
     audio: float32 [samples].  snr_db: decibels.  Returns float32 [samples]; a silent clip unchanged.
     """
     hiss = _shaped(audio.size, ((200, 0.1), (1500, 0.6), (5000, 1.0), (8000, 0.7)), rng)
-    drops = np.zeros(audio.size)
-    count = max(1, audio.size * 60 // RATE)
-    where, loud = rng.integers(0, audio.size, count), rng.exponential(1.0, count)
-    np.add.at(drops, where, loud * rng.choice([-1.0, 1.0], count))
-    # a drop rings for two milliseconds
-    time = np.arange(96)
-    ring = np.exp(-time / 24) * np.sin(2 * np.pi * 2800 / RATE * time)
-    return mix(audio, hiss / _rms(hiss) + 6 * np.convolve(drops, ring)[: audio.size], snr_db)
+    # drops ring for a few milliseconds, each surface at its own pitch
+    splashes, time = np.zeros(audio.size), np.arange(64) / RATE
+    for pitch in rng.uniform(1200.0, 6000.0, 5):
+        count = max(1, audio.size * 15 // RATE)
+        drops = np.zeros(audio.size)
+        np.add.at(drops, rng.integers(0, audio.size, count), rng.exponential(1.0, count))
+        ring = np.exp(-time * 900) * np.sin(2 * np.pi * pitch * time)
+        splashes += np.convolve(drops, ring)[: audio.size]
+    return mix(audio, _unit(hiss) + 6 * splashes, snr_db)
 
 
 @audio_corruption(version=1, severities=SNR, within=SNR_WITHIN)
@@ -102,13 +105,20 @@ def _throat(first: float, second: float) -> Wave:
 def _shaped(samples: int, shape: tuple[tuple[float, float], ...], rng: Generator) -> Wave:
     """Gaussian noise whose amplitude runs through (Hz, amplitude) points, straight on logarithmic axes."""
     length = scipy.fft.next_fast_len(max(2, samples), real=True)
+    amplitude = _amplitudes(length, shape)
+    spectrum = normals((2 * amplitude.size,), rng).astype(np.float64).view(np.complex128)
+    spectrum *= amplitude
+    noise: Wave = scipy.fft.irfft(spectrum, length, overwrite_x=True)[:samples]
+    return noise
+
+
+@functools.lru_cache(maxsize=16)
+def _amplitudes(length: int, shape: tuple[tuple[float, float], ...]) -> Wave:
     frequencies = np.maximum(np.arange(length // 2 + 1) * (RATE / length), 1.0)
     points = np.log(np.array(shape))
-    amplitude = np.exp(np.interp(np.log(frequencies), points[:, 0], points[:, 1]))
+    amplitude: Wave = np.exp(np.interp(np.log(frequencies), points[:, 0], points[:, 1]))
     amplitude[0] = 0.0
-    spectrum = normals((2 * amplitude.size,), rng).astype(np.float64).view(np.complex128)
-    noise: Wave = scipy.fft.irfft(spectrum * amplitude, length, overwrite_x=True)[:samples]
-    return noise
+    return amplitude
 
 
 def _slow(samples: int, rate: float, rng: Generator) -> Wave:

@@ -1,5 +1,6 @@
 """Noise at a signal-to-noise ratio: white, coloured, or cut from recordings of the user's own."""
 
+import functools
 from typing import Protocol
 
 import numpy as np
@@ -76,13 +77,20 @@ def coloured(samples: int, exponent: float, rng: Generator, sample_rate: int = 1
     Drawn as its own spectrum, so one inverse transform makes it.
     """
     length = scipy.fft.next_fast_len(max(2, samples), real=True)
-    bins = length // 2 + 1
-    frequencies = np.arange(bins) * (sample_rate / length)
-    shape = np.maximum(frequencies, 20.0) ** (-exponent / 2)
-    shape[0] = 0.0
-    spectrum = normals((2 * bins,), rng).astype(np.float64).view(np.complex128) * shape
+    shape = _power_law(length, exponent, sample_rate)
+    spectrum = normals((2 * shape.size,), rng).astype(np.float64).view(np.complex128)
+    spectrum *= shape
     noise: NDArray[np.float64] = scipy.fft.irfft(spectrum, length, overwrite_x=True)[:samples]
     return noise
+
+
+@functools.lru_cache(maxsize=16)
+def _power_law(length: int, exponent: float, sample_rate: int) -> NDArray[np.float64]:
+    """Amplitudes of the bins of a spectrum."""
+    frequencies = np.arange(length // 2 + 1) * (sample_rate / length)
+    shape: NDArray[np.float64] = np.maximum(frequencies, 20.0) ** (-exponent / 2)
+    shape[0] = 0.0
+    return shape
 
 
 @audio_corruption(version=1, severities=SNR, within=SNR_WITHIN)

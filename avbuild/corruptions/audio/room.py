@@ -1,8 +1,11 @@
 """The room: its echo, between the source and the microphone."""
 
+import functools
+
 import numpy as np
 import scipy.fft
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from avbuild.corruptions.draws import normals
 from avbuild.corruptions.registry import Samples, audio_corruption
@@ -22,16 +25,29 @@ def reverberation(audio: Samples, rt60: float, direct_db: float, rng: Generator)
     energy of its answer, decibels.  Returns float32 [samples], as loud as it was.  The answer is Gaussian noise with an
     exponential envelope (Polack's model), and begins within 20 ms of the sound.
     """
-    power = np.mean(np.square(audio, dtype=np.float64))
+    power = _energy(audio)
     if power == 0.0:
         return audio
     begins = int(rng.uniform(0.002, 0.02) * RATE)
     # what falls after the clip's end is not heard
     length = min(int(rt60 * RATE), audio.size)
-    tail = normals((length,), rng) * np.exp(-3 * np.log(10) / rt60 * np.arange(length) / RATE)
-    tail /= np.sqrt(np.sum(np.square(tail)) * 10 ** (direct_db / 10))
+    tail = normals((length,), rng) * _envelope(rt60, length)
+    tail /= np.sqrt(_energy(tail) * 10 ** (direct_db / 10))
     answer = np.concatenate([[1.0], np.zeros(begins), tail])
     size = scipy.fft.next_fast_len(audio.size + answer.size - 1, real=True)
-    spectrum = scipy.fft.rfft(audio.astype(np.float64), size) * scipy.fft.rfft(answer, size)
-    wet = scipy.fft.irfft(spectrum, size)[: audio.size]
-    return np.asarray(wet * np.sqrt(power / np.mean(np.square(wet))), np.float32)
+    spectrum = scipy.fft.rfft(audio.astype(np.float64), size)
+    spectrum *= scipy.fft.rfft(answer, size)
+    wet = scipy.fft.irfft(spectrum, size, overwrite_x=True)[: audio.size]
+    wet *= np.sqrt(power / _energy(wet))
+    return wet.astype(np.float32)
+
+
+def _energy(wave: NDArray[np.floating]) -> float:
+    """Sum of squares."""
+    return float(np.einsum("i,i->", wave, wave, dtype=np.float64))
+
+
+@functools.lru_cache(maxsize=16)
+def _envelope(rt60: float, length: int) -> NDArray[np.float64]:
+    """Falls by 60 dB in `rt60` seconds."""
+    return np.asarray(np.exp(-3 * np.log(10) / rt60 * np.arange(length) / RATE))

@@ -76,20 +76,22 @@ def _stretched(audio: Samples, ratio: float) -> Samples:
     position = np.arange(0, len(spectrum) - 1, 1 / ratio)
     before = position.astype(np.intp)
     part = (position - before)[:, None]
-    size = np.sqrt(np.square(spectrum.real) + np.square(spectrum.imag))
+    size = np.abs(spectrum)
     # gained phase as a rotation, so that no angle is unwrapped: unit vectors are multiplied along time
     turn = _unit(spectrum[1:] * spectrum[:-1].conj())
-    turned = np.cumprod(np.concatenate([_unit(spectrum[:1]), turn[before[:-1]]]), axis=0)
-    turned *= size[before] * (1 - part) + size[before + 1] * part
+    turned = np.cumprod(np.concatenate([_unit(spectrum[:1]), turn.take(before[:-1], axis=0)]), axis=0)
+    grown = np.diff(size, axis=0).take(before, axis=0)
+    grown *= part
+    grown += size.take(before, axis=0)
+    turned *= grown
     return _overlapped(scipy.fft.irfft(turned, WINDOW, axis=1, overwrite_x=True) * window, round(audio.size * ratio))
 
 
 def _unit(values: NDArray[np.complex128]) -> NDArray[np.complex128]:
     """Each divided by its length; 1 where that is zero."""
-    length = np.sqrt(np.square(values.real) + np.square(values.imag))
-    silent = length < 1e-30
-    values[silent], length[silent] = 1, 1
-    return np.asarray(values / length)
+    shifted = values + 1e-100
+    shifted /= np.abs(shifted)
+    return shifted
 
 
 def _overlapped(frames: NDArray[np.float64], length: int) -> Samples:

@@ -7,7 +7,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from avbuild.corruptions.image.sampling import from_fixed, shifted_sum, symmetric_blur
+from avbuild.corruptions.image.sampling import disc_mean, from_fixed, shifted_sum, softened
 from avbuild.corruptions.registry import Pixels, image_corruption
 
 
@@ -53,12 +53,11 @@ def defocus_blur(image: Pixels, radius: float, soften: float, rng: Generator) ->
     image: uint8 [H, W, 3].  radius: of the disc, pixels.  soften: sigma of the disc's own edge, pixels.
     Returns uint8 [H, W, 3].  Draws nothing.
     """
+    if radius >= 2:
+        return disc_mean(softened(image, soften), radius)
     kernel = _disc(radius, soften)
     reach = kernel.shape[0] // 2
-    if kernel.size <= 81:  # a few shifted copies are quicker than a transform
-        offsets = np.argwhere(kernel > 0)
-        return from_fixed(shifted_sum(image, offsets - reach, kernel[kernel > 0]))
-    return symmetric_blur(image, kernel)
+    return from_fixed(shifted_sum(image, np.argwhere(kernel > 0) - reach, kernel[kernel > 0]))
 
 
 @functools.lru_cache(maxsize=32)

@@ -19,7 +19,7 @@ def brightness(image: Pixels, more: float, rng: Generator) -> Pixels:
 
     image: uint8 [H, W, 3].  more: added to the value, where white is 1.  Returns uint8 [H, W, 3].  Draws nothing.
     """
-    value = image.max(axis=-1)
+    value = _brightest(image)
     levels = np.arange(256)
     raised = np.minimum(levels + 255 * more, 255)
     # hue and saturation fix the ratios of a pixel's channels, so raising its value is one factor; black has none
@@ -40,7 +40,7 @@ def saturate(image: Pixels, factor: float, more: float, rng: Generator) -> Pixel
 
     image: uint8 [H, W, 3].  Returns uint8 [H, W, 3].  Draws nothing.
     """
-    value, least = image.max(axis=-1).astype(np.float32), image.min(axis=-1).astype(np.float32)
+    value, least = _brightest(image).astype(np.float32), 255 - _brightest(~image).astype(np.float32)
     spread = value - least
     saturation = spread / np.maximum(value, 1)
     wanted = np.clip(saturation * np.float32(factor) + np.float32(more), 0, 1)
@@ -65,7 +65,8 @@ def contrast(image: Pixels, factor: float, rng: Generator) -> Pixels:
 
     image: uint8 [H, W, 3].  factor: what is left of the distance.  Returns uint8 [H, W, 3].  Draws nothing.
     """
-    means = image.sum(axis=(0, 1), dtype=np.int64) / (image.shape[0] * image.shape[1])
+    pixels = image.reshape(-1, 3).astype(np.float64)
+    means = np.ones(len(pixels)) @ pixels / len(pixels)  # whole numbers, so in any order the sum is exact
     flat = image * np.float32(factor)
     flat += ((1 - factor) * means).astype(np.float32)
     return to_pixels(flat)
@@ -89,3 +90,8 @@ def low_light(image: Pixels, exposure: float, photons: float, rng: Generator) ->
     grain += light
     grain *= np.float32(255)
     return to_pixels(grain)
+
+
+def _brightest(image: Pixels) -> Pixels:
+    """The largest channel of each pixel.  [H, W]"""
+    return np.maximum(np.maximum(image[..., 0], image[..., 1]), image[..., 2])

@@ -68,12 +68,12 @@ def elastic(image: Pixels, stretch: float, sigma: float, tilt: float, rng: Gener
     corners = centre + reach * np.array([[1, 1], [-1, 1], [-1, -1]])
     moved = corners + rng.uniform(-tilt, tilt, corners.shape)
     # the affine map that takes each moved corner back to where it came from
-    back = np.linalg.lstsq(np.column_stack([moved, np.ones(3)]), corners, rcond=None)[0]
-    y, x = np.mgrid[:height, :width].astype(np.float64)
+    back = np.linalg.solve(np.column_stack([moved, np.ones(3)]), corners)
+    y, x = np.arange(height, dtype=np.float64)[:, None], np.arange(width, dtype=np.float64)[None]
     if stretch:
         # uniform noise in -1 to 1 has the variance 1/3
-        y += stretch / np.sqrt(3) * smooth_field((height, width), sigma, rng)
-        x += stretch / np.sqrt(3) * smooth_field((height, width), sigma, rng)
+        y = y + stretch / np.sqrt(3) * smooth_field((height, width), sigma, rng)
+        x = x + stretch / np.sqrt(3) * smooth_field((height, width), sigma, rng)
     return sample_between(
         image, y * back[0, 0] + x * back[1, 0] + back[2, 0], y * back[0, 1] + x * back[1, 1] + back[2, 1]
     )

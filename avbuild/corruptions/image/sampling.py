@@ -1,6 +1,5 @@
 """What several picture corruptions are made of: rounding, smooth random fields, sampling between pixels, sums."""
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -71,24 +70,51 @@ def _mirror(index: NDArray[np.int32], length: int) -> NDArray[np.int32]:
     return np.minimum(around, 2 * length - 1 - around)
 
 
-def symmetric_blur(image: Pixels, kernel: NDArray[np.float64]) -> Pixels:
-    """A blur whose kernel is the same in all four quadrants, mirrored at the borders.
+def disc_mean(image: NDArray[np.uint16], radius: float) -> Pixels:
+    """The mean over a disc around each pixel, mirrored at the borders; at least three pixels across.
 
-    kernel: [odd, odd], sum 1.  Mirrored borders make it a product of cosine transforms: nothing is padded.
+    image: [H, W, 3], values to 255.  radius: pixels, a pixel counts whole if its centre is within.  A row of the disc
+    is a run of pixels, and runs are put together from runs of powers of two: a few additions of whole numbers a row.
     """
-    planes = image.transpose(2, 0, 1).astype(np.float64)
-    planes = scipy.fft.dctn(planes, axes=(1, 2), overwrite_x=True)
-    planes *= _response(kernel.tobytes(), kernel.shape[0], planes.shape[1], planes.shape[2])
-    blurred = scipy.fft.idctn(planes, axes=(1, 2), overwrite_x=True)
-    return np.ascontiguousarray(to_pixels(blurred).transpose(1, 2, 0))
+    height, width = image.shape[:2]
+    reach = int(radius)
+    half_widths = [int(np.sqrt(radius * radius - row * row)) for row in range(reach + 1)]
+    count = 2 * sum(2 * half + 1 for half in half_widths) - (2 * half_widths[0] + 1)
+    around = [_mirror(np.arange(-reach, size + reach, dtype=np.int32), size) for size in (height, width)]
+    wide = image.astype(np.uint32 if count > 257 else np.uint16).take(around[0], axis=0).take(around[1], axis=1)
+    runs, total = [wide], np.zeros((height, width, 3), wide.dtype)
+    for row, half in enumerate(half_widths):
+        line = _run(runs, reach - half, 2 * half + 1, width)
+        total += line[reach + row : reach + row + height]
+        if row:
+            total += line[reach - row : reach - row + height]
+    return to_pixels(total.astype(np.float32) * np.float32(1 / count))
 
 
-@functools.lru_cache(maxsize=32)
-def _response(kernel: bytes, side: int, height: int, width: int) -> Plane:
-    """What a kernel leaves of each cosine of the picture.  [H, W]"""
-    taps = np.arange(side) - side // 2
-    vertical, horizontal = (np.cos(np.pi * np.outer(np.arange(size), taps) / size) for size in (height, width))
-    return np.asarray(vertical @ np.frombuffer(kernel).reshape(side, side) @ horizontal.T)
+def _run(runs: list[NDArray[Any]], start: int, length: int, width: int) -> NDArray[Any]:
+    """Sums of `length` neighbours in a row, for each of `width` columns; `runs[k]`: of 2**k, made when needed."""
+    total: NDArray[Any] | None = None
+    for power in range(length.bit_length()):
+        if power >= len(runs):
+            half = runs[-1]
+            runs.append(half[:, : -(2 ** (power - 1))] + half[:, 2 ** (power - 1) :])
+        if length >> power & 1:
+            part = runs[power][:, start : start + width]
+            total = part.copy() if total is None else np.add(total, part, out=total)
+            start += 2**power
+    assert total is not None
+    return total
+
+
+def softened(image: Pixels, sigma: float) -> NDArray[np.uint16]:
+    """A Gaussian of three taps along rows and columns, edges extended; whole numbers to 255.  [H, W, 3]"""
+    side = round(128 * float(np.exp(-0.5 / sigma**2) / (1 + 2 * np.exp(-0.5 / sigma**2))))
+    soft = image.astype(np.uint16)
+    for axis in (0, 1) if side else ():
+        edged = np.concatenate([soft.take([0], axis), soft, soft.take([-1], axis)], axis)
+        before, after = (edged[:-2], edged[2:]) if axis == 0 else (edged[:, :-2], edged[:, 2:])
+        soft = (soft * np.uint16(128 - 2 * side) + (before + after) * np.uint16(side) + np.uint16(64)) >> 7
+    return soft
 
 
 def shifted_sum(image: NDArray[Any], offsets: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np.int32]:
