@@ -38,7 +38,7 @@ def write_cifar10(folder: Path) -> dict[str, str]:
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder as the reader has it: manifests, and corpora and weights under their published names."""
-    from test_backbones import checkpoints
+    from tests.test_backbones import checkpoints
 
     from avbuild.sources import pictures
     from avtrain.backbones import dual
