@@ -47,7 +47,9 @@ class Op(Frozen):
     def _known(cls, name: str, info: ValidationInfo) -> str:
         known = CORRUPTIONS[info.data["modality"]]
         if name not in known:
-            raise ValueError(f'no corruption "{name}"{nearest(name, known)} (avbuild scenarios lists all {len(known)})')
+            elsewhere = [modality for modality, others in CORRUPTIONS.items() if name in others]
+            hint = f", it acts on {elsewhere[0]}" if elsewhere else nearest(name, known)
+            raise ValueError(f'no corruption "{name}"{hint} (avbuild scenarios lists all {len(known)})')
         return name
 
     @field_validator("level", mode="before")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from avbuild.corruptions import CORRUPTIONS, MISSING
 from avbuild.corruptions.missing import PROTOCOLS
@@ -13,7 +13,8 @@ from avbuild.op_spec import Op, Severity
 from avbuild.presets import PRESETS
 
 Rate = Annotated[float, Field(ge=0, le=1)]
-Fill = Literal["null", "zeros", "mean", "noise"]
+# YAML reads a bare null as nothing
+Fill = Annotated[Literal["null", "zeros", "mean", "noise"], BeforeValidator(lambda what: what or "null")]
 SCENARIO_OPTIONS = ("missing", "seed", "draws_as")
 PRESET_OPTIONS = ("preset", "severity")
 

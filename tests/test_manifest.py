@@ -63,6 +63,13 @@ def test_every_problem_is_reported_at_once_with_its_line() -> None:
         ("protocol: default", "fold: {test: 3, validation: 3}", "fold 3 cannot both test and validate"),
         ("severity: 3}}\n  V", "severity: 3, chain: [time_shift]}}\n  V", "any_of and chain exclude each other"),
         ("C: {}", "C: [", "not YAML"),
+        ("time_shift, time_mask]", "snow]", 'no corruption "snow", it acts on image'),
+        ("{time_shift: 1}", "{reverberation: {rt60: 0.5}}", "reverberation takes rt60 and direct_db, not rt60"),
+        ("{time_shift: 1}", "{time_shift: {most: 0.1, severity: 2}}", "a severity and most exclude each other"),
+        ("{time_shift: 1}", "{time_shift: {clips: here, severity: 2}}", "time_shift takes no clips"),
+        ("M: {image: missing}", "M: {image: [{feature_blank: 1}, {jpeg: 3}]}", "cannot come before one on the signal"),
+        ("M: {image: missing}", "M: {missing: {protocol: cpm, rat: 1}}", "allowed: protocol, rate, fill"),
+        ("missing_rate: 0.3", "missing_rate: 0.3, fill: grey", "'grey' is not allowed"),
     ],
 )
 def test_a_mistake_is_named(old: str, new: str, expected: str) -> None:
@@ -73,6 +80,11 @@ def test_a_mistake_is_named(old: str, new: str, expected: str) -> None:
 def test_numbers_that_yaml_takes_for_words_are_numbers() -> None:
     manifest = parse_manifest(GOOD.replace("missing_rate: 0.3", "missing_rate: 1e-1"), "mine.yaml")
     assert manifest.scenarios["N"].plans["image"].missing_rate == 0.1
+
+
+def test_a_bare_null_is_the_null_fill() -> None:
+    manifest = parse_manifest(GOOD.replace("missing_rate: 0.3", "missing_rate: 0.3, fill: null"), "mine.yaml")
+    assert manifest.scenarios["N"].plans["image"].fill == "null"
 
 
 def test_a_manifest_reads_back_as_it_was_written() -> None:
