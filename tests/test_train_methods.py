@@ -16,7 +16,7 @@ from avtrain.methods.head import joint_and_unimodal_loss
 
 CLASSES, SCENARIOS = 5, 4
 SMALL = {"width": 24, "layers": 1, "heads": 2, "image_size": 16, "patch": 4, "audio_seconds": 0.5}
-OPTIONS = {"prompt": {"heads": 2, "length": 3, "fusion_length": 2}}
+OPTIONS = {"prompt": {"heads": 2, "length": 3, "fusion_length": 2}, "map": {"length": 3, "layers": 1}}
 
 
 def batch_of(n: int, seed: int = 0) -> Batch:
@@ -95,7 +95,7 @@ class TestEveryMethod:
             build_method(name, {"depht": 1}, build_backbone("tiny", SMALL), CLASSES, SCENARIOS)
 
 
-@pytest.mark.parametrize("name", ["prompt", "linear-probe"])
+@pytest.mark.parametrize("name", ["prompt", "linear-probe", "adapter", "map"])
 def test_the_backbone_is_frozen(name: str) -> None:
     assert not any(p.requires_grad for p in build(name).backbone.parameters())
 
@@ -181,3 +181,40 @@ def test_the_unimodal_loss_counts_each_modality_where_it_is_present(weight: floa
     expected = expected + weight * (reference(logits["audio"], there) + reference(logits["image"], everyone))
     got = joint_and_unimodal_loss(Prediction(joint, logits), batch, weight)
     torch.testing.assert_close(got.double(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_adapters_start_from_the_backbone_and_stand_behind_every_sublayer() -> None:
+    torch.manual_seed(3)
+    backbone, batch = build_backbone("tiny", {**SMALL, "layers": 2}), batch_of(4)
+    with torch.no_grad():
+        plain = backbone.encode(batch)
+    method = build_method("adapter", {"bottleneck": 5}, backbone, CLASSES, SCENARIOS)
+    for modality, tokens in method.backbone.encode(batch).items():
+        torch.testing.assert_close(tokens, plain[modality])
+    adapters = method.get_submodule("adapters")
+    assert {m: len(list(stack.children())) for m, stack in adapters.named_children()} == {"audio": 4, "image": 4}
+    per_adapter = 2 * 24 * 5 + 5 + 24
+    assert sum(p.numel() for p in adapters.parameters()) == 8 * per_adapter
+    method.loss(batch).backward()
+    assert all(p.grad.abs().sum() > 0 for key, p in adapters.named_parameters() if "up.weight" in key)
+
+
+def test_missing_aware_prompts_are_those_of_the_samples_own_pattern() -> None:
+    method, batch = build("map"), batch_of(6)
+    no_sound = torch.tensor([True, False, True, True, False, True])
+    batch = replace(batch, present={"audio": no_sound, "image": torch.ones(6, dtype=torch.bool)})
+    before = method(batch).logits
+    with torch.no_grad():
+        for p in method.get_submodule("prompts").parameters():
+            p[2] += torch.randn_like(p[2])  # bit 1 alone: the picture is there, the sound is not
+    changed = (method(batch).logits - before).abs().amax(dim=1) > 1e-6
+    assert torch.equal(changed, ~no_sound)
+
+
+def test_prompt_sets_start_as_one() -> None:
+    torch.manual_seed(0)
+    for name in ("prompt", "map"):
+        method = build_method(name, OPTIONS[name], build_backbone("tiny", SMALL), CLASSES, SCENARIOS)
+        sets = [p for key, p in method.named_parameters() if key.endswith(".sets") or key.startswith("prompts.")]
+        assert sets
+        assert all(torch.equal(p, p[:1].expand_as(p)) for p in sets)

@@ -41,7 +41,7 @@ class Backbone(nn.Module):
 
 
 class Encoder(nn.Module):
-    """One modality: `embed`, where prompts may be put in front, then `transform`."""
+    """One modality: `embed`, where prompts may be put in front, then `transform`: the blocks and a last norm."""
 
     pooled_width: int
 
@@ -49,9 +49,23 @@ class Encoder(nn.Module):
         """Patches or frames with their positions, [B, N, D]."""
         raise NotImplementedError
 
+    def blocks(self) -> list[nn.Module]:
+        """The transformer's layers in their order, each [B, N, D] to [B, N, D]."""
+        raise NotImplementedError
+
+    def sublayers(self) -> list[nn.Module]:
+        """Attention and MLP of every block, as modules whose outputs are added to the tokens."""
+        raise NotImplementedError
+
+    def last_norm(self, tokens: Tensor) -> Tensor:
+        """What follows the last block, [B, N, D] to [B, N, D]."""
+        raise NotImplementedError
+
     def transform(self, tokens: Tensor) -> Tensor:
         """The transformer and its last norm, [B, N, D] to [B, N, D]; N is free, so prompts may be among them."""
-        raise NotImplementedError
+        for block in self.blocks():
+            tokens = block(tokens)
+        return self.last_norm(tokens)
 
     def pool(self, tokens: Tensor) -> Tensor:
         """One vector of `pooled_width` a sample, for a linear map: the mean of its tokens.  [B, N, D] to [B, F]."""

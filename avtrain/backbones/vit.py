@@ -99,11 +99,18 @@ class VisionTransformer(Encoder):
         tokens: Tensor = self.embeddings(inputs)
         return tokens
 
-    def transform(self, tokens: Tensor) -> Tensor:
+    def blocks(self) -> list[nn.Module]:
         layers = self.encoder["layer"]
         assert isinstance(layers, nn.ModuleList)
-        for layer in layers:
-            tokens = layer(tokens)
+        return list(layers)
+
+    def sublayers(self) -> list[nn.Module]:
+        # behind them stands only a factor for each channel
+        return [
+            part for block in self.blocks() if isinstance(block, Layer) for part in (block.attention, block.mlp["fc2"])
+        ]
+
+    def last_norm(self, tokens: Tensor) -> Tensor:
         normed: Tensor = self.layernorm(tokens)
         return normed
 

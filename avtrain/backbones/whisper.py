@@ -70,9 +70,13 @@ class WhisperEncoder(Encoder):
         frames = functional.gelu(self.conv2(functional.gelu(self.conv1(inputs)))).transpose(1, 2)
         return frames + self.embed_positions.weight[: frames.shape[1]]
 
-    def transform(self, tokens: Tensor) -> Tensor:
-        for layer in self.layers:
-            tokens = layer(tokens)
+    def blocks(self) -> list[nn.Module]:
+        return list(self.layers)
+
+    def sublayers(self) -> list[nn.Module]:
+        return [part for block in self.blocks() if isinstance(block, Layer) for part in (block.self_attn, block.fc2)]
+
+    def last_norm(self, tokens: Tensor) -> Tensor:
         normed: Tensor = self.layer_norm(tokens)
         return normed
 

@@ -6,13 +6,17 @@ from typing import Any
 from avbuild.errors import UsageError, nearest
 from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone
+from avtrain.methods.adapter import Adapter
 from avtrain.methods.base import Method, Prediction
 from avtrain.methods.finetune import Finetune
 from avtrain.methods.linear_probe import LinearProbe
+from avtrain.methods.missing_aware_prompt import MissingAwarePrompt
 from avtrain.methods.prompt import Prompt
 from avtrain.options import parse_options
 
-METHODS: Mapping[str, type[Method]] = {method.name: method for method in (Finetune, LinearProbe, Prompt)}
+METHODS: Mapping[str, type[Method]] = {
+    method.name: method for method in (Finetune, LinearProbe, Adapter, Prompt, MissingAwarePrompt)
+}
 
 
 def find_method(name: str) -> type[Method]:

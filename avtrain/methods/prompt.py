@@ -22,11 +22,14 @@ class PromptConfig(Frozen):
 
 
 class PromptSets(nn.Module):
-    """One set of prompts a scenario.  Scenario indices [B] to tokens [B, P, D]."""
+    """One set of prompts a scenario.  Scenario indices [B] to tokens [B, P, D].
+
+    All sets start as one: what they differ by is what their scenarios taught them, not the luck of a draw.
+    """
 
     def __init__(self, scenarios: int, length: int, width: int) -> None:
         super().__init__()
-        self.sets = nn.Parameter(torch.randn(scenarios, length, width) * 0.02)
+        self.sets = nn.Parameter((torch.randn(1, length, width) * 0.02).repeat(scenarios, 1, 1))
 
     def forward(self, scenario: Tensor) -> Tensor:
         chosen: Tensor = self.sets[scenario]
