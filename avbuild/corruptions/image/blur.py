@@ -45,7 +45,7 @@ def box_blur(image: Pixels, radius: float, rng: Generator) -> Pixels:
     version=1,
     severities=((3.0, 0.1), (4.0, 0.5), (6.0, 0.5), (8.0, 0.5), (10.0, 0.5)),
     small=((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1.0, 0.2), (1.5, 0.1)),
-    within=((0.1, 100.0), (0.01, 10.0)),
+    within=((0.1, 100.0), (0.01, 1.0)),
 )
 def defocus_blur(image: Pixels, radius: float, soften: float, rng: Generator) -> Pixels:
     """Out of focus, as a lens is: every point becomes a disc.
