@@ -211,10 +211,7 @@ def test_missing_aware_prompts_are_those_of_the_samples_own_pattern() -> None:
     assert torch.equal(changed, ~no_sound)
 
 
-def test_prompt_sets_start_as_one() -> None:
-    torch.manual_seed(0)
-    for name in ("prompt", "map"):
-        method = build_method(name, OPTIONS[name], build_backbone("tiny", SMALL), CLASSES, SCENARIOS)
-        sets = [p for key, p in method.named_parameters() if key.endswith(".sets") or key.startswith("prompts.")]
-        assert sets
-        assert all(torch.equal(p, p[:1].expand_as(p)) for p in sets)
+def test_the_prompts_of_all_patterns_start_as_one() -> None:
+    method = build_method("map", OPTIONS["map"], build_backbone("tiny", SMALL), CLASSES, SCENARIOS)
+    for p in method.get_submodule("prompts").parameters():
+        assert torch.equal(p, p[:1].expand_as(p))

@@ -22,14 +22,11 @@ class PromptConfig(Frozen):
 
 
 class PromptSets(nn.Module):
-    """One set of prompts a scenario.  Scenario indices [B] to tokens [B, P, D].
-
-    All sets start as one: what they differ by is what their scenarios taught them, not the luck of a draw.
-    """
+    """One set of prompts a scenario.  Scenario indices [B] to tokens [B, P, D]."""
 
     def __init__(self, scenarios: int, length: int, width: int) -> None:
         super().__init__()
-        self.sets = nn.Parameter((torch.randn(1, length, width) * 0.02).repeat(scenarios, 1, 1))
+        self.sets = nn.Parameter(torch.randn(scenarios, length, width) * 0.02)
 
     def forward(self, scenario: Tensor) -> Tensor:
         chosen: Tensor = self.sets[scenario]
