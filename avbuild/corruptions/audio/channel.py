@@ -4,7 +4,6 @@ import functools
 
 import numpy as np
 import scipy.fft
-import scipy.signal
 from numpy.random import Generator
 from numpy.typing import NDArray
 
@@ -21,8 +20,10 @@ def low_pass(audio: Samples, cutoff: float, rng: Generator) -> Samples:
     audio: float32 [samples].  cutoff: Hz, where 3 dB are gone.  Returns float32 [samples].  Draws nothing.
     A Butterworth filter of order 4, whose delay at low frequencies is taken back.
     """
+    from scipy.signal import lfilter  # a second to load: only where it is used
+
     numerator, denominator, late = _butterworth(float(cutoff))
-    filtered = scipy.signal.lfilter(numerator, denominator, np.pad(audio.astype(np.float64), (0, late)))
+    filtered = lfilter(numerator, denominator, np.pad(audio.astype(np.float64), (0, late)))
     return np.asarray(filtered[late:], np.float32)
 
 
@@ -32,8 +33,10 @@ def _butterworth(cutoff: float) -> tuple[NDArray[np.float64], NDArray[np.float64
 
     A first-order all-pass (Thiran's) adds the part of a sample that is wanting to a whole number.
     """
-    numerator, denominator = scipy.signal.butter(4, cutoff, fs=RATE)
-    _, delay = scipy.signal.group_delay((numerator, denominator), w=[1.0], fs=RATE)
+    from scipy.signal import butter, group_delay
+
+    numerator, denominator = butter(4, cutoff, fs=RATE)
+    _, delay = group_delay((numerator, denominator), w=[1.0], fs=RATE)
     late = int(np.ceil(delay[0] + 0.5))
     wanting = late - float(delay[0])
     pole = (1 - wanting) / (1 + wanting)
