@@ -1,7 +1,7 @@
 """What a run is decided by, checked before anything is loaded."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 from pydantic import Field
@@ -10,6 +10,9 @@ from avbuild.errors import UsageError
 from avbuild.frozen import Frozen
 from avbuild.manifest import Manifest
 from avtrain.options import parse_options
+
+if TYPE_CHECKING:
+    from avtrain.methods import Method
 
 PARTS = ("method", "backbone")
 
@@ -27,6 +30,7 @@ class FitConfig(Frozen):
     lr: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     warmup: float = Field(0.1, ge=0, lt=1, description="part of all steps in which the learning rate rises")
+    average_from: int = Field(0, ge=0, description="weights are the mean over the epochs from this one on; 0: the last")
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = 0
     init_from: str | None = None
@@ -63,6 +67,10 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
     return parsed
 
 
+def _defaults(method: "type[Method]") -> dict[str, Any]:
+    return {"lr": method.default_lr, "average_from": method.default_average_from}
+
+
 def yaml_value(text: str) -> Any:
     """A YAML scalar; what YAML cannot read is taken as it stands, such as a Windows path."""
     try:
@@ -84,7 +92,7 @@ def fit_config(options: Mapping[str, Any]) -> FitConfig:
     problems: list[str] = []
     config = None
     try:
-        config = parse_options(FitConfig, {"lr": method.default_lr, **given}, "fit")
+        config = parse_options(FitConfig, {**_defaults(method), **given}, "fit")
     except UsageError as error:
         problems.append(str(error))
     for check, part in ((method_config, "method"), (backbone_config, "backbone")):

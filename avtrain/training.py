@@ -14,6 +14,7 @@ from torch import Tensor
 from avbuild.errors import UsageError, UserError
 from avbuild.manifest import Manifest
 from avbuild.progress import Advance, progress_bar
+from avtrain.averaging import WeightAverage
 from avtrain.backbones import build_backbone
 from avtrain.config import FitConfig, RunConfig
 from avtrain.data import AudioVisualData, batches
@@ -56,7 +57,8 @@ def fit(run: Run, config: RunConfig, machine: Machine, initial: dict[str, Tensor
     rates = [group["lr"] for group in optimizer.param_groups]
 
     run.begin(config, machine.device)
-    done, best = _restore(run, method, optimizer)
+    average = WeightAverage()
+    done, best = _restore(run, method, optimizer, average)
     total = (settings.epochs - done) * (len(train) + len(names) * len(validation))
     with progress_bar(f"{settings.method} seed {settings.seed}", total) as advance:
         for epoch in range(done + 1, settings.epochs + 1):
@@ -65,14 +67,17 @@ def fit(run: Run, config: RunConfig, machine: Machine, initial: dict[str, Tensor
             if not math.isfinite(loss):
                 raise UserError(f"{run}: the loss is {loss} in epoch {epoch}; try a lower --lr than {settings.lr:g}")
             trained = time.monotonic() - started
-            scores = validate(method, validation, settings, machine, advance)
-            mean = float(np.mean(list(scores.values())))
-            if mean > best["accuracy"]:  # the first of equals stays
-                best = {"epoch": epoch, "accuracy": mean}
-                run.save_weights(method.state_dict())
+            if 0 < settings.average_from <= epoch:
+                average.add(method)
+            with average.applied(method):
+                scores = validate(method, validation, settings, machine, advance)
+                mean = float(np.mean(list(scores.values())))
+                if mean > best["accuracy"]:  # the first of equals stays
+                    best = {"epoch": epoch, "accuracy": mean}
+                    run.save_weights(method.state_dict())
             seconds = {"train": round(trained, 3), "all": round(time.monotonic() - started, 3)}
             run.log({"epoch": epoch, "loss": loss, "validation": scores, "mean": mean, "seconds": seconds})
-            run.save_state(_state(method, optimizer, epoch, best))
+            run.save_state(_state(method, optimizer, average, epoch, best))
     result = {"best_epoch": best["epoch"], "validation": best["accuracy"], **count_parameters(method)}
     run.write_json("result.json", result)
     return result
@@ -170,25 +175,31 @@ def pick_precision(name: str, device: torch.device) -> str:
     return name
 
 
-def _state(method: Method, optimizer: torch.optim.Optimizer, epoch: int, best: dict[str, Any]) -> dict[str, Any]:
+def _state(
+    method: Method, optimizer: torch.optim.Optimizer, average: WeightAverage, epoch: int, best: dict[str, Any]
+) -> dict[str, Any]:
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     return {
         "epoch": epoch,
         "best": best,
         "method": method.state_dict(),
         "optimizer": optimizer.state_dict(),
+        "average": average.state(),
         "random": torch.get_rng_state(),
         "random_cuda": cuda,
     }
 
 
-def _restore(run: Run, method: Method, optimizer: torch.optim.Optimizer) -> tuple[int, dict[str, Any]]:
+def _restore(
+    run: Run, method: Method, optimizer: torch.optim.Optimizer, average: WeightAverage
+) -> tuple[int, dict[str, Any]]:
     """Epochs done, and the best so far."""
     state = run.state()
     if state is None:
         return 0, {"epoch": 0, "accuracy": -1.0}
     method.load_state_dict(state["method"])
     optimizer.load_state_dict(state["optimizer"])
+    average.restore(state["average"]["count"], state["average"]["mean"], next(method.parameters()).device)
     torch.set_rng_state(state["random"])
     if state["random_cuda"] and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(state["random_cuda"])

@@ -30,6 +30,7 @@ class Method(nn.Module):
     source: ClassVar[str]  # paper, and what is published of it
     Config: ClassVar[type[Frozen]]
     default_lr: ClassVar[float]
+    default_average_from: ClassVar[int] = 0  # epoch from which on weights are averaged; 0: they are not
     inherits: ClassVar[tuple[str, ...]] = ()  # parts taken over from the run it starts from, beside the backbone
     uses_scenario: ClassVar[bool] = False  # is told a sample's scenario, at evaluation too: the oracle
 

@@ -29,18 +29,23 @@ class PooledHead(nn.Module):
         return Prediction(mean_over_present(logits, batch.present), logits)
 
 
-def joint_and_unimodal_loss(prediction: Prediction, batch: Batch, unimodal: float) -> Tensor:
+def joint_and_unimodal_loss(
+    prediction: Prediction, batch: Batch, unimodal: float, targets: Tensor | None = None, smoothing: float = 0.0
+) -> Tensor:
     """Cross-entropy of the joint logits, plus `unimodal` times that of each modality's own where it is present.
+
+    targets: [B, C] where labels are mixed; else the batch's labels.  smoothing: of the labels, 0 to 1.
 
     The second part keeps the stronger modality from doing all the work: a weaker one that the joint loss no longer
     asks anything of does not learn to stand alone (Wang et al., What makes training multi-modal networks hard, CVPR
     2020, where the weights are searched for).
     """
-    loss = cross_entropy(prediction.logits.float(), batch.labels)
+    targets = batch.labels if targets is None else targets
+    loss = cross_entropy(prediction.logits.float(), targets, label_smoothing=smoothing)
     if unimodal == 0:
         return loss
     for modality, logits in prediction.per_modality.items():
         there = batch.present[modality]
-        alone = cross_entropy(logits.float(), batch.labels, reduction="none")
+        alone = cross_entropy(logits.float(), targets, reduction="none", label_smoothing=smoothing)
         loss = loss + unimodal * alone.where(there, 0.0).sum() / there.sum().clamp(min=1)
     return loss
