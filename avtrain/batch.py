@@ -1,6 +1,6 @@
 """What a model sees: front-end outputs, which modalities are there, labels."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -10,11 +10,12 @@ from torch import Tensor
 class Batch:
     """B samples. A modality that a sample lacks has a row of zeros in `inputs`, which no method may use."""
 
-    inputs: dict[str, Tensor]  # audio [B, 80, frames] log-mel; image [B, 3, size, size] normalised
+    inputs: dict[str, Tensor]  # audio [B, bins, frames]; image [B, 3, size, size] normalised
     present: dict[str, Tensor]  # modality -> bool [B]
     labels: Tensor  # int64 [B]
     scenario: Tensor  # int64 [B], index into the manifest's scenarios: what prompt sets are chosen by
     ids: tuple[str, ...]
+    tokens: dict[str, Tensor] = field(default_factory=dict)  # [B, N, D] of a frozen backbone, where they are cached
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -27,4 +28,5 @@ class Batch:
             present={m: x.to(device, non_blocking=True) for m, x in self.present.items()},
             labels=self.labels.to(device, non_blocking=True),
             scenario=self.scenario.to(device, non_blocking=True),
+            tokens={m: x.to(device, non_blocking=True) for m, x in self.tokens.items()},
         )

@@ -12,9 +12,8 @@ from avbuild.manifest import Manifest
 from avbuild.media import decode_audio, decode_image
 from avbuild.scenarios import SamplePlan, condition, corrupt, corrupt_features, plan_sample
 from avbuild.seeding import rng_for, uniform_for
-from avtrain.backbones.base import Frontend
 from avtrain.batch import Batch
-from avtrain.frontends import HOP, MEL_BINS, SAMPLE_RATE, fit_length, log_mel, normalise_picture
+from avtrain.frontends import Frontend
 from avtrain.rows import Rows, Sample
 
 
@@ -23,7 +22,7 @@ class Item:
     """One sample, decoded and corrupted."""
 
     id: str
-    signals: dict[str, Tensor]  # audio [samples] of fixed length, image [3, S, S]; without those that are missing
+    signals: dict[str, Tensor]  # as the front end prepares them; without those that are missing
     label: int
     scenario: int
     plan: SamplePlan | None  # where ops are still to act on features
@@ -52,7 +51,7 @@ class AudioVisualData(Dataset[Item]):
         plan = None
         if scenario != self.rows.scenario and not self.manifest.scenarios[scenario].clean:
             plan = plan_sample(condition(self.manifest, scenario), sample.id, sample.media, self.epoch)
-        prepared = {m: self._prepare(m, torch.tensor(x)) for m, x in _signals(sample, plan).items()}
+        prepared = {m: self.frontend.prepare(m, torch.tensor(x)) for m, x in _signals(sample, plan).items()}
         on_features = plan if plan and any(plan.feature_ops(m) for m in prepared) else None
         return Item(sample.id, prepared, sample.label, list(self.manifest.scenarios).index(scenario), on_features)
 
@@ -62,21 +61,16 @@ class AudioVisualData(Dataset[Item]):
         u = uniform_for(seed=self.manifest.seed, purpose=f"scenario of epoch {self.epoch}", sample=sample.id)
         return self.scenarios[int(u * len(self.scenarios))]
 
-    def _prepare(self, modality: str, signal: Tensor) -> Tensor:
-        if modality == "audio":
-            return fit_length(signal, round(self.frontend.audio_seconds * SAMPLE_RATE))
-        return normalise_picture(signal.permute(2, 0, 1), self.frontend.image_size)
-
     def collate(self, items: Sequence[Item]) -> Batch:
         """Items to a batch; the row of an absent modality is zeros."""
         inputs, present = {}, {}
         for modality in self.rows.modalities:
             there = torch.tensor([modality in item.signals for item in items])
             present[modality] = there
-            inputs[modality] = self._blank(modality, len(items))
+            inputs[modality] = torch.zeros(len(items), *self.frontend.shapes[modality])
             if there.any():
                 signals = torch.stack([item.signals[modality] for item in items if modality in item.signals])
-                inputs[modality][there] = log_mel(signals) if modality == "audio" else signals
+                inputs[modality][there] = self.frontend.finish(modality, signals)
                 for row, item in enumerate(items):
                     if item.plan and item.plan.feature_ops(modality) and there[row]:
                         inputs[modality][row] = _corrupt_features(item.plan, modality, inputs[modality][row])
@@ -87,11 +81,6 @@ class AudioVisualData(Dataset[Item]):
             scenario=torch.tensor([item.scenario for item in items]),
             ids=tuple(item.id for item in items),
         )
-
-    def _blank(self, modality: str, count: int) -> Tensor:
-        if modality == "audio":
-            return torch.zeros(count, MEL_BINS, round(self.frontend.audio_seconds * SAMPLE_RATE) // HOP)
-        return torch.zeros(count, 3, self.frontend.image_size, self.frontend.image_size)
 
 
 def _signals(sample: Sample, plan: SamplePlan | None) -> dict[str, Signal]:

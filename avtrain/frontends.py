@@ -1,6 +1,7 @@
 """From signals to what encoders read: Whisper's log-mel spectrogram, ImageNet's normalised picture."""
 
 import functools
+from dataclasses import dataclass
 
 import torch
 import torchaudio
@@ -10,6 +11,33 @@ from torchvision.transforms.v2 import functional as pictures
 SAMPLE_RATE = 16_000
 WINDOW, HOP, MEL_BINS = 400, 160, 80
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Frontend:
+    """What a backbone reads: Whisper's log-mel of a clip of fixed length, and a square picture.
+
+    A sample is prepared alone, by the processes that load; what is cheaper for a whole batch is done for it.
+    """
+
+    audio_seconds: float
+    image_size: int
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of one sample's inputs, by modality."""
+        frames = round(self.audio_seconds * SAMPLE_RATE) // HOP
+        return {"audio": (MEL_BINS, frames), "image": (3, self.image_size, self.image_size)}
+
+    def prepare(self, modality: str, signal: Tensor) -> Tensor:
+        """One decoded signal: sound float32 [samples], picture uint8 [H, W, 3]."""
+        if modality == "audio":
+            return fit_length(signal, round(self.audio_seconds * SAMPLE_RATE))
+        return normalise_picture(signal.permute(2, 0, 1), self.image_size)
+
+    def finish(self, modality: str, prepared: Tensor) -> Tensor:
+        """Prepared signals, stacked [B, ...], to inputs [B, *shape]."""
+        return log_mel(prepared) if modality == "audio" else prepared
 
 
 def fit_length(waveform: Tensor, samples: int) -> Tensor:

@@ -11,8 +11,8 @@ from avbuild.errors import UsageError
 from avbuild.manifest_file import dump_manifest, parse_manifest
 from avbuild.presets import PRESETS
 from avbuild.scenario_spec import Scenario
-from avtrain.backbones.base import Frontend
 from avtrain.data import AudioVisualData
+from avtrain.frontends import Frontend
 from avtrain.rows import read_rows
 from tests.commands import fail, rows, succeed
 from tests.test_train_data import manifest_of

@@ -9,8 +9,8 @@ from avbuild.errors import UsageError, UserError
 from avbuild.manifest import Manifest
 from avbuild.manifest_file import load_manifest
 from avbuild.scenario_spec import Scenario
-from avtrain.backbones.base import Frontend
 from avtrain.data import AudioVisualData, batches
+from avtrain.frontends import Frontend
 from avtrain.rows import read_corrupted, read_rows, shared_recordings
 
 FRONTEND = Frontend(audio_seconds=0.5, image_size=16)

@@ -1,18 +1,10 @@
 """What a backbone is: a batch in, tokens per modality out, with places where prompts can enter."""
 
-from dataclasses import dataclass
-
+import torch
 from torch import Tensor, nn
 
 from avtrain.batch import Batch
-
-
-@dataclass(frozen=True)
-class Frontend:
-    """What the data loader must prepare."""
-
-    audio_seconds: float
-    image_size: int
+from avtrain.frontends import Frontend
 
 
 class Backbone(nn.Module):
@@ -35,8 +27,26 @@ class Backbone(nn.Module):
         """Tokens per modality, [B, N, D]."""
         return {m: self.encoder(m)(batch.inputs[m]) for m in self.modalities}
 
-    def pool(self, tokens: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Tokens per modality to one vector each, [B, F] of the encoder's `pooled_width`."""
+    @torch.no_grad()
+    def frozen_tokens(self, batch: Batch, most: int) -> dict[str, Tensor]:
+        """Tokens per modality without a gradient, averaged in groups to at most `most`: [B, <= 1 + most, D].
+
+        Those that the batch brings from the feature cache, where it does.
+        """
+        if batch.tokens:
+            return batch.tokens
+        return {m: self.encoder(m).reduce(x, most) for m, x in self.encode(batch).items()}
+
+    @property
+    def pooled_widths(self) -> dict[str, int]:
+        """Width of each vector that `pool` gives."""
+        return {m: self.encoder(m).pooled_width for m in self.modalities}
+
+    def pool(self, tokens: dict[str, Tensor], present: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Tokens to vectors for a linear map, [B, F] each, by modality; or one vector of all, called `joint`.
+
+        tokens: modality -> [B, N, D], all of them or reduced.  present: modality -> bool [B].
+        """
         return {m: self.encoder(m).pool(x) for m, x in tokens.items()}
 
 
@@ -66,6 +76,14 @@ class Encoder(nn.Module):
         for block in self.blocks():
             tokens = block(tokens)
         return self.last_norm(tokens)
+
+    def reduce(self, tokens: Tensor, most: int) -> Tensor:
+        """Means of groups of neighbours, all of one size, so that `pool` gives the same.  [B, N, D] to [B, G, D].
+
+        G: the largest divisor of N that is not above `most`.
+        """
+        groups = max(size for size in range(1, most + 1) if tokens.shape[1] % size == 0)
+        return tokens.reshape(len(tokens), groups, -1, tokens.shape[-1]).mean(dim=2)
 
     def pool(self, tokens: Tensor) -> Tensor:
         """One vector of `pooled_width` a sample, for a linear map: the mean of its tokens.  [B, N, D] to [B, F]."""

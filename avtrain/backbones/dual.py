@@ -7,10 +7,11 @@ from torch import Tensor
 
 from avbuild.errors import UserError
 from avbuild.frozen import Frozen
-from avtrain.backbones.base import Backbone, Frontend
+from avtrain.backbones.base import Backbone
 from avtrain.backbones.vit import VisionTransformer
 from avtrain.backbones.weights import count_layers, load_into, load_weights
 from avtrain.backbones.whisper import WhisperEncoder
+from avtrain.frontends import Frontend
 
 HEAD_WIDTH = 64  # of every published DINOv2 and Whisper
 

@@ -6,10 +6,11 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from avbuild.frozen import Frozen
-from avtrain.backbones.base import Backbone, Frontend
+from avtrain.backbones.base import Backbone
 from avtrain.backbones.vit import LayerScale, VisionTransformer
 from avtrain.backbones.weights import load_into
 from avtrain.backbones.whisper import WhisperEncoder
+from avtrain.frontends import Frontend
 
 
 class TinyConfig(Frozen):

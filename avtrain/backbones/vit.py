@@ -3,6 +3,8 @@
 Oquab et al.: DINOv2, TMLR 2024; Dosovitskiy et al., ICLR 2021.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -113,6 +115,14 @@ class VisionTransformer(Encoder):
     def last_norm(self, tokens: Tensor) -> Tensor:
         normed: Tensor = self.layernorm(tokens)
         return normed
+
+    def reduce(self, tokens: Tensor, most: int) -> Tensor:
+        """The class token, and means of square groups of patches.  [B, 1 + G, D]."""
+        side = math.isqrt(tokens.shape[1] - 1)
+        groups = max(g for g in range(1, side + 1) if side % g == 0 and g * g <= most)
+        across = side // groups
+        squares = tokens[:, 1:].reshape(len(tokens), groups, across, groups, across, -1)
+        return torch.cat([tokens[:, :1], squares.mean(dim=(2, 4)).flatten(1, 2)], dim=1)
 
     def pool(self, tokens: Tensor) -> Tensor:
         """The class token beside the mean of the patches, as in DINOv2's linear evaluation.  [B, N, D] to [B, 2 D]."""

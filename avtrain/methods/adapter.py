@@ -58,7 +58,7 @@ class Adapter(Method):
                 sublayer.register_forward_hook(_behind(adapter))
 
     def forward(self, batch: Batch) -> Prediction:
-        prediction: Prediction = self.head(self.backbone.pool(self.backbone.encode(batch)), batch)
+        prediction: Prediction = self.head(self.backbone.pool(self.backbone.encode(batch), batch.present), batch)
         return prediction
 
     def loss(self, batch: Batch) -> Tensor:

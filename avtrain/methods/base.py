@@ -73,8 +73,10 @@ class Method(nn.Module):
 def mean_over_present(values: dict[str, Tensor], present: dict[str, Tensor]) -> Tensor:
     """The mean over the modalities that a sample has: those absent are left out, not counted as zeros.
 
-    values: modality -> [B, C].  present: modality -> bool [B], at least one true a sample.  Returns [B, C].
+    values: modality -> [B, C]; what is no modality, such as `joint`, is always there.  present: modality -> bool [B],
+    at least one true a sample.  Returns [B, C].
     """
     stacked = torch.stack(list(values.values()))
-    there = torch.stack([present[modality] for modality in values])[..., None]
+    everyone = torch.ones_like(next(iter(present.values())))
+    there = torch.stack([present.get(name, everyone) for name in values])[..., None]
     return stacked.where(there, 0.0).sum(dim=0) / there.sum(dim=0)

@@ -43,7 +43,7 @@ class Finetune(Method):
         self.classes, self.config = classes, config
 
     def forward(self, batch: Batch) -> Prediction:
-        prediction: Prediction = self.head(self.backbone.pool(self.backbone.encode(batch)), batch)
+        prediction: Prediction = self.head(self.backbone.pool(self.backbone.encode(batch), batch.present), batch)
         return prediction
 
     def loss(self, batch: Batch) -> Tensor:

@@ -13,20 +13,23 @@ class PooledHead(nn.Module):
 
     With all present this is one linear map of the concatenated features (its slices, scaled by their number), so each
     modality has logits of its own, and an absent one is left out.  CAV-MAE's head (LayerNorm and Linear on the mean
-    of all tokens) is the case of equal slices.
+    of all tokens) is the case of one vector, `joint`.
     """
 
     def __init__(self, backbone: Backbone, classes: int) -> None:
         super().__init__()
-        widths = {m: backbone.encoder(m).pooled_width for m in backbone.modalities}
         self.slices = nn.ModuleDict(
-            {m: nn.Sequential(nn.LayerNorm(width), nn.Linear(width, classes)) for m, width in widths.items()}
+            {
+                m: nn.Sequential(nn.LayerNorm(width), nn.Linear(width, classes))
+                for m, width in backbone.pooled_widths.items()
+            }
         )
 
     def forward(self, pooled: dict[str, Tensor], batch: Batch) -> Prediction:
-        """pooled: modality -> [B, F], by `Backbone.pool`."""
-        logits = {m: self.slices[m](x) for m, x in pooled.items()}
-        return Prediction(mean_over_present(logits, batch.present), logits)
+        """pooled: modality or `joint` -> [B, F], by `Backbone.pool`."""
+        logits = {name: self.slices[name](x) for name, x in pooled.items()}
+        alone = {name: z for name, z in logits.items() if name in batch.present}
+        return Prediction(mean_over_present(logits, batch.present), alone)
 
 
 def joint_and_unimodal_loss(

@@ -36,7 +36,7 @@ class LinearProbe(Method):
 
     def forward(self, batch: Batch) -> Prediction:
         with torch.no_grad():
-            pooled = self.backbone.pool(self.backbone.encode(batch))
+            pooled = self.backbone.pool(self.backbone.encode(batch), batch.present)
         prediction: Prediction = self.head(pooled, batch)
         return prediction
 

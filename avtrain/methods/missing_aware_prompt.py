@@ -54,7 +54,7 @@ class MissingAwarePrompt(Method):
     def forward(self, batch: Batch) -> Prediction:
         pattern = torch.stack([batch.present[m].long() << i for i, m in enumerate(self.backbone.modalities)]).sum(dim=0)
         tokens = {m: self._encode(m, batch, pattern) for m in self.backbone.modalities}
-        prediction: Prediction = self.head(self.backbone.pool(tokens), batch)
+        prediction: Prediction = self.head(self.backbone.pool(tokens, batch.present), batch)
         return prediction
 
     def _encode(self, modality: str, batch: Batch, pattern: Tensor) -> Tensor:

@@ -102,7 +102,7 @@ class Prompt(Method):
         tokens = {m: self._encode(m, batch) for m in self.backbone.modalities}  # {modality: [B, N, D]}
         fused = {m: self._fuse(m, tokens, batch) for m in tokens}
         # after fusion no logits belong to one modality alone
-        return Prediction(self.head(self.backbone.pool(fused), batch).logits)
+        return Prediction(self.head(self.backbone.pool(fused, batch.present), batch).logits)
 
     def _encode(self, modality: str, batch: Batch) -> Tensor:
         encoder = self.backbone.encoder(modality)
