@@ -25,6 +25,8 @@ app = typer.Typer(
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16; auto is bf16 where CUDA has it.")]
 LoaderWorkers = Annotated[int, typer.Option(help="Processes that load data; changes nothing but the speed.", min=0)]
+Cache = Annotated[Path, typer.Option(help="Folder for the tokens of frozen backbones, computed once.")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Compute the tokens of frozen backbones anew each epoch.")]
 
 
 @app.command()
@@ -32,7 +34,7 @@ def fit(
     manifest: Annotated[str, typer.Argument(help="A manifest, e.g. manifests/cifar10av.yaml.")],
     method: Annotated[str, typer.Option(help="`avtrain methods` lists them.")] = "finetune",
     backbone: Annotated[str, typer.Option(help="dual (pretrained ViT and Whisper) or tiny (small, random).")] = "dual",
-    epochs: Annotated[int | None, typer.Option(help="Times through the data.", show_default="10")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Times through the data.", show_default="the method's own")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples a step.", show_default="32")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate.", show_default="the method's own")] = None,
     train_on: Annotated[
@@ -51,6 +53,8 @@ def fit(
     ] = "auto",
     init_from: Annotated[Path | None, typer.Option(help="Start from this run's backbone.")] = None,
     workers: LoaderWorkers = 0,
+    cache: Cache = Path("features"),
+    no_cache: NoCache = False,
 ) -> None:
     """Train a method on a manifest's data, one run a seed. The best epoch is chosen on validation; test is not read.
 
@@ -63,7 +67,7 @@ def fit(
     from avbuild.manifest_file import load_manifest
     from avtrain.config import RunConfig, fit_config, parse_settings
     from avtrain.launch import check_resume, fit_run
-    from avtrain.training import Machine, pick_device, pick_precision
+    from avtrain.machine import Machine, pick_device, pick_precision
 
     check_resume(resume)
     loaded, numbers, where = load_manifest(manifest), _seeds(seeds), pick_device(device)
@@ -79,11 +83,12 @@ def fit(
         "init_from": None if init_from is None else str(init_from),
     }
     config = fit_config(options)
+    machine = Machine(where, workers, None if no_cache else cache)
     suffix = "" if config.train_on == "scenarios" else "-clean"
     folder = out / (name or f"{loaded.name}-{config.method}-{config.backbone}{suffix}")
     for seed in numbers:
         run_config = RunConfig(fit=config.model_copy(update={"seed": seed}), manifest=loaded)
-        typer.echo(fit_run(folder / f"seed{seed}", run_config, Machine(where, workers), resume, init_from))
+        typer.echo(fit_run(folder / f"seed{seed}", run_config, machine, resume, init_from))
     typer.echo(f"next: avtrain eval {folder}")
 
 
@@ -101,6 +106,8 @@ def evaluate(
     device: Device = "auto",
     precision: Precision = "fp32",
     workers: LoaderWorkers = 0,
+    cache: Cache = Path("features"),
+    no_cache: NoCache = False,
 ) -> None:
     """Score runs under every scenario on the test split; one JSON a run and scenario.
 
@@ -111,10 +118,10 @@ def evaluate(
     """
     from avbuild.progress import progress_bar
     from avtrain.evaluation import evaluate as score
+    from avtrain.machine import Machine, pick_device, pick_precision
     from avtrain.runs import find_runs
-    from avtrain.training import Machine, pick_device, pick_precision
 
-    machine = Machine(pick_device(device), workers)
+    machine = Machine(pick_device(device), workers, None if no_cache else cache)
     found = find_runs(runs)
     wanted = [pattern.strip() for pattern in scenarios.split(",")]
     lines = []

@@ -30,6 +30,7 @@ class FitConfig(Frozen):
     lr: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     warmup: float = Field(0.1, ge=0, lt=1, description="part of all steps in which the learning rate rises")
+    draws: int = Field(0, ge=0, description="of each corruption, then they repeat; 0: a fresh one each epoch")
     average_from: int = Field(0, ge=0, description="weights are the mean over the epochs from this one on; 0: the last")
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = 0
@@ -68,7 +69,12 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
 
 
 def _defaults(method: "type[Method]") -> dict[str, Any]:
-    return {"lr": method.default_lr, "average_from": method.default_average_from}
+    return {
+        "lr": method.default_lr,
+        "epochs": method.default_epochs,
+        "draws": method.default_draws,
+        "average_from": method.default_average_from,
+    }
 
 
 def yaml_value(text: str) -> Any:

@@ -1,7 +1,8 @@
 """From rows to batches: decode, corrupt on the fly what is not corrupted on disk, apply the front ends."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,6 +16,32 @@ from avbuild.seeding import rng_for, uniform_for
 from avtrain.batch import Batch
 from avtrain.frontends import Frontend
 from avtrain.rows import Rows, Sample
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How batches are brought; changes nothing but the speed."""
+
+    workers: int = 0
+    pin: bool = False
+
+
+ALONE = Loading()
+
+
+class Source(Protocol):
+    """What training, validation and evaluation draw batches from."""
+
+    def __len__(self) -> int: ...
+
+    def at(self, epoch: int) -> "Source":
+        """The same data in another epoch."""
+
+    def under(self, scenario: str) -> "Source":
+        """The same data, all under one scenario."""
+
+    def batches(self, batch_size: int, shuffle_seed: int | None = None, loading: Loading = ALONE) -> Iterator[Batch]:
+        """Batches in order, or shuffled."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +61,7 @@ class AudioVisualData(Dataset[Item]):
 
     scenarios: those a sample may be under; with several, each sample draws one for each epoch.
     epoch: 0 is what is on disk and what is evaluated; training counts from 1 and draws afresh.
+    draws: after so many draws of each corruption training sees them again; 0: each epoch has its own.
     """
 
     rows: Rows
@@ -41,21 +69,57 @@ class AudioVisualData(Dataset[Item]):
     frontend: Frontend
     scenarios: tuple[str, ...]
     epoch: int = 0
+    draws: int = 0
 
     def __len__(self) -> int:
         return len(self.rows.samples)
 
     def __getitem__(self, index: int) -> Item:
         sample = self.rows.samples[index]
-        scenario = self._scenario(sample)
+        scenario = self.scenario_of(sample)
         plan = None
         if scenario != self.rows.scenario and not self.manifest.scenarios[scenario].clean:
-            plan = plan_sample(condition(self.manifest, scenario), sample.id, sample.media, self.epoch)
+            plan = plan_sample(condition(self.manifest, scenario), sample.id, sample.media, self.draw)
         prepared = {m: self.frontend.prepare(m, torch.tensor(x)) for m, x in _signals(sample, plan).items()}
         on_features = plan if plan and any(plan.feature_ops(m) for m in prepared) else None
         return Item(sample.id, prepared, sample.label, list(self.manifest.scenarios).index(scenario), on_features)
 
-    def _scenario(self, sample: Sample) -> str:
+    @property
+    def draw(self) -> int:
+        """Which draw of the corruptions this epoch sees."""
+        return self.epoch if self.epoch == 0 or self.draws == 0 else 1 + (self.epoch - 1) % self.draws
+
+    def at(self, epoch: int) -> "AudioVisualData":
+        """The same data in another epoch."""
+        return replace(self, epoch=epoch)
+
+    def under(self, scenario: str) -> "AudioVisualData":
+        """The same data, all under one scenario."""
+        return replace(self, scenarios=(scenario,))
+
+    def order(self, shuffle_seed: int | None) -> list[int]:
+        """Of the rows: as they stand, or drawn from (shuffle_seed, epoch): the same for every method."""
+        if shuffle_seed is None:
+            return list(range(len(self)))
+        rng = rng_for(seed=shuffle_seed, scenario="", sample="order of rows", modality="", op=0, epoch=self.epoch)
+        order: list[int] = rng.permutation(len(self)).tolist()
+        return order
+
+    def batches(self, batch_size: int, shuffle_seed: int | None = None, loading: Loading = ALONE) -> Iterator[Batch]:
+        """Batches in order, or shuffled."""
+        order = self.order(shuffle_seed)
+        yield from DataLoader(
+            self,
+            batch_size,
+            sampler=order,
+            num_workers=loading.workers,
+            collate_fn=self.collate,
+            pin_memory=loading.pin,
+            generator=torch.Generator(),  # else it would draw from torch's own, which the model uses
+        )
+
+    def scenario_of(self, sample: Sample) -> str:
+        """The scenario a sample is under in this epoch."""
         if len(self.scenarios) == 1:
             return self.scenarios[0]
         u = uniform_for(seed=self.manifest.seed, purpose=f"scenario of epoch {self.epoch}", sample=sample.id)
@@ -101,18 +165,3 @@ def _corrupt_features(plan: SamplePlan, modality: str, features: Tensor) -> Tens
 
 def _decode(modality: str, data: bytes) -> Signal:
     return decode_audio(data) if modality == "audio" else decode_image(data)
-
-
-def batches(
-    data: AudioVisualData, batch_size: int, *, shuffle_seed: int | None = None, workers: int = 0, pin: bool = False
-) -> Iterator[Batch]:
-    """Batches in order, or in an order drawn from (shuffle_seed, epoch): the same for every method.
-
-    The number of workers changes nothing but the speed.
-    """
-    order = list(range(len(data)))
-    if shuffle_seed is not None:
-        rng = rng_for(seed=shuffle_seed, scenario="", sample="order of rows", modality="", op=0, epoch=data.epoch)
-        order = rng.permutation(len(data)).tolist()
-    loader = DataLoader(data, batch_size, sampler=order, num_workers=workers, collate_fn=data.collate, pin_memory=pin)
-    yield from loader

@@ -11,12 +11,13 @@ from avbuild.manifest import Manifest
 from avtrain.backbones import build_backbone
 from avtrain.config import RunConfig
 from avtrain.data import AudioVisualData
+from avtrain.feature_cache import cached
+from avtrain.machine import Machine
 from avtrain.methods import Method, build_method, find_method
 from avtrain.metrics import accuracy, calibration_error, confusion_matrix, macro_f1, softmax
 from avtrain.prediction import Outputs, predict
 from avtrain.rows import Rows, read_corrupted, read_rows, shared_recordings
 from avtrain.runs import Run, backbone_weights
-from avtrain.training import Machine
 
 
 def evaluate(run: Run, scenarios: Sequence[str], machine: Machine, precision: str) -> list[dict[str, Any]]:
@@ -37,14 +38,7 @@ def evaluate(run: Run, scenarios: Sequence[str], machine: Machine, precision: st
         on_disk = read_corrupted(config.manifest, "test", name)
         rows = on_disk or clean
         data = AudioVisualData(rows, config.manifest, method.backbone.frontend, (name,))
-        outputs = predict(
-            method,
-            data,
-            config.fit.batch_size,
-            machine.device,
-            lambda: machine.autocast(precision),
-            machine.workers,
-        )
+        outputs = predict(method, cached(method, data, machine, precision), config.fit.batch_size, machine, precision)
         on_the_fly = on_disk is None and not config.manifest.scenarios[name].clean
         result = _describe(run, config, name) | {
             "leaky": leaky,

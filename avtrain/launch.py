@@ -7,8 +7,9 @@ from torch import Tensor
 
 from avbuild.errors import UsageError, UserError
 from avtrain.config import RunConfig
+from avtrain.machine import Machine
 from avtrain.runs import Run, find_runs
-from avtrain.training import Machine, fit
+from avtrain.training import fit
 
 RESUME = ("auto", "restart", "never")
 

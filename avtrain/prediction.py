@@ -1,17 +1,14 @@
 """Run a method over a split: what validation and `avtrain eval` share."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avtrain.data import AudioVisualData, batches
+from avtrain.data import Source
+from avtrain.machine import Machine
 from avtrain.methods import Method
-
-Autocast = Callable[[], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
@@ -26,9 +23,7 @@ class Outputs:
 
 
 @torch.no_grad()
-def predict(
-    method: Method, data: AudioVisualData, batch_size: int, device: torch.device, autocast: Autocast, workers: int
-) -> Outputs:
+def predict(method: Method, data: Source, batch_size: int, machine: Machine, precision: str) -> Outputs:
     """Scores for every sample."""
     method.eval()
     logits: list[torch.Tensor] = []
@@ -36,9 +31,9 @@ def predict(
     ids: list[str] = []
     per_modality: dict[str, list[torch.Tensor]] = {}
     present: dict[str, list[torch.Tensor]] = {}
-    for batch in batches(data, batch_size, workers=workers, pin=device.type == "cuda"):
-        with autocast():
-            prediction = method(batch.to(device))
+    for batch in data.batches(batch_size, loading=machine.loading):
+        with machine.autocast(precision):
+            prediction = method(batch.to(machine.device))
         logits.append(prediction.logits.double().cpu())
         labels.append(batch.labels)
         ids += batch.ids

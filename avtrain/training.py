@@ -3,8 +3,6 @@
 import math
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,24 +15,14 @@ from avbuild.progress import Advance, progress_bar
 from avtrain.averaging import WeightAverage
 from avtrain.backbones import build_backbone
 from avtrain.config import FitConfig, RunConfig
-from avtrain.data import AudioVisualData, batches
+from avtrain.data import AudioVisualData, Source
+from avtrain.feature_cache import cached
+from avtrain.machine import Machine
 from avtrain.methods import Method, build_method
 from avtrain.metrics import accuracy
 from avtrain.prediction import predict
 from avtrain.rows import read_rows
 from avtrain.runs import Run, backbone_weights
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Where a run computes; decides speed and rounding, nothing else."""
-
-    device: torch.device
-    workers: int = 0
-
-    def autocast(self, precision: str) -> AbstractContextManager[None]:
-        """bfloat16 where asked for."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 def fit(run: Run, config: RunConfig, machine: Machine, initial: dict[str, Tensor] | None = None) -> dict[str, Any]:
@@ -48,8 +36,7 @@ def fit(run: Run, config: RunConfig, machine: Machine, initial: dict[str, Tensor
     names = train_scenarios(settings, manifest)
     rows = read_rows(manifest, "train"), read_rows(manifest, "validation")  # the test split is not opened
     backbone = build_backbone(settings.backbone, settings.backbone_options, initial and backbone_weights(initial))
-    train, validation = (AudioVisualData(part, manifest, backbone.frontend, names) for part in rows)
-    classes, scenarios = len(train.rows.classes), len(manifest.scenarios)
+    classes, scenarios = len(rows[0].classes), len(manifest.scenarios)
     method = build_method(settings.method, settings.method_options, backbone, classes, scenarios)
     method.inherit(initial or {})
     method.to(machine.device)
@@ -57,20 +44,25 @@ def fit(run: Run, config: RunConfig, machine: Machine, initial: dict[str, Tensor
     rates = [group["lr"] for group in optimizer.param_groups]
 
     run.begin(config, machine.device)
+    data = [AudioVisualData(part, manifest, backbone.frontend, names, draws=settings.draws) for part in rows]
+    started = time.monotonic()
+    train = cached(method, data[0].at(1), machine, settings.precision)
+    validation = cached(method, data[1], machine, settings.precision)
+    prepared = time.monotonic() - started
     average = WeightAverage()
     done, best = _restore(run, method, optimizer, average)
     total = (settings.epochs - done) * (len(train) + len(names) * len(validation))
     with progress_bar(f"{settings.method} seed {settings.seed}", total) as advance:
         for epoch in range(done + 1, settings.epochs + 1):
             started = time.monotonic()
-            loss = train_epoch(method, replace(train, epoch=epoch), optimizer, rates, settings, machine, advance)
+            loss = train_epoch(method, train.at(epoch), epoch, optimizer, rates, settings, machine, advance)
             if not math.isfinite(loss):
                 raise UserError(f"{run}: the loss is {loss} in epoch {epoch}; try a lower --lr than {settings.lr:g}")
             trained = time.monotonic() - started
             if 0 < settings.average_from <= epoch:
                 average.add(method)
             with average.applied(method):
-                scores = validate(method, validation, settings, machine, advance)
+                scores = validate(method, validation, names, settings, machine, advance)
                 mean = float(np.mean(list(scores.values())))
                 if mean > best["accuracy"]:  # the first of equals stays
                     best = {"epoch": epoch, "accuracy": mean}
@@ -79,13 +71,15 @@ def fit(run: Run, config: RunConfig, machine: Machine, initial: dict[str, Tensor
             run.log({"epoch": epoch, "loss": loss, "validation": scores, "mean": mean, "seconds": seconds})
             run.save_state(_state(method, optimizer, average, epoch, best))
     result = {"best_epoch": best["epoch"], "validation": best["accuracy"], **count_parameters(method)}
+    result["cache_seconds"] = round(prepared, 3)
     run.write_json("result.json", result)
     return result
 
 
 def train_epoch(
     method: Method,
-    data: AudioVisualData,
+    data: Source,
+    epoch: int,
     optimizer: torch.optim.Optimizer,
     rates: Sequence[float],
     settings: FitConfig,
@@ -96,9 +90,8 @@ def train_epoch(
     method.train()
     losses: list[Tensor] = []
     steps = math.ceil(len(data) / settings.batch_size)
-    pin = machine.device.type == "cuda"
-    for batch in batches(data, settings.batch_size, shuffle_seed=settings.seed, workers=machine.workers, pin=pin):
-        factor = schedule((data.epoch - 1) * steps + len(losses), settings.epochs * steps, settings.warmup)
+    for batch in data.batches(settings.batch_size, settings.seed, machine.loading):
+        factor = schedule((epoch - 1) * steps + len(losses), settings.epochs * steps, settings.warmup)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * factor
         with machine.autocast(settings.precision):
@@ -118,20 +111,17 @@ def train_scenarios(settings: FitConfig, manifest: Manifest) -> tuple[str, ...]:
 
 
 def validate(
-    method: Method, data: AudioVisualData, settings: FitConfig, machine: Machine, advance: Advance
+    method: Method,
+    data: Source,
+    scenarios: Sequence[str],
+    settings: FitConfig,
+    machine: Machine,
+    advance: Advance,
 ) -> dict[str, float]:
     """Accuracy on the validation split under each scenario; what the best epoch is chosen by."""
     scores = {}
-    for name in train_scenarios(settings, data.manifest):
-        under = replace(data, scenarios=(name,))
-        outputs = predict(
-            method,
-            under,
-            settings.batch_size,
-            machine.device,
-            lambda: machine.autocast(settings.precision),
-            machine.workers,
-        )
+    for name in scenarios:
+        outputs = predict(method, data.under(name), settings.batch_size, machine, settings.precision)
         scores[name] = accuracy(outputs.logits.argmax(axis=1), outputs.labels)
         advance(len(data))
     return scores
@@ -152,27 +142,6 @@ def count_parameters(method: Method) -> dict[str, int]:
         "trainable_parameters": sum(size for size, trained in sizes if trained),
         "parameters": sum(size for size, _ in sizes),
     }
-
-
-def pick_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one, else the CPU.  Raises UsageError for a device that is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name not in ("cpu", "cuda") and not name.startswith("cuda:"):
-        raise UsageError(f"--device {name}: allowed are auto, cpu, cuda, cuda:N")
-    if name != "cpu" and not torch.cuda.is_available():
-        raise UsageError(f"--device {name}: no CUDA device is available here; use --device cpu or auto")
-    return torch.device(name)
-
-
-def pick_precision(name: str, device: torch.device) -> str:
-    """`auto` is bf16 on a CUDA device that has it, else fp32."""
-    allowed: Sequence[str] = ("auto", "fp32", "bf16")
-    if name not in allowed:
-        raise UsageError(f"--precision {name}: allowed are {', '.join(allowed)}")
-    if name == "auto":
-        return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
-    return name
 
 
 def _state(

@@ -9,7 +9,7 @@ from avbuild.errors import UsageError, UserError
 from avbuild.manifest import Manifest
 from avbuild.manifest_file import load_manifest
 from avbuild.scenario_spec import Scenario
-from avtrain.data import AudioVisualData, batches
+from avtrain.data import AudioVisualData, Loading
 from avtrain.frontends import Frontend
 from avtrain.rows import read_corrupted, read_rows, shared_recordings
 
@@ -74,12 +74,12 @@ def test_a_missing_modality_is_a_row_of_zeros_marked_absent(small_data: Path) ->
 
 def test_order_and_batches_do_not_depend_on_workers(small_data: Path) -> None:
     data = data_of(manifest_of(small_data), "train", ("D",), epoch=3)
-    alone = list(batches(data, 16, shuffle_seed=5))
-    shared = list(batches(data, 16, shuffle_seed=5, workers=2))
+    alone = list(data.batches(16, 5))
+    shared = list(data.batches(16, 5, Loading(workers=2)))
     assert [batch.ids for batch in alone] == [batch.ids for batch in shared]
     for one, other in zip(alone, shared, strict=True):
         assert torch.equal(one.inputs["audio"], other.inputs["audio"])
-    assert [b.ids for b in batches(data, 16, shuffle_seed=6)] != [b.ids for b in alone]
+    assert [b.ids for b in data.batches(16, 6)] != [b.ids for b in alone]
 
 
 def test_a_fold_protocol_cuts_the_rows_anew(small_data: Path) -> None:

@@ -107,38 +107,6 @@ def test_fine_tuning_trains_everything_and_the_head_faster() -> None:
     assert head["lr"] == pytest.approx(10 * backbone["lr"])
 
 
-def test_each_sample_uses_the_prompts_of_its_own_scenario_alone() -> None:
-    method, batch = build("prompt"), batch_of(8)
-    before = method(batch).logits
-    sets = [p for key, p in method.named_parameters() if key.endswith(".sets")]
-    assert {tuple(p.shape[:1]) for p in sets} == {(SCENARIOS,)}
-    with torch.no_grad():
-        for p in sets:
-            p[2] += 1.0
-    after = method(batch).logits
-    changed = (before - after).abs().amax(dim=1) > 1e-6
-    assert torch.equal(changed, batch.scenario == 2)
-
-
-def test_a_gradient_reaches_input_and_attention_prompts_of_the_scenarios_seen() -> None:
-    method, batch = build("prompt"), batch_of(8)
-    seen = replace(batch, scenario=torch.full((8,), 1))
-    method.loss(seen).backward()
-    for key, p in method.named_parameters():
-        if key.endswith(".sets"):
-            moved = p.grad.abs().sum(dim=(1, 2)) > 0
-            assert moved.tolist() == [False, True, False, False], key
-
-
-def test_prompts_begin_where_the_fine_tuned_run_ended() -> None:
-    tuned, batch = build("finetune", seed=1), batch_of(6)
-    options = {**OPTIONS["prompt"], "length": 0}
-    method = build_method("prompt", options, build_backbone("tiny", SMALL), CLASSES, SCENARIOS)
-    method.backbone.load_state_dict(tuned.backbone.state_dict())
-    method.inherit(tuned.state_dict())
-    torch.testing.assert_close(method.eval()(batch).logits, tuned(batch).logits)
-
-
 def test_a_head_for_other_classes_starts_anew() -> None:
     other = build_method("finetune", {}, build_backbone("tiny", SMALL), CLASSES + 1, SCENARIOS)
     method = build("prompt")
@@ -146,11 +114,6 @@ def test_a_head_for_other_classes_starts_anew() -> None:
     assert before
     method.inherit(other.state_dict())
     assert all(torch.equal(method.state_dict()[key], value) for key, value in before.items())
-
-
-def test_heads_that_do_not_divide_the_width_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"method\.heads is 7, but must divide"):
-        build_method("prompt", {"heads": 7}, build_backbone("tiny", SMALL), CLASSES, SCENARIOS)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()).filter(any), min_size=1, max_size=6))

@@ -277,16 +277,17 @@ def test_help_comes_without_loading_torch() -> None:
 def test_a_frozen_method_is_evaluated_as_it_was_trained(manifest: Path, tmp_path: Path, method: str) -> None:
     from avtrain.data import AudioVisualData
     from avtrain.evaluation import load_method
+    from avtrain.machine import Machine
     from avtrain.rows import read_rows
     from avtrain.runs import Run
-    from avtrain.training import Machine, validate
+    from avtrain.training import validate
 
     fit(manifest, tmp_path, "--method", method, "--set", "epochs=1")
     run = Run(tmp_path / f"urbansound8k-av-{method}-tiny" / "seed0")
     config, rows = run.config(), read_rows(run.config().manifest, "validation")
     loaded = load_method(run, config, len(rows.classes), Machine(torch.device("cpu")))
     data = AudioVisualData(rows, config.manifest, loaded.backbone.frontend, ("C",))
-    scores = validate(loaded, data, config.fit, Machine(torch.device("cpu")), lambda *_: None)
-    assert scores == run.metrics()[0]["validation"]
+    scores = validate(loaded, data, ("C",), config.fit, Machine(torch.device("cpu")), lambda *_: None)
+    assert scores["C"] == run.metrics()[0]["validation"]["C"]
     avtrain_("eval", tmp_path)
     assert {e["scenario"] for e in run.evaluations()} == set(config.manifest.scenarios)

@@ -1,5 +1,8 @@
 """Prompt learning: a frozen backbone, and for every scenario a few learned tokens."""
 
+import itertools
+from typing import Literal
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -10,69 +13,38 @@ from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone
 from avtrain.batch import Batch
 from avtrain.methods.base import Method, Prediction
-from avtrain.methods.head import PooledHead
+from avtrain.methods.head import PooledHead, joint_and_unimodal_loss
+from avtrain.methods.prompt_parts import PromptedCrossAttention, PromptSets, Router
+
+Inference = Literal["oracle", "concat", "router"]
 
 
 class PromptConfig(Frozen):
     """Options of `prompt`."""
 
-    length: int = Field(8, description="input-level prompts a modality and scenario", ge=0)
+    depth: Literal["fusion", "input", "deep"] = Field("fusion", description="prompts also before the first layer; each")
+    length: int = Field(8, description="input-level prompts a modality and scenario", ge=1)
     fusion_length: int = Field(8, description="attention-level prompts a modality and scenario", ge=1)
     heads: int = Field(4, description="attention heads of the fusion; must divide the backbone's width", ge=1)
-
-
-class PromptSets(nn.Module):
-    """One set of prompts a scenario.  Scenario indices [B] to tokens [B, P, D]."""
-
-    def __init__(self, scenarios: int, length: int, width: int) -> None:
-        super().__init__()
-        self.sets = nn.Parameter(torch.randn(scenarios, length, width) * 0.02)
-
-    def forward(self, scenario: Tensor) -> Tensor:
-        chosen: Tensor = self.sets[scenario]
-        return chosen
-
-
-class PromptedCrossAttention(nn.Module):
-    """Tokens of one modality look at the others' and at prompts in keys and values; the result is added to them.
-
-    The output map starts at zero, so that training starts from the backbone's own features.
-    """
-
-    def __init__(self, scenarios: int, width: int, config: PromptConfig) -> None:
-        super().__init__()
-        self.heads = config.heads
-        self.norm_query, self.norm_context = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
-        self.output = nn.Linear(width, width)
-        nn.init.zeros_(self.output.weight)
-        nn.init.zeros_(self.output.bias)
-        # as in attention-level prompting, prompts join after the projections and are not projected themselves
-        self.key_prompts = PromptSets(scenarios, config.fusion_length, width)
-        self.value_prompts = PromptSets(scenarios, config.fusion_length, width)
-
-    def forward(self, tokens: Tensor, context: Tensor, visible: Tensor, scenario: Tensor) -> Tensor:
-        """tokens: [B, N, D].  context: [B, M, D].  visible: bool [B, M].  scenario: [B].  Returns [B, N, D]."""
-        context = self.norm_context(context)
-        key = torch.cat([self.key_prompts(scenario), self.key(context)], dim=1)
-        value = torch.cat([self.value_prompts(scenario), self.value(context)], dim=1)
-        always = visible.new_ones(len(visible), key.shape[1] - context.shape[1])
-        mask = torch.cat([always, visible], dim=1)[:, None, None]
-        query, key, value = (self._split(x) for x in (self.query(self.norm_query(tokens)), key, value))
-        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        fused: Tensor = tokens + self.output(mixed.transpose(1, 2).flatten(2))
-        return fused
-
-    def _split(self, tokens: Tensor) -> Tensor:
-        return tokens.reshape(*tokens.shape[:2], self.heads, -1).transpose(1, 2)
+    tokens: int = Field(20, description="groups of tokens a modality that the fusion reads", ge=1)
+    dropout: float = Field(0.2, description="of what the fusion adds, and before the head", ge=0, lt=1)
+    label_smoothing: float = Field(0.1, description="of the labels", ge=0, lt=1)
+    unimodal_loss: float = Field(1.0, description="weight of each modality's own cross-entropy, beside the joint", ge=0)
+    inference: Inference = Field("router", description="what the best epoch is chosen by, and validation scored with")
+    router_width: int = Field(64, description="hidden units of the router", ge=1)
 
 
 class Prompt(Method):
-    """Input-level prompts before frozen encoders, bidirectional cross-attention with prompts in its keys and values.
+    """Frozen encoders, prompts before them, bidirectional cross-attention with prompts in its keys and values.
 
-    Park: Prompt the Missing, CVPRW 2025 (TMM-OpenWorld): one set of prompts a scenario, backbone frozen, the set of a
-    sample chosen by its scenario ("situation-specific", told: the oracle).  Input-level: P tokens before the first
-    layer of each encoder.  Fusion: sound tokens attend to picture tokens and back, each with P learned keys and values.
+    Park: Prompt the Missing, CVPRW 2025 (TMM-OpenWorld): one set of prompts a scenario, backbone frozen.  Sound tokens
+    attend to picture tokens and back, each with P learned keys and values (attention-level); `depth: input` adds P
+    tokens before the first layer of each encoder, `deep` before every layer, where they replace those of the last.
+
+    Which set a sample gets: `oracle`, that of its scenario, told; `concat`, all sets side by side; both as published.
+    Ours, `router`: a mixture of the sets, P = sum_s w_s P_s, with w seen from the sample's own frozen features, so that
+    nothing is told.  Trained are, together, the sets (each on its scenario), the router (to name the scenario), and
+    both through the mixture.
 
     Released code cannot run: its prompted block is built with an argument it rejects and called without its prompts,
     no parameter passes its trainability filter, and its attention runs across the batch.  It also trains on the first
@@ -85,7 +57,10 @@ class Prompt(Method):
     source = "Park, Prompt the Missing, CVPRW 2025"
     Config = PromptConfig
     default_lr = 1e-3
+    default_epochs = 40
+    default_draws = 3
     uses_scenario = True
+    inference_modes = ("oracle", "concat", "router")
     inherits = ("head.",)
 
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: PromptConfig) -> None:
@@ -94,26 +69,87 @@ class Prompt(Method):
         width, modalities = backbone.width, backbone.modalities
         if width % config.heads:
             raise UsageError(f"method.heads is {config.heads}, but must divide the backbone's width of {width}")
-        self.input_prompts = nn.ModuleDict({m: PromptSets(scenarios, config.length, width) for m in modalities})
-        self.fusion = nn.ModuleDict({m: PromptedCrossAttention(scenarios, width, config) for m in modalities})
+        self.config, self.scenarios, self.inference = config, scenarios, config.inference
+        self.cached_tokens = config.tokens if config.depth == "fusion" else None
+        self.input_prompts = nn.ModuleDict()
+        for modality in modalities if config.depth != "fusion" else ():
+            layers = len(backbone.encoder(modality).blocks()) if config.depth == "deep" else 1
+            self.input_prompts[modality] = nn.ModuleList(
+                PromptSets(scenarios, config.length, width) for _ in range(layers)
+            )
+        self.fusion = nn.ModuleDict(
+            {
+                m: PromptedCrossAttention(scenarios, width, config.heads, config.fusion_length, config.dropout)
+                for m in modalities
+            }
+        )
+        self.router = Router(backbone.pooled_widths, config.router_width, scenarios)
         self.head = PooledHead(backbone, classes)
 
     def forward(self, batch: Batch) -> Prediction:
-        tokens = {m: self._encode(m, batch) for m in self.backbone.modalities}  # {modality: [B, N, D]}
-        fused = {m: self._fuse(m, tokens, batch) for m in tokens}
-        # after fusion no logits belong to one modality alone
-        return Prediction(self.head(self.backbone.pool(fused, batch.present), batch).logits)
+        frozen = self.backbone.frozen_tokens(batch, self.config.tokens) if self._reads_frozen else {}
+        choice = None
+        if self.inference == "oracle":
+            choice = self._told(batch)
+        elif self.inference == "router":
+            choice = self._route(batch, frozen).softmax(dim=1)
+        logits = self._predict(batch, frozen, choice).logits  # after fusion none belong to one modality alone
+        return Prediction(logits, choice=choice if self.inference == "router" else None)
 
-    def _encode(self, modality: str, batch: Batch) -> Tensor:
+    def loss(self, batch: Batch) -> Tensor:
+        frozen = self.backbone.frozen_tokens(batch, self.config.tokens)
+        routed = self._route(batch, frozen)
+        loss = functional.cross_entropy(routed.float(), batch.scenario)
+        for choice in (self._told(batch), routed.softmax(dim=1)):
+            prediction = self._predict(batch, frozen, choice)
+            loss = loss + joint_and_unimodal_loss(
+                prediction, batch, self.config.unimodal_loss, smoothing=self.config.label_smoothing
+            )
+        return loss
+
+    @property
+    def _reads_frozen(self) -> bool:
+        return self.config.depth == "fusion" or self.inference == "router"
+
+    def _told(self, batch: Batch) -> Tensor:
+        return functional.one_hot(batch.scenario, self.scenarios).float()
+
+    def _route(self, batch: Batch, frozen: dict[str, Tensor]) -> Tensor:
+        with torch.no_grad():
+            pooled = self.backbone.pool(frozen, batch.present)
+        logits: Tensor = self.router(pooled, batch.present)
+        return logits
+
+    def _predict(self, batch: Batch, frozen: dict[str, Tensor], choice: Tensor | None) -> Prediction:
+        tokens = frozen
+        if self.config.depth != "fusion":
+            tokens = {m: self._encode(m, batch, choice) for m in self.backbone.modalities}
+        fused = {m: self._fuse(m, tokens, batch, choice) for m in tokens}
+        pooled = self.backbone.pool(fused, batch.present)
+        dropped = {m: functional.dropout(x, self.config.dropout, self.training) for m, x in pooled.items()}
+        prediction: Prediction = self.head(dropped, batch)
+        return prediction
+
+    def _encode(self, modality: str, batch: Batch, choice: Tensor | None) -> Tensor:
+        """Tokens with prompts before the first layer, or fresh ones before each; without them again at the end."""
         encoder = self.backbone.encoder(modality)
         with torch.no_grad():  # nothing below the prompts is trained
             tokens = encoder.embed(batch.inputs[modality])
-        prompts = self.input_prompts[modality](batch.scenario)
-        return encoder.transform(torch.cat([prompts, tokens], dim=1))[:, prompts.shape[1] :]
+        own = tokens.shape[1]
+        for block, sets in itertools.zip_longest(encoder.blocks(), self._input_sets(modality)):
+            if sets is not None:
+                tokens = torch.cat([sets(choice, len(batch)), tokens[:, -own:]], dim=1)
+            tokens = block(tokens)
+        return encoder.reduce(encoder.last_norm(tokens)[:, -own:], self.config.tokens)
 
-    def _fuse(self, modality: str, tokens: dict[str, Tensor], batch: Batch) -> Tensor:
+    def _input_sets(self, modality: str) -> nn.ModuleList:
+        sets = self.input_prompts[modality]
+        assert isinstance(sets, nn.ModuleList)
+        return sets
+
+    def _fuse(self, modality: str, tokens: dict[str, Tensor], batch: Batch, choice: Tensor | None) -> Tensor:
         others = [m for m in tokens if m != modality]
         context = torch.cat([tokens[m] for m in others], dim=1)
         visible = torch.cat([batch.present[m][:, None].expand(-1, tokens[m].shape[1]) for m in others], dim=1)
-        fused: Tensor = self.fusion[modality](tokens[modality], context, visible, batch.scenario)
+        fused: Tensor = self.fusion[modality](tokens[modality], context, visible, choice)
         return fused

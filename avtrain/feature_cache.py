@@ -1,0 +1,181 @@
+"""Tokens of a frozen backbone, computed once and kept memory-mapped in fp16.
+
+A folder a (weights, data, scenario, draw, front end, reduction): `audio.npy` and `image.npy` [n, N, D], `present.npy`
+[n, modalities], and `done.json`, written last. What the key says is all that decides the tokens, so a folder is never
+stale, and methods and seeds that share a backbone share it.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+from torch import Tensor
+
+from avbuild.progress import Advance, progress_bar
+from avbuild.seeding import digest
+from avtrain.backbones import Backbone
+from avtrain.batch import Batch
+from avtrain.data import ALONE, AudioVisualData, Loading, Source
+from avtrain.machine import Machine
+from avtrain.methods import Method
+from avtrain.rows import Rows
+
+
+@dataclass(frozen=True)
+class Features:
+    """Tokens of every sample under one scenario and draw, on disk."""
+
+    tokens: dict[str, NDArray[np.float16]]  # [n, N, D] each
+    present: dict[str, NDArray[np.bool_]]  # [n] each
+
+
+@dataclass(frozen=True)
+class CachedData:
+    """A `Source` whose batches bring tokens instead of inputs; the same samples, scenarios and order as `data`."""
+
+    data: AudioVisualData
+    features: dict[tuple[str, int], Features]  # (scenario, draw) ->
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def at(self, epoch: int) -> "CachedData":
+        """The same data in another epoch."""
+        return replace(self, data=self.data.at(epoch))
+
+    def under(self, scenario: str) -> "CachedData":
+        """The same data, all under one scenario."""
+        return replace(self, data=self.data.under(scenario))
+
+    def batches(self, batch_size: int, shuffle_seed: int | None = None, loading: Loading = ALONE) -> Iterator[Batch]:
+        """Batches in order, or shuffled."""
+        order = self.data.order(shuffle_seed)
+        for start in range(0, len(order), batch_size):
+            yield self._batch(order[start : start + batch_size])
+
+    def _batch(self, rows: list[int]) -> Batch:
+        samples = [self.data.rows.samples[row] for row in rows]
+        names = [self.data.scenario_of(sample) for sample in samples]
+        scenarios = list(self.data.manifest.scenarios)
+        sources = [self.features[name, _draw(self.data, name)] for name in names]
+        return Batch(
+            inputs={},
+            present={
+                m: torch.tensor([bool(source.present[m][row]) for source, row in zip(sources, rows, strict=True)])
+                for m in sources[0].present
+            },
+            labels=torch.tensor([sample.label for sample in samples]),
+            scenario=torch.tensor([scenarios.index(name) for name in names]),
+            ids=tuple(sample.id for sample in samples),
+            tokens={
+                m: torch.from_numpy(
+                    np.stack([source.tokens[m][row] for source, row in zip(sources, rows, strict=True)])
+                ).float()
+                for m in sources[0].tokens
+            },
+        )
+
+
+@dataclass(frozen=True)
+class FeatureCache:
+    """Where tokens are kept, and what makes those that are not there yet."""
+
+    folder: Path
+    backbone: Backbone
+    most: int  # tokens a modality, by `Backbone.frozen_tokens`
+    machine: Machine
+    precision: str
+
+    def source(self, data: AudioVisualData) -> CachedData:
+        """The data with the tokens of all its scenarios, in all the draws that training sees (`data.draws`), or as
+        they are evaluated (epoch 0).
+        """
+        epochs = range(1, data.draws + 1) if data.epoch else [0]
+        wanted = dict.fromkeys((name, _draw(data.at(epoch), name)) for name in data.scenarios for epoch in epochs)
+        weights, rows = _digest_weights(self.backbone), _digest_rows(data.rows)
+        folders = {key: self.folder / self._key(data, *key, weights, rows) for key in wanted}
+        absent = {key: folder for key, folder in folders.items() if not (folder / "done.json").exists()}
+        if absent:
+            with progress_bar("features", len(absent) * len(data)) as advance:
+                for (name, draw), folder in absent.items():
+                    self._compute(folder, replace(data.under(name), epoch=draw, draws=0), advance)
+        return CachedData(data, {key: _open(folder, self.backbone.modalities) for key, folder in folders.items()})
+
+    def _key(self, data: AudioVisualData, scenario: str, draw: int, weights: str, rows: str) -> str:
+        clean = data.manifest.scenarios[scenario].clean
+        corruption = "clean" if clean or scenario == data.rows.scenario else data.manifest.scenario_hash(scenario)
+        return digest(weights, rows, corruption, draw, repr(data.frontend), self.most, self.precision)[:32]
+
+    @torch.no_grad()
+    def _compute(self, folder: Path, data: AudioVisualData, advance: Advance) -> None:
+        """Write into a folder of this process's own, which then takes its place whole."""
+        partial = folder.with_name(f".partial-{folder.name}-{os.getpid()}")
+        partial.mkdir(parents=True, exist_ok=True)
+        self.backbone.eval()
+        arrays: dict[str, NDArray[np.float16]] = {}
+        present = np.zeros((len(data), len(self.backbone.modalities)), dtype=bool)
+        done = 0
+        for batch in data.batches(32, loading=self.machine.loading):
+            with self.machine.autocast(self.precision):
+                tokens = self.backbone.frozen_tokens(batch.to(self.machine.device), self.most)
+            for index, (modality, values) in enumerate(tokens.items()):
+                if modality not in arrays:
+                    shape = (len(data), *values.shape[1:])
+                    arrays[modality] = open_memmap(partial / f"{modality}.npy", "w+", np.float16, shape)
+                arrays[modality][done : done + len(batch)] = values.to("cpu", torch.float16).numpy()
+                present[done : done + len(batch), index] = batch.present[modality].numpy()
+            done += len(batch)
+            advance(len(batch))
+        for array in arrays.values():
+            array.flush()  # type: ignore[attr-defined]  # a memmap
+        np.save(partial / "present.npy", present)
+        (partial / "done.json").write_text(json.dumps({"n": done}))
+        if not folder.exists():
+            partial.replace(folder)
+
+
+def cached(method: Method, data: AudioVisualData, machine: Machine, precision: str) -> Source:
+    """The data, with tokens from the cache where there is one and nothing trainable lies below them."""
+    if machine.cache is None or method.cached_tokens is None:
+        return data
+    return FeatureCache(machine.cache, method.backbone, method.cached_tokens, machine, precision).source(data)
+
+
+def _draw(data: AudioVisualData, scenario: str) -> int:
+    """Clean data is the same in every draw."""
+    return 0 if data.manifest.scenarios[scenario].clean else data.draw
+
+
+def _open(folder: Path, modalities: tuple[str, ...]) -> Features:
+    present = np.load(folder / "present.npy")
+    tokens = {m: np.load(folder / f"{m}.npy", mmap_mode="r") for m in modalities}
+    return Features(tokens, {m: present[:, index] for index, m in enumerate(modalities)})
+
+
+def _digest_weights(backbone: Backbone) -> str:
+    found = hashlib.blake2b(digest_size=16)
+    for name, value in backbone.state_dict().items():
+        found.update(name.encode())
+        found.update(_bytes(value))
+    return found.hexdigest()
+
+
+def _bytes(value: Tensor) -> bytes:
+    return value.detach().cpu().contiguous().numpy().tobytes()
+
+
+def _digest_rows(rows: Rows) -> str:
+    found = hashlib.blake2b(digest_size=16)
+    for sample in rows.samples:
+        found.update(sample.id.encode())
+        for modality, data in sample.media.items():
+            found.update(modality.encode() + len(data).to_bytes(8, "big"))
+            found.update(data)
+    return found.hexdigest()

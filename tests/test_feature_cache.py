@@ -1,0 +1,104 @@
+"""Cached tokens: what training sees from the cache is what it would compute, and nothing stale is ever read."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import avtrain.feature_cache
+from avbuild.progress import Advance
+from avtrain.backbones import build_backbone
+from avtrain.data import AudioVisualData
+from avtrain.feature_cache import CachedData, FeatureCache
+from avtrain.machine import Machine
+from avtrain.rows import read_rows
+from tests.test_train_data import manifest_of
+from tests.test_train_methods import SMALL
+
+
+@pytest.fixture
+def backbone():  # type: ignore[no-untyped-def]
+    torch.manual_seed(0)
+    return build_backbone("tiny", SMALL).eval()
+
+
+def made(small_data: Path, backbone, folder: Path, most: int = 4, **scenarios):  # type: ignore[no-untyped-def]
+    manifest = manifest_of(small_data, **scenarios)
+    names = tuple(manifest.scenarios)
+    data = AudioVisualData(read_rows(manifest, "train"), manifest, backbone.frontend, names, epoch=1, draws=2)
+    cache = FeatureCache(folder, backbone, most, Machine(torch.device("cpu")), "fp32")
+    return data, cache
+
+
+def test_batches_from_the_cache_are_those_that_would_be_computed(small_data: Path, backbone, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    data, cache = made(small_data, backbone, tmp_path, M={"audio": {"missing_rate": 0.5}})
+    cached = cache.source(data)
+    for epoch in (1, 2, 3):
+        for mine, live in zip(cached.at(epoch).batches(16, 3), data.at(epoch).batches(16, 3), strict=True):
+            assert (mine.ids, mine.inputs) == (live.ids, {})
+            assert torch.equal(mine.scenario, live.scenario)
+            assert torch.equal(mine.labels, live.labels)
+            tokens = backbone.frozen_tokens(live, 4)
+            for modality in ("audio", "image"):
+                assert torch.equal(mine.present[modality], live.present[modality])
+                torch.testing.assert_close(mine.tokens[modality], tokens[modality], rtol=2e-3, atol=2e-3)
+
+
+def test_draws_repeat_and_clean_samples_have_one(small_data: Path, backbone, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    data, cache = made(small_data, backbone, tmp_path)
+    cached = cache.source(data)
+    assert set(cached.features) == {("C", 0), *((name, draw) for name in "AVD" for draw in (1, 2))}
+    under = cached.under("D")
+    one, two, three = (next(iter(under.at(epoch).batches(4))).tokens["audio"] for epoch in (1, 2, 3))
+    assert not torch.equal(one, two)
+    assert torch.equal(one, three)
+
+
+def test_it_is_computed_once_and_anew_for_whatever_decides_it(
+    small_data: Path, backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # type: ignore[no-untyped-def]
+    data, cache = made(small_data, backbone, tmp_path)
+    computed: list[str] = []
+    compute = FeatureCache._compute
+
+    def counting(self: FeatureCache, place: Path, part: AudioVisualData, advance: Advance) -> None:
+        computed.append(place.name)
+        compute(self, place, part, advance)
+
+    monkeypatch.setattr(FeatureCache, "_compute", counting)
+    cache.source(data)
+    assert len(computed) == 7
+    cache.source(data)
+    assert len(computed) == 7
+    replace(cache, most=1).source(data)
+    assert len(computed) == 14
+    seeded = replace(data, manifest=data.manifest.model_copy(update={"seed": 1}))
+    cache.source(seeded)
+    assert len(computed) == 20  # clean tokens do not depend on the seed
+    with torch.no_grad():
+        next(backbone.parameters()).add_(0.1)
+    cache.source(data)
+    assert len(computed) == 27
+    assert len(set(computed)) == 27
+
+
+def test_what_was_stopped_half_way_is_not_taken_for_whole(
+    small_data: Path, backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # type: ignore[no-untyped-def]
+    data, cache = made(small_data, backbone, tmp_path)
+
+    class Stopped(BaseException):
+        pass
+
+    def stopping(*_: object) -> None:
+        raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(avtrain.feature_cache.np, "save", stopping)
+        with pytest.raises(Stopped):
+            cache.source(data)
+    cached = cache.source(data)
+    assert isinstance(cached, CachedData)
+    assert all(len(f.present["audio"]) == len(data) for f in cached.features.values())
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".partial")]
