@@ -273,7 +273,7 @@ def test_help_comes_without_loading_torch() -> None:
         subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("method", ["adapter", "map"])
+@pytest.mark.parametrize("method", ["adapter", "map", "lora", "spiking"])
 def test_a_frozen_method_is_evaluated_as_it_was_trained(manifest: Path, tmp_path: Path, method: str) -> None:
     from avtrain.data import AudioVisualData
     from avtrain.evaluation import load_method

@@ -65,6 +65,14 @@ class Method(nn.Module):
         shared = {key: value for key, value in weights.items() if key.startswith(self.inherits) and key in own}
         self.load_state_dict({k: v for k, v in shared.items() if v.shape == own[k].shape}, strict=False)
 
+    @classmethod
+    def merged(cls, weights: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
+        """A run's weights with whatever it learned inside the backbone under the backbone's own keys.
+
+        For a method that changes the backbone's layers, so that another can start from what it made of them.
+        """
+        return dict(weights)
+
     def freeze_backbone(self) -> None:
         """No gradient for the backbone's weights."""
         self.backbone.requires_grad_(False)
