@@ -210,8 +210,9 @@ def test_adapters_start_from_the_backbone_and_stand_behind_every_sublayer() -> N
     assert all(p.grad.abs().sum() > 0 for key, p in adapters.named_parameters() if "up.weight" in key)
 
 
-def test_missing_aware_prompts_are_those_of_the_samples_own_pattern() -> None:
-    method, batch = build("map"), batch_of(6)
+@pytest.mark.parametrize("name", ["map", "map attention"])
+def test_missing_aware_prompts_are_those_of_the_samples_own_pattern(name: str) -> None:
+    method, batch = build(name), batch_of(6)
     no_sound = torch.tensor([True, False, True, True, False, True])
     batch = replace(batch, present={"audio": no_sound, "image": torch.ones(6, dtype=torch.bool)})
     before = method(batch).logits

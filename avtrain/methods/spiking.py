@@ -68,7 +68,7 @@ class SpikingAttention(nn.Module):
         self.output = nn.Linear(width, width)
 
     def forward(self, spikes: Tensor, context: Tensor, visible: Tensor | None) -> Tensor:
-        """spikes: [T, B, N, D].  context: spikes [T, B, M, D].  visible: bool [B, M].  Returns currents [T, B, N, D]."""
+        """spikes: [T, B, N, D].  context: [T, B, M, D], of which `visible`, bool [B, M], counts.  Returns currents."""
         query, key, value = self.query(spikes), self.key(context), self.value(context)
         if visible is not None:
             value = value * visible[:, :, None]
