@@ -24,12 +24,18 @@ def double(tensor: Tensor) -> NDArray[np.float64]:
     return tensor.detach().double().numpy()
 
 
+def record(part: nn.Module, name: str, seen: dict[str, tuple[Tensor, Tensor]]) -> None:
+    """Keep the first input and the output of a module's next calls."""
+    part.register_forward_hook(lambda _, inputs, output: seen.update({name: (inputs[0], output)}))
+
+
 def lora(**options: object) -> Method:
     torch.manual_seed(0)
     return build_method("lora", options, build_backbone("tiny", TWO_LAYERS), CLASSES, SCENARIOS)
 
 
 def shake(method: Method) -> None:
+    """Away from zero-initialised weights."""
     with torch.no_grad():
         for parameter in method.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.05)
@@ -151,14 +157,14 @@ def test_one_half_of_the_missing_aware_prompts_are_keys_the_other_values(modalit
     batch = batch_of(3)
     there = torch.tensor([True, False, True])
     batch = replace(batch, present={**batch.present, "audio": there})
-    seen: list[tuple[Tensor, Tensor]] = []
+    seen: dict[str, tuple[Tensor, Tensor]] = {}
     encoder = method.backbone.encoder(modality)
     attentions = [p for p in encoder.modules() if isinstance(p, (vision.SelfAttention, audio.SelfAttention))]
-    for part in attentions:
-        part.register_forward_hook(lambda _, inputs, output: seen.append((inputs[0], output)))
+    for layer, part in enumerate(attentions):
+        record(part, str(layer), seen)
     method(batch)
     sets = double(dict(method.named_parameters())[f"prompts.{modality}"])  # [patterns, layers, P, D]
-    (tokens, got), (later_tokens, later_got) = seen
+    (tokens, got), (later_tokens, later_got) = seen["0"], seen["1"]
     assert tokens.shape == got.shape == later_tokens.shape  # no prompts among the tokens
     for index, pattern in enumerate((3, 2, 3)):  # bit 0: the sound is there; bit 1: the picture
         for x, y, prompts in (
@@ -196,15 +202,16 @@ def test_neurons_leak_fire_and_are_reset_by_subtraction(decay: float) -> None:
 
 def test_spikes_are_zeros_and_ones_and_are_all_that_linear_maps_read() -> None:
     method, batch = build("spiking"), batch_of(4)
-    read: dict[str, Tensor] = {}
+    read: dict[str, tuple[Tensor, Tensor]] = {}
+    fired: dict[str, tuple[Tensor, Tensor]] = {}
     for name, part in method.named_modules():
         if isinstance(part, nn.Linear) and name.startswith(("encoders.", "fusion.")):
-            part.register_forward_hook(lambda _, inputs, output, name=name: read.update({name: inputs[0]}))
+            record(part, name, read)
         elif isinstance(part, Neurons):
-            part.register_forward_hook(lambda _, inputs, output, name=name: read.update({name: output}))
+            record(part, name, fired)
     method(batch)
-    assert len(read) == 2 * (2 * (6 + 7) + 1)  # modalities, blocks, linear maps and neurons; the readout's neurons
-    for name, spikes in read.items():
+    assert (len(read), len(fired)) == (2 * 2 * 6, 2 * 2 * 7 + 2)  # two modalities, two blocks each, and the readout
+    for name, spikes in [(name, x) for name, (x, _) in read.items()] + [(name, y) for name, (_, y) in fired.items()]:
         assert set(spikes.unique().tolist()) == {0.0, 1.0}, name
         assert 0.01 < spikes.mean() < 0.99, name
 
@@ -214,19 +221,18 @@ def test_spiking_attention_is_a_product_of_spikes_without_softmax() -> None:
     attention = SpikingAttention(width=12, heads=3, decay=0.5)
     spikes, context = (torch.randint(0, 2, (2, 4, n, 12)).float() for n in (5, 6))
     visible = torch.rand(4, 6) > 0.4
-    seen: dict[str, NDArray[np.float64]] = {}
+    seen: dict[str, tuple[Tensor, Tensor]] = {}
     for name, part in attention.named_children():
-        part.register_forward_hook(
-            lambda _, i, o, name=name: seen.update({name: double(o), f"{name} in": double(i[0])})
-        )
+        record(part, name, seen)
     attention(spikes, context, visible)
+    product = double(seen["fire"][0])
     for step in range(2):
         for sample in range(4):
-            q, k, v = (np.split(seen[name][step, sample], 3, axis=1) for name in ("query", "key", "value"))
+            q, k, v = (np.split(double(seen[name][1][step, sample]), 3, axis=1) for name in ("query", "key", "value"))
             rows = visible[sample].numpy()
             heads = [qh @ kh[rows].T @ vh[rows] / np.sqrt(4) for qh, kh, vh in zip(q, k, v, strict=True)]
-            np.testing.assert_allclose(seen["fire in"][step, sample], np.concatenate(heads, axis=1), rtol=1e-5)
-    assert seen["fire in"].any()
+            np.testing.assert_allclose(product[step, sample], np.concatenate(heads, axis=1), rtol=1e-5)
+    assert product.any()
 
 
 @pytest.mark.parametrize("name", ["spiking", "spiking trained"])
@@ -247,9 +253,8 @@ def test_no_potential_is_left_from_one_batch_to_the_next() -> None:
 
 def test_spiking_reads_cached_tokens_of_a_frozen_backbone() -> None:
     method, batch = build("spiking"), batch_of(4)
-    cached = replace(batch, tokens=method.backbone.frozen_tokens(batch, 64))
-    cached.inputs.clear()
-    assert torch.equal(method(cached).logits, method(batch_of(4)).logits)
+    cached = replace(batch, inputs={}, tokens=method.backbone.frozen_tokens(batch, 64))
+    assert torch.equal(method(cached).logits, method(batch).logits)
 
 
 def test_a_backbone_that_spiking_trains_has_a_lower_rate() -> None:
