@@ -66,10 +66,10 @@ class Method(nn.Module):
         self.load_state_dict({k: v for k, v in shared.items() if v.shape == own[k].shape}, strict=False)
 
     @classmethod
-    def merged(cls, weights: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:  # noqa: ARG003  # for others
+    def merged(cls, weights: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:  # noqa: ARG003
         """A run's weights with whatever it learned inside the backbone under the backbone's own keys.
 
-        For a method that changes the backbone's layers, so that another can start from what it made of them.
+        A method that puts parts into the backbone folds them in by its config, so that any other can start from them.
         """
         return dict(weights)
 

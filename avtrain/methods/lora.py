@@ -26,9 +26,9 @@ class LoRA(Method):
     """W x + (alpha / rank) B A x in every attention projection of a frozen backbone; A, B and the head are trained.
 
     Hu et al.: LoRA, Low-rank adaptation of large language models, ICLR 2022, through the library peft.  A is random
-    and B zero, so training starts at the backbone's own output.  Theirs too: the updates are for attention alone, the
-    MLP stays as it is.  There: queries and values in most tables; here: keys and the output projection too, as in their
-    Table 5 (equal at equal size), since some backbones hold queries, keys and values in one map.
+    and B zero, so training starts at the backbone's own output.  As theirs, updates are for attention alone.  There:
+    mostly queries and values; here: keys and the output projection too, which their Table 5 finds no worse at equal
+    size, since some backbones hold queries, keys and values in one map.
     """
 
     name = "lora"

@@ -104,8 +104,8 @@ class Spiking(Method):
     """Spiking transformers, one a modality, joined by spiking cross-modal attention, on a backbone's tokens.
 
     Guo et al.: Transformer-based spiking neural networks for multimodal audiovisual classification, IEEE TCDS 2023
-    (SMMT).  Code is not public, and of the paper only the abstract was read: spiking neurons and transformers combined,
-    a sub-network for sound and one for pictures, and a spiking cross-attention module that fuses them.
+    (SMMT).  Its code is not public, and only its abstract is known to us: spiking neurons and transformers combined, a
+    sub-network for sound and one for pictures, and a spiking cross-attention module that fuses them.
 
     All else is our choice.  Tokens are the same current at every one of T steps.  Attention is Spikformer's.  Every
     linear map reads spikes, and branches are added as currents.  Each token's currents are brought to one scale by
