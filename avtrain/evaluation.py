@@ -13,7 +13,7 @@ from avtrain.config import RunConfig
 from avtrain.data import AudioVisualData
 from avtrain.feature_cache import cached
 from avtrain.machine import Machine
-from avtrain.methods import Method, build_method, find_method
+from avtrain.methods import Method, build_method, find_method, merged_weights
 from avtrain.metrics import accuracy, calibration_error, confusion_matrix, macro_f1, softmax
 from avtrain.prediction import Outputs, predict
 from avtrain.rows import Rows, read_corrupted, read_rows, shared_recordings
@@ -53,7 +53,8 @@ def evaluate(run: Run, scenarios: Sequence[str], machine: Machine, precision: st
 def load_method(run: Run, config: RunConfig, classes: int, machine: Machine) -> Method:
     """A finished run's model, with the weights of its best epoch."""
     weights = run.weights()
-    backbone = build_backbone(config.fit.backbone, config.fit.backbone_options, backbone_weights(weights))
+    merged = merged_weights(config.fit.method, config.fit.method_options, weights)
+    backbone = build_backbone(config.fit.backbone, config.fit.backbone_options, backbone_weights(merged))
     scenarios = len(config.manifest.scenarios)
     method = build_method(config.fit.method, config.fit.method_options, backbone, classes, scenarios)
     method.load_state_dict(weights)

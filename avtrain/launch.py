@@ -8,6 +8,7 @@ from torch import Tensor
 from avbuild.errors import UsageError, UserError
 from avtrain.config import RunConfig
 from avtrain.machine import Machine
+from avtrain.methods import merged_weights
 from avtrain.runs import Run, find_runs
 from avtrain.training import fit
 
@@ -64,4 +65,4 @@ def _initial_weights(place: Path, config: RunConfig) -> dict[str, Tensor]:
     there = run.config().fit
     if there.backbone != config.fit.backbone:
         raise UsageError(f"--init-from {run}: its backbone is {there.backbone}, not {config.fit.backbone}")
-    return run.weights()
+    return merged_weights(there.method, there.method_options, run.weights())

@@ -16,7 +16,15 @@ from avtrain.methods.head import joint_and_unimodal_loss
 
 CLASSES, SCENARIOS = 5, 4
 SMALL = {"width": 24, "layers": 1, "heads": 2, "image_size": 16, "patch": 4, "audio_seconds": 0.5}
-OPTIONS = {"prompt": {"heads": 2, "length": 3, "fusion_length": 2}, "map": {"length": 3, "layers": 1}}
+OPTIONS = {
+    "prompt": {"heads": 2, "length": 3, "fusion_length": 2},
+    "map": {"length": 3, "layers": 1},
+    "map attention": {"kind": "attention", "length": 4, "layers": 1},
+    "lora": {"rank": 3},
+    "spiking": {"heads": 2, "steps": 3},
+    "spiking trained": {"heads": 2, "steps": 2, "freeze": False},
+}
+VARIANTS = [*METHODS, *(name for name in OPTIONS if name not in METHODS)]  # a method, and a word for its options
 
 
 def batch_of(n: int, seed: int = 0) -> Batch:
@@ -36,14 +44,15 @@ def batch_of(n: int, seed: int = 0) -> Batch:
 
 def build(name: str, seed: int = 0) -> Method:
     torch.manual_seed(seed)
-    method = build_method(name, OPTIONS.get(name, {}), build_backbone("tiny", SMALL), CLASSES, SCENARIOS)
+    options = OPTIONS.get(name, {})
+    method = build_method(name.split(maxsplit=1)[0], options, build_backbone("tiny", SMALL), CLASSES, SCENARIOS)
     with torch.no_grad():  # away from zero-initialised maps, so that every path matters
         for parameter in method.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.05)
     return method.eval()
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", VARIANTS)
 class TestEveryMethod:
     def test_what_stands_in_an_absent_row_does_not_matter(self, name: str) -> None:
         method, batch = build(name), batch_of(6)
@@ -88,14 +97,16 @@ class TestEveryMethod:
         assert sorted(grouped) == sorted(id(p) for p in method.parameters() if p.requires_grad)
 
     def test_its_docstring_tells_its_source(self, name: str) -> None:
-        assert METHODS[name].source.split(",")[0].split(" ")[0] in (METHODS[name].__doc__ or "")
+        method = METHODS[name.split(maxsplit=1)[0]]
+        assert method.source.split(",")[0].split(" ")[0] in (method.__doc__ or "")
 
     def test_an_unknown_option_is_named_with_those_there_are(self, name: str) -> None:
+        name = name.split(maxsplit=1)[0]
         with pytest.raises(UsageError, match=f"method {name}.*\n.*depht: unknown option"):
             build_method(name, {"depht": 1}, build_backbone("tiny", SMALL), CLASSES, SCENARIOS)
 
 
-@pytest.mark.parametrize("name", ["prompt", "linear-probe", "adapter", "map"])
+@pytest.mark.parametrize("name", ["prompt", "linear-probe", "adapter", "map", "map attention", "spiking"])
 def test_the_backbone_is_frozen(name: str) -> None:
     assert not any(p.requires_grad for p in build(name).backbone.parameters())
 
@@ -162,8 +173,9 @@ def test_adapters_start_from_the_backbone_and_stand_behind_every_sublayer() -> N
     assert all(p.grad.abs().sum() > 0 for key, p in adapters.named_parameters() if "up.weight" in key)
 
 
-def test_missing_aware_prompts_are_those_of_the_samples_own_pattern() -> None:
-    method, batch = build("map"), batch_of(6)
+@pytest.mark.parametrize("name", ["map", "map attention"])
+def test_missing_aware_prompts_are_those_of_the_samples_own_pattern(name: str) -> None:
+    method, batch = build(name), batch_of(6)
     no_sound = torch.tensor([True, False, True, True, False, True])
     batch = replace(batch, present={"audio": no_sound, "image": torch.ones(6, dtype=torch.bool)})
     before = method(batch).logits

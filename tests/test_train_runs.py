@@ -273,7 +273,20 @@ def test_help_comes_without_loading_torch() -> None:
         subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("method", ["adapter", "map"])
+def test_another_method_starts_from_what_lora_made_of_the_backbone(manifest: Path, tmp_path: Path) -> None:
+    fit(manifest, tmp_path, "--method", "lora", "--set", "epochs=1", "--set", "method.alpha=4")
+    source = tmp_path / "urbansound8k-av-lora-tiny"
+    fit(manifest, tmp_path, "--method", "linear-probe", "--set", "epochs=1", "--init-from", source)
+    before = weights(source / "seed0")
+    after = weights(tmp_path / "urbansound8k-av-linear-probe-tiny" / "seed0")
+    place = "backbone.audio_encoder.layers.0.self_attn.v_proj"
+    update = before[f"{place}.lora_B.default.weight"] @ before[f"{place}.lora_A.default.weight"]
+    assert update.abs().max() > 0
+    expected = before[f"{place}.base_layer.weight"] + 4 / 8 * update
+    torch.testing.assert_close(after[f"{place}.weight"], expected)
+
+
+@pytest.mark.parametrize("method", ["adapter", "map", "lora", "spiking"])
 def test_a_frozen_method_is_evaluated_as_it_was_trained(manifest: Path, tmp_path: Path, method: str) -> None:
     from avtrain.data import AudioVisualData
     from avtrain.evaluation import load_method

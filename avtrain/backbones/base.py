@@ -1,8 +1,12 @@
 """What a backbone is: a batch in, tokens per modality out, with places where prompts can enter."""
 
+import itertools
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
+from avtrain.backbones.attention import Prompts
 from avtrain.batch import Batch
 from avtrain.frontends import Frontend
 
@@ -60,21 +64,31 @@ class Encoder(nn.Module):
         raise NotImplementedError
 
     def blocks(self) -> list[nn.Module]:
-        """The transformer's layers in their order, each [B, N, D] to [B, N, D]."""
+        """The transformer's layers in their order, each [B, N, D] to [B, N, D].
+
+        A layer may be given prompts for the keys and values of its attention: `block(tokens, prompts)`.
+        """
         raise NotImplementedError
 
     def sublayers(self) -> list[nn.Module]:
         """Attention and MLP of every block, as modules whose outputs are added to the tokens."""
         raise NotImplementedError
 
+    def attention_projections(self) -> list[nn.Module]:
+        """The linear maps to queries, keys and values and from what is attended to, of every block."""
+        raise NotImplementedError
+
     def last_norm(self, tokens: Tensor) -> Tensor:
         """What follows the last block, [B, N, D] to [B, N, D]."""
         raise NotImplementedError
 
-    def transform(self, tokens: Tensor) -> Tensor:
-        """The transformer and its last norm, [B, N, D] to [B, N, D]; N is free, so prompts may be among them."""
-        for block in self.blocks():
-            tokens = block(tokens)
+    def transform(self, tokens: Tensor, prompts: Sequence[Prompts] = ()) -> Tensor:
+        """The transformer and its last norm, [B, N, D] to [B, N, D]; N is free, so prompts may be among them.
+
+        prompts: for the keys and values of the first layers' attention, a pair of [B, P, D] each.
+        """
+        for block, extra in itertools.zip_longest(self.blocks(), prompts):
+            tokens = block(tokens) if extra is None else block(tokens, extra)
         return self.last_norm(tokens)
 
     def reduce(self, tokens: Tensor, most: int) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from avtrain.backbones.attention import Prompts, attend
 from avtrain.backbones.base import Encoder
 
 
@@ -21,13 +22,9 @@ class SelfAttention(nn.Module):
         self.attention = nn.ModuleDict({name: nn.Linear(width, width) for name in ("query", "key", "value")})
         self.output = nn.ModuleDict({"dense": nn.Linear(width, width)})
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        query, key, value = (
-            self.attention[name](tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for name in ("query", "key", "value")
-        )
-        mixed = functional.scaled_dot_product_attention(query, key, value)
-        output: Tensor = self.output["dense"](mixed.transpose(1, 2).flatten(2))
+    def forward(self, tokens: Tensor, prompts: Prompts | None = None) -> Tensor:
+        query, key, value = (self.attention[name](tokens) for name in ("query", "key", "value"))
+        output: Tensor = self.output["dense"](attend(query, key, value, self.heads, prompts))
         return output
 
 
@@ -54,8 +51,8 @@ class Layer(nn.Module):
         self.mlp = nn.ModuleDict({"fc1": nn.Linear(width, 4 * width), "fc2": nn.Linear(4 * width, width)})
         self.layer_scale2 = LayerScale(width)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        tokens = tokens + self.layer_scale1(self.attention(self.norm1(tokens)))
+    def forward(self, tokens: Tensor, prompts: Prompts | None = None) -> Tensor:
+        tokens = tokens + self.layer_scale1(self.attention(self.norm1(tokens), prompts))
         hidden = functional.gelu(self.mlp["fc1"](self.norm2(tokens)))
         output: Tensor = tokens + self.layer_scale2(self.mlp["fc2"](hidden))
         return output
@@ -110,6 +107,14 @@ class VisionTransformer(Encoder):
         # behind them stands only a factor for each channel
         return [
             part for block in self.blocks() if isinstance(block, Layer) for part in (block.attention, block.mlp["fc2"])
+        ]
+
+    def attention_projections(self) -> list[nn.Module]:
+        return [
+            projection
+            for block in self.blocks()
+            if isinstance(block, Layer)
+            for projection in (*block.attention.attention.values(), block.attention.output["dense"])
         ]
 
     def last_norm(self, tokens: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from avtrain.backbones.attention import Prompts, attend
 from avtrain.backbones.base import Encoder
 from avtrain.frontends import MEL_BINS
 
@@ -21,13 +22,9 @@ class SelfAttention(nn.Module):
         self.v_proj = nn.Linear(width, width)
         self.out_proj = nn.Linear(width, width)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        query, key, value = (
-            projection(tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for projection in (self.q_proj, self.k_proj, self.v_proj)
-        )
-        mixed = functional.scaled_dot_product_attention(query, key, value)
-        output: Tensor = self.out_proj(mixed.transpose(1, 2).flatten(2))
+    def forward(self, tokens: Tensor, prompts: Prompts | None = None) -> Tensor:
+        query, key, value = self.q_proj(tokens), self.k_proj(tokens), self.v_proj(tokens)
+        output: Tensor = self.out_proj(attend(query, key, value, self.heads, prompts))
         return output
 
 
@@ -42,8 +39,8 @@ class Layer(nn.Module):
         self.fc1 = nn.Linear(width, 4 * width)
         self.fc2 = nn.Linear(4 * width, width)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        tokens = tokens + self.self_attn(self.self_attn_layer_norm(tokens))
+    def forward(self, tokens: Tensor, prompts: Prompts | None = None) -> Tensor:
+        tokens = tokens + self.self_attn(self.self_attn_layer_norm(tokens), prompts)
         hidden = functional.gelu(self.fc1(self.final_layer_norm(tokens)))
         output: Tensor = tokens + self.fc2(hidden)
         return output
@@ -75,6 +72,19 @@ class WhisperEncoder(Encoder):
 
     def sublayers(self) -> list[nn.Module]:
         return [part for block in self.blocks() if isinstance(block, Layer) for part in (block.self_attn, block.fc2)]
+
+    def attention_projections(self) -> list[nn.Module]:
+        return [
+            projection
+            for block in self.blocks()
+            if isinstance(block, Layer)
+            for projection in (
+                block.self_attn.q_proj,
+                block.self_attn.k_proj,
+                block.self_attn.v_proj,
+                block.self_attn.out_proj,
+            )
+        ]
 
     def last_norm(self, tokens: Tensor) -> Tensor:
         normed: Tensor = self.layer_norm(tokens)

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from torch import Tensor
+
 from avbuild.errors import UsageError, nearest
 from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone
@@ -10,12 +12,14 @@ from avtrain.methods.adapter import Adapter
 from avtrain.methods.base import Method, Prediction
 from avtrain.methods.finetune import Finetune
 from avtrain.methods.linear_probe import LinearProbe
+from avtrain.methods.lora import LoRA
 from avtrain.methods.missing_aware_prompt import MissingAwarePrompt
 from avtrain.methods.prompt import Prompt
+from avtrain.methods.spiking import Spiking
 from avtrain.options import parse_options
 
 METHODS: Mapping[str, type[Method]] = {
-    method.name: method for method in (Finetune, LinearProbe, Adapter, Prompt, MissingAwarePrompt)
+    method.name: method for method in (Finetune, LinearProbe, Adapter, LoRA, Prompt, MissingAwarePrompt, Spiking)
 }
 
 
@@ -37,4 +41,9 @@ def build_method(name: str, options: Mapping[str, Any], backbone: Backbone, clas
     return build(backbone, classes, scenarios, method_config(name, options))
 
 
-__all__ = ["METHODS", "Method", "Prediction", "build_method", "find_method", "method_config"]
+def merged_weights(name: str, options: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A run's weights, by its method and options, with the backbone's under its own keys."""
+    return find_method(name).merged(weights, method_config(name, options))
+
+
+__all__ = ["METHODS", "Method", "Prediction", "build_method", "find_method", "merged_weights", "method_config"]

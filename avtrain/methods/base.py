@@ -73,6 +73,14 @@ class Method(nn.Module):
         shared = {key: value for key, value in weights.items() if key.startswith(self.inherits) and key in own}
         self.load_state_dict({k: v for k, v in shared.items() if v.shape == own[k].shape}, strict=False)
 
+    @classmethod
+    def merged(cls, weights: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
+        """A run's weights with whatever it learned inside the backbone under the backbone's own keys.
+
+        A method that puts parts into the backbone folds them in by its config, so that any other can start from them.
+        """
+        return dict(weights)
+
     def freeze_backbone(self) -> None:
         """No gradient for the backbone's weights."""
         self.backbone.requires_grad_(False)

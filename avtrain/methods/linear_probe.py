@@ -27,6 +27,9 @@ class LinearProbe(Method):
     source = "Alain and Bengio, ICLR 2017 workshop"
     Config = LinearProbeConfig
     default_lr = 3e-3
+    default_epochs = 40
+    default_draws = 3
+    cached_tokens = 20
 
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: LinearProbeConfig) -> None:
         super().__init__(backbone)
@@ -36,7 +39,7 @@ class LinearProbe(Method):
 
     def forward(self, batch: Batch) -> Prediction:
         with torch.no_grad():
-            pooled = self.backbone.pool(self.backbone.encode(batch), batch.present)
+            pooled = self.backbone.pool(self.backbone.frozen_tokens(batch, self.cached_tokens), batch.present)
         prediction: Prediction = self.head(pooled, batch)
         return prediction
 

@@ -1,11 +1,13 @@
 """Missing-aware prompts: a frozen backbone, and prompts chosen by which modalities a sample has."""
 
 import itertools
+from typing import Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from avbuild.errors import UsageError
 from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone
 from avtrain.batch import Batch
@@ -16,21 +18,23 @@ from avtrain.methods.head import PooledHead, joint_and_unimodal_loss
 class MissingAwarePromptConfig(Frozen):
     """Options of `map`."""
 
-    length: int = Field(16, description="prompts a layer and pattern", ge=1)
+    kind: Literal["input", "attention"] = Field("input", description="prompts among the tokens, or in keys and values")
+    length: int = Field(16, description="prompts a layer and pattern; even for the attention kind", ge=1)
     layers: int = Field(6, description="the first so many layers of each encoder get prompts", ge=1)
     unimodal_loss: float = Field(0.0, description="weight of each modality's own cross-entropy, beside the joint", ge=0)
 
 
 class MissingAwarePrompt(Method):
-    """Input-level prompts in the first layers, one set for every pattern of modalities that may be there.
+    """Prompts in the first layers of a frozen backbone, one set for every pattern of modalities that may be there.
 
-    Lee et al.: Multimodal prompting with missing modalities for visual recognition, CVPR 2023 (MAP).  Before each of
-    the first layers P tokens of the sample's own pattern are put in front, and stay.  The pattern is seen from the
-    sample itself, so nothing need be told at test time.
+    Lee et al.: Multimodal prompting with missing modalities for visual recognition, CVPR 2023 (MAP).  P prompts a
+    layer, of the sample's own pattern, which is seen from the sample itself: nothing need be told at test time.
+    Input-level: they are put in front of the layer's tokens, and stay.  Attention-level: one half joins the projected
+    keys of its attention, the other half the values; queries and tokens stay as many as they were.
 
     There: one ViLT over both modalities, an absent one replaced by a dummy (ones, or an empty text) that the model
     reads.  Here: two encoders, and an absent modality is left out of the result; its absence still chooses the prompts
-    of the one that is there.  Their attention-level kind (prompts in keys and values) is not offered yet.
+    of the one that is there.
     """
 
     name = "map"
@@ -41,7 +45,12 @@ class MissingAwarePrompt(Method):
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: MissingAwarePromptConfig) -> None:
         super().__init__(backbone)
         self.freeze_backbone()
-        self.unimodal_loss = config.unimodal_loss
+        if config.kind == "attention" and config.length % 2:
+            raise UsageError(
+                f"method.length is {config.length}, but kind=attention gives one half of the prompts to the keys and "
+                "the other to the values: choose an even length"
+            )
+        self.kind, self.unimodal_loss = config.kind, config.unimodal_loss
         patterns = 2 ** len(backbone.modalities)  # the empty one is never used
         self.prompts = nn.ParameterDict()
         for modality in backbone.modalities:
@@ -61,6 +70,9 @@ class MissingAwarePrompt(Method):
         encoder, prompts = self.backbone.encoder(modality), self.prompts[modality][pattern]  # [B, layers, P, D]
         with torch.no_grad():
             tokens = encoder.embed(batch.inputs[modality])
+        if self.kind == "attention":
+            keys, values = prompts.chunk(2, dim=2)
+            return encoder.transform(tokens, list(zip(keys.unbind(dim=1), values.unbind(dim=1), strict=True)))
         for block, layer in itertools.zip_longest(encoder.blocks(), prompts.unbind(dim=1)):
             tokens = block(tokens if layer is None else torch.cat([layer, tokens], dim=1))
         return encoder.last_norm(tokens)[:, prompts.shape[1] * prompts.shape[2] :]
