@@ -7,6 +7,7 @@ import typer
 
 from avbuild.command_line import run_program
 from avbuild.errors import UsageError
+from avtrain.commands import use
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -210,6 +211,10 @@ def validate(manifests: Annotated[list[str], typer.Argument(help="Manifests.")])
             typer.echo(f"{path}: sound; scenarios {', '.join(manifest.scenarios)}; data {manifest.dataset}")
     if problems:
         raise UsageError("\n".join(problems))
+
+
+app.command()(use.predict)
+app.command()(use.export)
 
 
 def main() -> None:

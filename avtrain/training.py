@@ -79,6 +79,7 @@ def fit(run: Run, config: RunConfig, machine: Machine, initial: dict[str, Tensor
             run.log({"epoch": epoch, "loss": loss, "validation": scores, "mean": mean, "seconds": seconds})
             run.save_state(_state(method, optimizer, average, epoch, best))
     result = {"best_epoch": best["epoch"], "validation": best["accuracy"], **count_parameters(method)}
+    result["classes"] = list(train.rows.classes)  # what a prediction's numbers mean
     run.write_json("result.json", result)
     return result
 

@@ -21,6 +21,7 @@ class Prediction:
 
     logits: Tensor  # [B, C]
     per_modality: dict[str, Tensor] = field(default_factory=dict)  # [B, C] each, where the method defines them
+    choice: Tensor | None = None  # [B, sets], the mixture over prompt sets, where the method mixes them
 
 
 class Method(nn.Module):

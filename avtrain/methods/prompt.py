@@ -56,7 +56,7 @@ class PromptedCrossAttention(nn.Module):
         context = self.norm_context(context)
         key = torch.cat([self.key_prompts(scenario), self.key(context)], dim=1)
         value = torch.cat([self.value_prompts(scenario), self.value(context)], dim=1)
-        always = visible.new_ones(len(visible), key.shape[1] - context.shape[1])
+        always = visible.new_ones(visible.shape[0], key.shape[1] - context.shape[1])
         mask = torch.cat([always, visible], dim=1)[:, None, None]
         query, key, value = (self._split(x) for x in (self.query(self.norm_query(tokens)), key, value))
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
