@@ -20,6 +20,7 @@ app = typer.Typer(
         avtrain fit manifests/demo.yaml --backbone tiny --lr 0.001
         avtrain eval runs/demo-finetune-tiny
         avtrain report runs/
+        avtrain predict runs/demo-finetune-tiny --audio bark.wav --image dog.jpg
     """,
 )
 
@@ -51,6 +52,9 @@ def fit(
         str, typer.Option(help="auto: finish what was begun; restart: begin anew; never: refuse what exists.")
     ] = "auto",
     init_from: Annotated[Path | None, typer.Option(help="Start from this run's backbone.")] = None,
+    track: Annotated[
+        list[str] | None, typer.Option(help="wandb or trackio, beside the TensorBoard files that each run gets.")
+    ] = None,
     workers: LoaderWorkers = 0,
 ) -> None:
     """Train a method on a manifest's data, one run a seed. The best epoch is chosen on validation; test is not read.
@@ -64,9 +68,11 @@ def fit(
     from avbuild.manifest_file import load_manifest
     from avtrain.config import RunConfig, fit_config, parse_settings
     from avtrain.launch import check_resume, fit_run
+    from avtrain.tracking import check_trackers
     from avtrain.training import Machine, pick_device, pick_precision
 
     check_resume(resume)
+    check_trackers(track or [])
     loaded, numbers, where = load_manifest(manifest), _seeds(seeds), pick_device(device)
     options: dict[str, Any] = {
         "method": method,
@@ -84,7 +90,7 @@ def fit(
     folder = out / (name or f"{loaded.name}-{config.method}-{config.backbone}{suffix}")
     for seed in numbers:
         run_config = RunConfig(fit=config.model_copy(update={"seed": seed}), manifest=loaded)
-        typer.echo(fit_run(folder / f"seed{seed}", run_config, Machine(where, workers), resume, init_from))
+        typer.echo(fit_run(folder / f"seed{seed}", run_config, Machine(where, workers), resume, init_from, track or ()))
     typer.echo(f"next: avtrain eval {folder}")
 
 

@@ -13,7 +13,7 @@ from avbuild.errors import UserError
 from avtrain.batch import Batch
 from avtrain.frontends import SAMPLE_RATE
 from avtrain.methods import Method
-from avtrain.serving import Trained
+from avtrain.serving import ORACLE, Trained, pick_inference
 
 METADATA = "avtrain.json"  # the extra file inside
 
@@ -50,7 +50,7 @@ def example_inputs(method: Method, samples: int) -> dict[str, Tensor]:
     shapes = method.backbone.frontend.shapes
     inputs = {m: torch.zeros(samples, *shapes[m]) for m in method.backbone.modalities}
     inputs |= {f"{m}_present": torch.ones(samples, dtype=torch.bool) for m in method.backbone.modalities}
-    if method.uses_scenario:
+    if method.inference == ORACLE:
         inputs["scenario"] = torch.zeros(samples, dtype=torch.int64)
     return inputs
 
@@ -72,8 +72,12 @@ def export_program(method: Method) -> ExportedProgram:
         ) from error
 
 
-def export(trained: Trained, path: Path) -> None:
-    """Write the program, whole or not at all, with its description inside as `avtrain.json`."""
+def export(trained: Trained, path: Path, inference: str | None = None) -> None:
+    """Write the program, whole or not at all, with its description inside as `avtrain.json`.
+
+    inference: one of the method's ways to choose prompts; None: the router where there is one.
+    """
+    trained.method.inference = pick_inference(trained.method, inference)
     program = export_program(trained.method)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".partial-{path.name}")
@@ -92,7 +96,8 @@ def describe(trained: Trained) -> dict[str, Any]:
         "backbone": fit.backbone,
         "classes": list(trained.classes),
         "modalities": list(method.backbone.modalities),
-        "scenarios": list(trained.scenarios) if method.uses_scenario else [],
+        "inference": method.inference,
+        "scenarios": list(trained.scenarios) if method.inference == ORACLE else [],
         "inputs": {
             name: {"shape": ["batch", *x.shape[1:]], "type": str(x.dtype).removeprefix("torch.")}
             for name, x in example_inputs(method, samples=1).items()

@@ -17,6 +17,8 @@ from avtrain.rows import Rows, Sample
 from avtrain.runs import Run, find_runs
 from avtrain.training import Machine
 
+ORACLE, ROUTER = "oracle", "router"  # inference modes: told the scenario, or finding it out
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -39,8 +41,9 @@ class Answer:
 
     probabilities: dict[str, float]  # class -> probability, the most likely first
     present: dict[str, bool]  # modality -> whether the sample has it
-    scenario: str | None  # what the method was told; None: it is told nothing
-    choice: dict[str, float] | None  # scenario -> part of its prompt set in the mixture, where the method mixes
+    inference: str | None  # how prompts were chosen; None: the method has none to choose
+    scenario: str | None  # what the oracle was told
+    choice: dict[str, float] | None  # scenario -> how much of its prompt set a router took
 
 
 def load_trained(place: Path, machine: Machine) -> Trained:
@@ -81,12 +84,22 @@ def _read(modality: str, path: Path) -> bytes:
     return data
 
 
+def pick_inference(method: Method, asked: str | None = None) -> str | None:
+    """The way of inference asked for, or the router where there is one, or the method's own.  Raises UsageError."""
+    if asked is None:
+        return ROUTER if ROUTER in method.inference_modes else method.inference
+    if asked not in method.inference_modes:
+        known = ", ".join(method.inference_modes) or "none"
+        raise UsageError(f"{method.name} cannot infer by {asked}; its ways of inference: {known}")
+    return asked
+
+
 def pick_scenario(trained: Trained, asked: str | None) -> str:
     """The scenario asked for, or the manifest's first.  Raises UsageError where the run cannot be told this one."""
     if asked is None:
         return trained.scenarios[0]
-    if not trained.method.uses_scenario:
-        raise UsageError(f"--scenario {asked}: {trained.config.fit.method} is told no scenario; leave the option out")
+    if ORACLE not in trained.method.inference_modes:
+        raise UsageError(f"--scenario {asked}: {trained.method.name} is told no scenario; leave the option out")
     if asked not in trained.scenarios:
         known = ", ".join(trained.scenarios)
         raise UsageError(f'no scenario "{asked}" in {trained.run}{nearest(asked, trained.scenarios)}; it has {known}')
@@ -104,16 +117,21 @@ def make_batch(trained: Trained, media: Mapping[str, bytes], scenario: str) -> B
 
 @torch.no_grad()
 def answer(trained: Trained, media: Mapping[str, bytes], scenario: str | None, machine: Machine) -> Answer:
-    """Probabilities of all classes for one sample.  scenario: what a method that is told one is told."""
-    told = pick_scenario(trained, scenario)
+    """Probabilities of all classes for one sample.
+
+    scenario: what to tell a method that can be told one.  None: its router finds out, or else it is told the first.
+    """
+    told, method = pick_scenario(trained, scenario), trained.method
+    method.inference = pick_inference(method, None if scenario is None else ORACLE)
     batch = make_batch(trained, media, told)
-    prediction = trained.method(batch.to(machine.device))
+    prediction = method(batch.to(machine.device))
     values = prediction.logits[0].double().softmax(dim=0).tolist()
     ranked = sorted(zip(trained.classes, values, strict=True), key=lambda pair: -pair[1])
     parts = None if prediction.choice is None else prediction.choice[0].tolist()
     return Answer(
         probabilities=dict(ranked),
         present={m: bool(there[0]) for m, there in batch.present.items()},
-        scenario=told if trained.method.uses_scenario else None,
+        inference=method.inference,
+        scenario=told if method.inference == ORACLE else None,
         choice=None if parts is None else dict(zip(trained.scenarios, parts, strict=True)),
     )

@@ -16,7 +16,8 @@ def predict(
     audio: Annotated[Path | None, typer.Option(help="A sound: WAV, FLAC, OGG, MP3; any rate and channels.")] = None,
     image: Annotated[Path | None, typer.Option(help="A picture: JPEG, PNG, WebP and others.")] = None,
     scenario: Annotated[
-        str | None, typer.Option(help="For methods that are told one.", show_default="the manifest's first")
+        str | None,
+        typer.Option(help="For a method that can be told.", show_default="its router, or the first"),
     ] = None,
     top: Annotated[int, typer.Option(help="Classes to print; --json has them all.", min=1)] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
@@ -43,6 +44,7 @@ def predict(
             "run": str(trained.run),
             "files": {m: str(path) for m, path in files.items()},
             "present": found.present,
+            "inference": found.inference,
             "scenario": found.scenario,
             "choice": found.choice,
             "probabilities": found.probabilities,
@@ -55,21 +57,24 @@ def predict(
 
 def _print(found: "Answer", top: int) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("class")
     table.add_column("probability", justify="right")
     for name, probability in list(found.probabilities.items())[:top]:
-        table.add_row(name, f"{probability:.3f}")
-    if len(found.probabilities) > top:
-        table.add_row(f"{len(found.probabilities) - top} more", f"{sum(list(found.probabilities.values())[top:]):.3f}")
+        table.add_row(escape(name), f"{probability:.3f}")
+    rest = list(found.probabilities.values())[top:]
+    if rest:
+        table.add_row(f"{len(rest)} more", f"{sum(rest):.3f}")
     Console().print(table)
 
 
 def _condition(found: "Answer", told: bool) -> str:
     parts = [f"{modality} {'there' if there else 'missing'}" for modality, there in found.present.items()]
     if found.choice is not None:
-        parts.append("prompts " + ", ".join(f"{name} {part:.2f}" for name, part in found.choice.items()))
+        taken = ", ".join(f"{name} {part:.2f}" for name, part in found.choice.items())
+        parts.append(f"prompts by {found.inference}: {taken}")
     if found.scenario is not None:
         parts.append(f"told scenario {found.scenario}{'' if told else ' (the first; --scenario chooses)'}")
     return "; ".join(parts)
@@ -78,11 +83,15 @@ def _condition(found: "Answer", told: bool) -> str:
 def export(
     run: OneRun,
     out: Annotated[Path | None, typer.Option(help="The file.", show_default="RUN/model.pt2")] = None,
+    inference: Annotated[
+        str | None,
+        typer.Option(help="How prompts are chosen, e.g. oracle or router.", show_default="router where there"),
+    ] = None,
 ) -> None:
     """Write the model as a torch.export program for any batch size, with classes and front end described inside.
 
-    Inputs by name: what the front end makes of each modality, which of them are present, and the scenario's number for
-    methods that are told one. Output: logits. A sample needs one modality at least.
+    Inputs by name: what the front end makes of each modality, which of them are present, and the scenario's number
+    where it must be told. Output: logits. A sample needs one modality at least.
 
     Examples:
 
@@ -97,5 +106,5 @@ def export(
 
     trained = load_trained(run, Machine(torch.device("cpu")))
     path = out or trained.run.folder / "model.pt2"
-    write(trained, path)
+    write(trained, path, inference)
     typer.echo(f"written: {path} ({path.stat().st_size / 1e6:.1f} MB); torch.export.load reads it")
