@@ -170,7 +170,7 @@ def test_what_cannot_be_predicted_is_explained(
 
 
 def test_an_unknown_scenario_is_answered_with_those_there_are(runs: Path, files: dict[str, Path]) -> None:
-    with pytest.raises(UserError, match='no scenario "X" .*it has C, A, V, D'):
+    with pytest.raises(UserError, match=r'no scenario "X" .*it has C, A, V, D'):
         avtrain_("predict", runs / PROMPT, "--image", files["image"], "--scenario", "X")
 
 
