@@ -1,6 +1,5 @@
 """A finished run as one file that PyTorch alone can run: an ExportedProgram, with what it needs to be used."""
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -67,8 +66,8 @@ def export_program(method: Method) -> ExportedProgram:
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(
-            f"{method.name}: torch.export cannot trace this method ({reason}); avtrain predict and avtrain eval run it "
-            "as it is"
+            f"{method.name} on this backbone cannot be exported: torch.export says {reason}\n"
+            "avtrain predict and avtrain eval run it as it is"
         ) from error
 
 
@@ -106,7 +105,7 @@ def describe(trained: Trained) -> dict[str, Any]:
         "frontend": {
             "class": f"{type(frontend).__module__}.{type(frontend).__name__}",
             "sample_rate": SAMPLE_RATE,
-            **dataclasses.asdict(frontend),
+            **vars(frontend),
         },
         "torch": str(torch.__version__),
     }

@@ -1,1 +1,1 @@
-"""What `avtrain` commands do with their arguments. Everything heavy is imported inside a command."""
+"""What each `avtrain` command does with its arguments. Everything heavy is imported inside a command."""
