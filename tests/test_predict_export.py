@@ -248,9 +248,7 @@ class Sorting(Finetune):
 
 def test_what_cannot_be_traced_is_refused(tmp_path: Path) -> None:
     method = Sorting(build("finetune").backbone, CLASSES, 4, FinetuneConfig.model_validate({}))
-    with pytest.raises(
-        UserError, match="sorting on this backbone cannot be exported: torch.export says Could not guard"
-    ):
+    with pytest.raises(UserError, match=r"sorting on this backbone cannot be exported: .*Could not guard"):
         export_program(method)
 
 
