@@ -148,7 +148,7 @@ def test_a_router_is_asked_unless_a_scenario_is_told(runs: Path, files: dict[str
         ((), "give --audio FILE, --image FILE, or both", 2),
         (("--audio", "none.wav"), "none.wav: no such file", 1),
         (("--audio", "text.wav"), r"text.wav: cannot be read as audio: .*[Ff]ormat", 1),
-        (("--image", "text.wav"), "text.wav: cannot be read as image: not a readable picture", 1),
+        (("--image", "text.wav"), "text.wav: cannot be read as image: not a readable picture$", 1),
         (("--audio", "."), "no such file", 1),
         (("--image", "b.png", "--scenario", "D"), "finetune is told no scenario; leave the option out", 2),
         (("--image", "b.png", "--device", "gpu"), "allowed are auto, cpu, cuda", 2),
