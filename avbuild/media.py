@@ -5,7 +5,7 @@ import io
 import numpy as np
 import soundfile
 import soxr
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from avbuild.corruptions.registry import Pixels, Samples
 
@@ -71,6 +71,8 @@ def decode_image(data: bytes) -> Pixels:
     try:
         with Image.open(io.BytesIO(data)) as picture:
             return np.asarray(picture.convert("RGB"))
+    except UnidentifiedImageError as error:  # its message names an object in memory
+        raise Unreadable("not a readable picture") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise Unreadable(f"not a readable picture ({error})") from error
 

@@ -7,6 +7,7 @@ import typer
 
 from avbuild.command_line import run_program
 from avbuild.errors import UsageError
+from avtrain.commands import use
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,6 +20,7 @@ app = typer.Typer(
         avtrain fit manifests/demo.yaml --backbone tiny --lr 0.001
         avtrain eval runs/demo-finetune-tiny
         avtrain report runs/
+        avtrain predict runs/demo-finetune-tiny --audio bark.wav --image dog.jpg
     """,
 )
 
@@ -52,6 +54,9 @@ def fit(
         str, typer.Option(help="auto: finish what was begun; restart: begin anew; never: refuse what exists.")
     ] = "auto",
     init_from: Annotated[Path | None, typer.Option(help="Start from this run's backbone.")] = None,
+    track: Annotated[
+        list[str] | None, typer.Option(help="wandb or trackio, beside the TensorBoard files that each run gets.")
+    ] = None,
     workers: LoaderWorkers = 0,
     cache: Cache = Path("features"),
     no_cache: NoCache = False,
@@ -68,8 +73,10 @@ def fit(
     from avtrain.config import RunConfig, fit_config, parse_settings
     from avtrain.launch import check_resume, fit_run
     from avtrain.machine import Machine, pick_device, pick_precision
+    from avtrain.tracking import check_trackers
 
     check_resume(resume)
+    check_trackers(track or [])
     loaded, numbers, where = load_manifest(manifest), _seeds(seeds), pick_device(device)
     options: dict[str, Any] = {
         "method": method,
@@ -88,7 +95,7 @@ def fit(
     folder = out / (name or f"{loaded.name}-{config.method}-{config.backbone}{suffix}")
     for seed in numbers:
         run_config = RunConfig(fit=config.model_copy(update={"seed": seed}), manifest=loaded)
-        typer.echo(fit_run(folder / f"seed{seed}", run_config, machine, resume, init_from))
+        typer.echo(fit_run(folder / f"seed{seed}", run_config, machine, resume, init_from, track or ()))
     typer.echo(f"next: avtrain eval {folder}")
 
 
@@ -217,6 +224,10 @@ def validate(manifests: Annotated[list[str], typer.Argument(help="Manifests.")])
             typer.echo(f"{path}: sound; scenarios {', '.join(manifest.scenarios)}; data {manifest.dataset}")
     if problems:
         raise UsageError("\n".join(problems))
+
+
+app.command()(use.predict)
+app.command()(use.export)
 
 
 def main() -> None:

@@ -94,7 +94,7 @@ def _describe(run: Run, config: RunConfig, scenario: str) -> dict[str, Any]:
         "train_on": fit.train_on,
         "seed": fit.seed,
         "run": f"{run.folder.parent.name}/{run.folder.name}",
-        "told_scenario": "oracle" if find_method(fit.method).uses_scenario else None,
+        "told_scenario": "oracle" if "oracle" in find_method(fit.method).inference_modes else None,
     }
 
 

@@ -1,6 +1,7 @@
 """Whether a run begins, goes on, is finished already, or is refused; and where its backbone starts from."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -21,11 +22,19 @@ def check_resume(resume: str) -> None:
         raise UsageError(f"--resume {resume}: allowed are {', '.join(RESUME)}")
 
 
-def fit_run(folder: Path, config: RunConfig, machine: Machine, resume: str, init_from: Path | None) -> str:
+def fit_run(
+    folder: Path,
+    config: RunConfig,
+    machine: Machine,
+    resume: str,
+    init_from: Path | None,
+    trackers: Sequence[str] = (),
+) -> str:
     """Train one run to its end, from where it is; returns a line that says how it went.
 
     resume: `auto` finishes what was begun with the same configuration, `restart` begins anew, `never` refuses what
     exists.  init_from: a run, or a folder of runs of which the one with the same seed is taken.
+    trackers: beside TensorBoard.
     """
     run = Run(folder)
     if run.begun and resume == "never":
@@ -36,7 +45,8 @@ def fit_run(folder: Path, config: RunConfig, machine: Machine, resume: str, init
         _same_or_refuse(run, config)
     if run.finished:
         return f"{run}: finished already, validation {run.read_json('result.json')['validation']:.3f}"
-    result = fit(run, config, machine, None if init_from is None else _initial_weights(init_from, config))
+    initial = None if init_from is None else _initial_weights(init_from, config)
+    result = fit(run, config, machine, initial, trackers)
     return (
         f"{run}: validation {result['validation']:.3f} in epoch {result['best_epoch']} of {config.fit.epochs}, "
         f"{result['trainable_parameters']:,} of {result['parameters']:,} parameters trained"

@@ -3,6 +3,7 @@
 config.yaml       the resolved configuration and the manifest
 env.json          versions and device
 metrics.jsonl     one line an epoch
+tensorboard/      event files; tensorboard --logdir runs/ shows them
 model.safetensors weights of the best epoch on validation
 state.pt          everything needed to go on: weights, optimizer, random state, epoch
 result.json       written last: the run is finished

@@ -23,13 +23,20 @@ from avtrain.metrics import accuracy
 from avtrain.prediction import predict
 from avtrain.rows import read_rows
 from avtrain.runs import Run, backbone_weights
+from avtrain.tracking import tracking
 
 
-def fit(run: Run, config: RunConfig, machine: Machine, initial: dict[str, Tensor] | None = None) -> dict[str, Any]:
+def fit(
+    run: Run,
+    config: RunConfig,
+    machine: Machine,
+    initial: dict[str, Tensor] | None = None,
+    trackers: Sequence[str] = (),
+) -> dict[str, Any]:
     """Train, or go on where an earlier start stopped; returns what `result.json` says.
 
-    initial: weights of the run it starts from.  Stopped at any moment and started again, it ends with the same
-    weights on the same CPU.
+    initial: weights of the run it starts from.  trackers: beside TensorBoard.
+    Stopped at any moment and started again, it ends with the same weights on the same CPU.
     """
     settings, manifest = config.fit, config.manifest
     torch.manual_seed(settings.seed)
@@ -52,7 +59,8 @@ def fit(run: Run, config: RunConfig, machine: Machine, initial: dict[str, Tensor
     average = WeightAverage()
     done, best = _restore(run, method, optimizer, average)
     total = (settings.epochs - done) * (len(train) + len(names) * len(validation))
-    with progress_bar(f"{settings.method} seed {settings.seed}", total) as advance:
+    label = f"{settings.method} seed {settings.seed}"
+    with tracking(run, config, done, trackers) as track, progress_bar(label, total) as advance:
         for epoch in range(done + 1, settings.epochs + 1):
             started = time.monotonic()
             loss = train_epoch(method, train.at(epoch), epoch, optimizer, rates, settings, machine, advance)
@@ -68,10 +76,14 @@ def fit(run: Run, config: RunConfig, machine: Machine, initial: dict[str, Tensor
                     best = {"epoch": epoch, "accuracy": mean}
                     run.save_weights(method.state_dict())
             seconds = {"train": round(trained, 3), "all": round(time.monotonic() - started, 3)}
-            run.log({"epoch": epoch, "loss": loss, "validation": scores, "mean": mean, "seconds": seconds})
+            line = {"epoch": epoch, "loss": loss, "validation": scores, "mean": mean, "seconds": seconds}
+            line["learning_rate"] = optimizer.param_groups[0]["lr"]  # of the last step
+            run.log(line)
+            track(line)
             run.save_state(_state(method, optimizer, average, epoch, best))
     result = {"best_epoch": best["epoch"], "validation": best["accuracy"], **count_parameters(method)}
     result["cache_seconds"] = round(prepared, 3)
+    result["classes"] = list(rows[0].classes)  # what a prediction's numbers mean
     run.write_json("result.json", result)
     return result
 

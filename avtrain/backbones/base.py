@@ -97,7 +97,7 @@ class Encoder(nn.Module):
         G: the largest divisor of N that is not above `most`.
         """
         groups = max(size for size in range(1, most + 1) if tokens.shape[1] % size == 0)
-        return tokens.reshape(len(tokens), groups, -1, tokens.shape[-1]).mean(dim=2)
+        return tokens.reshape(tokens.shape[0], groups, -1, tokens.shape[-1]).mean(dim=2)
 
     def pool(self, tokens: Tensor) -> Tensor:
         """One vector of `pooled_width` a sample, for a linear map: the mean of its tokens.  [B, N, D] to [B, F]."""

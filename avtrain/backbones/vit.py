@@ -72,7 +72,7 @@ class Embeddings(nn.Module):
         patches = self.patch_embeddings["projection"](pictures)
         positions = self._positions(patches.shape[-2], patches.shape[-1])
         tokens = patches.flatten(2).transpose(1, 2)
-        return torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], dim=1) + positions
+        return torch.cat([self.cls_token.expand(tokens.shape[0], -1, -1), tokens], dim=1) + positions
 
     def _positions(self, rows: int, columns: int) -> Tensor:
         """The learned grid, resampled to the picture's (DINOv2 resamples without antialiasing)."""
@@ -126,7 +126,7 @@ class VisionTransformer(Encoder):
         side = math.isqrt(tokens.shape[1] - 1)
         groups = max(g for g in range(1, side + 1) if side % g == 0 and g * g <= most)
         across = side // groups
-        squares = tokens[:, 1:].reshape(len(tokens), groups, across, groups, across, -1)
+        squares = tokens[:, 1:].reshape(tokens.shape[0], groups, across, groups, across, -1)
         return torch.cat([tokens[:, :1], squares.mean(dim=(2, 4)).flatten(1, 2)], dim=1)
 
     def pool(self, tokens: Tensor) -> Tensor:

@@ -59,7 +59,6 @@ class Prompt(Method):
     default_lr = 1e-3
     default_epochs = 40
     default_draws = 3
-    uses_scenario = True
     inference_modes = ("oracle", "concat", "router")
     inherits = ("head.",)
 
@@ -99,13 +98,13 @@ class Prompt(Method):
     def loss(self, batch: Batch) -> Tensor:
         frozen = self.backbone.frozen_tokens(batch, self.config.tokens)
         routed = self._route(batch, frozen)
-        loss = functional.cross_entropy(routed.float(), batch.scenario)
-        for choice in (self._told(batch), routed.softmax(dim=1)):
-            prediction = self._predict(batch, frozen, choice)
-            loss = loss + joint_and_unimodal_loss(
-                prediction, batch, self.config.unimodal_loss, smoothing=self.config.label_smoothing
-            )
-        return loss
+        # each sample is told, or routed, by a coin of its own: one pass trains the sets in both ways of being chosen
+        coin = torch.rand(batch.labels.shape[0], 1, device=batch.labels.device) < 0.5
+        prediction = self._predict(batch, frozen, torch.where(coin, self._told(batch), routed.softmax(dim=1)))
+        config = self.config
+        return functional.cross_entropy(routed.float(), batch.scenario) + joint_and_unimodal_loss(
+            prediction, batch, config.unimodal_loss, smoothing=config.label_smoothing
+        )
 
     @property
     def _reads_frozen(self) -> bool:
@@ -138,7 +137,7 @@ class Prompt(Method):
         own = tokens.shape[1]
         for block, sets in itertools.zip_longest(encoder.blocks(), self._input_sets(modality)):
             if sets is not None:
-                tokens = torch.cat([sets(choice, len(batch)), tokens[:, -own:]], dim=1)
+                tokens = torch.cat([sets(choice, batch.labels.shape[0]), tokens[:, -own:]], dim=1)
             tokens = block(tokens)
         return encoder.reduce(encoder.last_norm(tokens)[:, -own:], self.config.tokens)
 

@@ -46,10 +46,10 @@ class PromptedCrossAttention(nn.Module):
         Returns [B, N, D].
         """
         context = self.norm_context(context)
-        key_prompts, value_prompts = (p(choice, len(tokens)) for p in (self.key_prompts, self.value_prompts))
+        key_prompts, value_prompts = (p(choice, tokens.shape[0]) for p in (self.key_prompts, self.value_prompts))
         key = torch.cat([key_prompts, self.key(context)], dim=1)
         value = torch.cat([value_prompts, self.value(context)], dim=1)
-        always = visible.new_ones(len(visible), key_prompts.shape[1])
+        always = visible.new_ones(visible.shape[0], key_prompts.shape[1])
         mask = torch.cat([always, visible], dim=1)[:, None, None]
         query, key, value = (self._split(x) for x in (self.query(self.norm_query(tokens)), key, value))
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
