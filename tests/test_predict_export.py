@@ -16,13 +16,13 @@ from avbuild.errors import UserError
 from avtrain.batch import Batch
 from avtrain.data import AudioVisualData
 from avtrain.exporting import METADATA, export_program
+from avtrain.machine import Machine
 from avtrain.methods import METHODS, Finetune, Method, Prediction
 from avtrain.methods.finetune import FinetuneConfig
 from avtrain.metrics import softmax
 from avtrain.prediction import predict
 from avtrain.rows import read_rows
 from avtrain.serving import answer, load_trained, make_batch, read_media
-from avtrain.training import Machine
 from tests.test_train_methods import CLASSES, batch_of, build
 from tests.test_train_runs import avtrain_, fit
 
@@ -52,7 +52,7 @@ def test_a_prediction_is_what_evaluation_gives(runs: Path, tmp_path: Path) -> No
     manifest = trained.config.manifest
     rows = read_rows(manifest, "test")
     data = AudioVisualData(rows, manifest, trained.method.backbone.frontend, ("C",))
-    outputs = predict(trained.method, data, 32, CPU.device, lambda: CPU.autocast("fp32"), 0)
+    outputs = predict(trained.method, data, 32, CPU, "fp32")
     wanted = softmax(outputs.logits)
     for index in (0, 7):
         media = rows.samples[index].media
