@@ -23,6 +23,7 @@ class Outputs:
     present: dict[str, NDArray[np.bool_]]  # [n] each
     labels: NDArray[np.int64]  # [n]
     ids: tuple[str, ...]
+    choice: NDArray[np.float64] | None = None  # [n, sets], where a router weighs prompt sets
 
 
 @torch.no_grad()
@@ -36,6 +37,7 @@ def predict(
     ids: list[str] = []
     per_modality: dict[str, list[torch.Tensor]] = {}
     present: dict[str, list[torch.Tensor]] = {}
+    choice: list[torch.Tensor] = []
     for batch in batches(data, batch_size, workers=workers, pin=device.type == "cuda"):
         with autocast():
             prediction = method(batch.to(device))
@@ -44,6 +46,8 @@ def predict(
         ids += batch.ids
         for modality, scores in prediction.per_modality.items():
             per_modality.setdefault(modality, []).append(scores.double().cpu())
+        if prediction.choice is not None:
+            choice.append(prediction.choice.double().cpu())
         for modality, there in batch.present.items():
             present.setdefault(modality, []).append(there)
     return Outputs(
@@ -52,4 +56,5 @@ def predict(
         present={m: torch.cat(there).numpy() for m, there in present.items()},
         labels=torch.cat(labels).numpy(),
         ids=tuple(ids),
+        choice=torch.cat(choice).numpy() if choice else None,
     )

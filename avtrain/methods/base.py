@@ -21,6 +21,7 @@ class Prediction:
 
     logits: Tensor  # [B, C]
     per_modality: dict[str, Tensor] = field(default_factory=dict)  # [B, C] each, where the method defines them
+    choice: Tensor | None = None  # [B, sets], how much of each prompt set a router took; rows sum to 1
 
 
 class Method(nn.Module):
@@ -32,7 +33,8 @@ class Method(nn.Module):
     default_lr: ClassVar[float]
     default_average_from: ClassVar[int] = 0  # epoch from which on weights are averaged; 0: they are not
     inherits: ClassVar[tuple[str, ...]] = ()  # parts taken over from the run it starts from, beside the backbone
-    uses_scenario: ClassVar[bool] = False  # is told a sample's scenario, at evaluation too: the oracle
+    inference_modes: ClassVar[tuple[str, ...]] = ()  # ways to choose prompts; evaluation scores each. oracle: is told
+    inference: str | None = None  # the one in use
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()

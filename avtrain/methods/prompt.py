@@ -85,7 +85,8 @@ class Prompt(Method):
     source = "Park, Prompt the Missing, CVPRW 2025"
     Config = PromptConfig
     default_lr = 1e-3
-    uses_scenario = True
+    inference_modes = ("oracle",)
+    inference = "oracle"
     inherits = ("head.",)
 
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: PromptConfig) -> None:

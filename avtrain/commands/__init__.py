@@ -1,0 +1,1 @@
+"""What each `avtrain` command does with its arguments. Everything heavy is imported inside a command."""
