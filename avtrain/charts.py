@@ -11,7 +11,7 @@ from html import escape
 
 COLOURS = 7
 DASHES = ("", "6 3", "2 3", "8 3 2 3")
-LEFT, RIGHT, TOP, BOTTOM = 50, 14, 12, 44  # pixels around the field
+LEFT, RIGHT, TOP, BOTTOM = 50, 20, 12, 44  # pixels around the field
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def percent_axis(label: str, values: Iterable[float]) -> Axis:
     low = max(0, 10 * math.floor(min(there) / 10))
     high = min(100, 10 * math.ceil(max(there) / 10))
     low, high = (low, high) if high > low else (max(0, high - 10), max(10, high))
-    step = 10 if high - low <= 60 else 20
+    step = 2 if high - low <= 10 else 5 if high - low <= 20 else 10 if high - low <= 60 else 20
     return Axis(label, low, high, {tick: str(tick) for tick in range(low, high + 1, step)})
 
 
@@ -71,8 +71,8 @@ class Field:
     title: str
     x: Axis
     y: Axis
-    width: int = 400
-    height: int = 280
+    width: int = 370
+    height: int = 270
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         """Pixels of a value."""

@@ -52,7 +52,7 @@ def as_csv(results: Sequence[Results]) -> str:
         found = tables(each)
         for table in found:
             for entry, row in table.rows.items():
-                writer.writerows(_line(each, entry, name, cell, table.other, None) for scenario, cell in row.items())
+                writer.writerows(_line(each, entry, name, cell, table.other, None) for name, cell in row.items())
         listed = {(table.other, scenario) for table in found for scenario in table.scenarios}
         for curve in curves(each):
             writer.writerows(_curve_lines(each, curve, listed))

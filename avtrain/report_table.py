@@ -94,7 +94,9 @@ def curves(results: Results) -> list[Curve]:
     """One a scenario that was scored at severities."""
     swept = [e for e in results.evaluations if e["severity"]]
     keys = dict.fromkeys((e["other_manifest"], e["base_scenario"]) for e in swept)
-    return [_curve(results, other, base) for other, base in sorted(keys, key=lambda key: (key[0] or "", *key[1:]))]
+    bases = by_field_order([base for _, base in keys])
+    ordered = sorted(keys, key=lambda key: (key[0] or "", bases.index(key[1])))
+    return [_curve(results, other, base) for other, base in ordered]
 
 
 def _curve(results: Results, other: str | None, base: str) -> Curve:

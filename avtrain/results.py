@@ -63,6 +63,18 @@ class Results:
         return [evaluation for evaluations in self.entries.values() for evaluation in evaluations]
 
     @property
+    def labels(self) -> dict[Entry, str]:
+        """Short names: the method, and of the rest what differs between entries."""
+        parts = ("backbone", "train_on", "folder")
+        telling = [part for part in parts if len({getattr(entry, part) for entry in self.entries}) > 1]
+        return {
+            entry: ", ".join(
+                word for word in (entry.method, entry.inference, *(getattr(entry, part) for part in telling)) if word
+            )
+            for entry in self.entries
+        }
+
+    @property
     def leaky(self) -> bool:
         """Whether a recording stands in two splits."""
         return any(e["leaky"] for e in self.evaluations)
