@@ -74,7 +74,9 @@ def confusion_chart(title: str, classes: Sequence[str], counts: Sequence[Sequenc
                         text(margin + (column + 0.5) * cell, top + (row + 0.5) * cell + 4, str(count), "middle", over)
                     )
     parts.append(f'<path class="axis" d="M{margin:g} {top:g}h{n * cell}v{n * cell}h{-n * cell}z"/>')
-    parts.append(text(margin + n * cell / 2, top + n * cell + 17, "predicted class across, true class down", "middle"))
+    order = "" if named else ", in the data set's order"
+    label = f"predicted class across, true class down{order}"
+    parts.append(text(margin + n * cell / 2, top + n * cell + 17, label, "middle"))
     return svg(round(max(margin + n * cell + 10, 300)), round(top + n * cell + 26), title, parts)
 
 

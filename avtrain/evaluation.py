@@ -16,7 +16,7 @@ from avtrain.prediction import Outputs, predict
 from avtrain.rows import Rows, read_corrupted, read_rows, shared_recordings
 from avtrain.runs import Run, backbone_weights
 from avtrain.training import Machine, train_scenarios
-from avtrain.trials import Asked, Trial, tested_manifest, trials
+from avtrain.trials import Asked, Trial, manifest_under_test, trials
 
 ORACLE = "oracle"  # the inference mode that is told the scenario
 
@@ -30,7 +30,7 @@ def evaluate(run: Run, asked: Asked, machine: Machine, precision: str) -> list[d
     if not run.finished:
         raise UserError(f"{run}: training is not finished; run the same avtrain fit again")
     config = run.config()
-    tested = tested_manifest(config.manifest, asked)
+    tested = manifest_under_test(config.manifest, asked)
     wanted = trials(tested, asked)
     clean = read_rows(tested, "test")
     leaky = bool(shared_recordings(config.manifest))

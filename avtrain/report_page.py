@@ -116,7 +116,7 @@ def _choices(own: Mapping[Entry, Sequence[Evaluation]], signs: Signs) -> str:
             names = by_field_order([e["scenario"] for e in routed])
             bars = {name: _mean_choice([e for e in routed if e["scenario"] == name]) for name in names}
             charts.append(stacked_bars(signs[entry].name, bars, list(routed[0]["choice"])))
-    note = "A bar for each true scenario: the mean weight of the prompts of each, over samples and seeds."
+    note = "A bar for each true scenario: the mean weight of each set of prompts, over samples and seeds."
     return _charts("What the router chose", note, charts) if charts else ""
 
 

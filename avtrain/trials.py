@@ -34,7 +34,7 @@ class Trial:
         return f"{folder}/{self.name}{f'.{inference}' if inference else ''}.json"
 
 
-def tested_manifest(own: Manifest, asked: Asked) -> Manifest:
+def manifest_under_test(own: Manifest, asked: Asked) -> Manifest:
     """The run's manifest with the scenarios it is to be scored under: its own, or what is new to it in another.
 
     The data, their split and its seed stay the run's, so that nothing it trained on is tested; a scenario keeps its
@@ -67,7 +67,7 @@ def tested_manifest(own: Manifest, asked: Asked) -> Manifest:
 def trials(tested: Manifest, asked: Asked) -> list[Trial]:
     """The scenarios asked for, each followed by its severities; what is named as a severity is, is that severity.
 
-    tested: from `tested_manifest`.  Raises UsageError for a pattern that fits no scenario.
+    tested: from `manifest_under_test`.  Raises UsageError for a pattern that fits no scenario.
     """
     found: dict[str, Trial] = {}
     for base in _matching(asked, tested):
