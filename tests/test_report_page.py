@@ -114,7 +114,7 @@ def test_another_manifests_scenarios_have_a_table_of_their_own(tmp_path: Path) -
     page = report(tmp_path, found)
     own, other = re.findall(r"<thead>(.*?)</thead>", page, re.DOTALL)
     assert ">D<" in own
-    assert "rain" not in own
+    assert ">rain" not in own
     assert "fog†" in other
     assert ">rain<" in other
     assert "Never trained on: scenarios of weather" in page
@@ -191,15 +191,17 @@ def test_a_leaky_split_is_warned_of(tmp_path: Path) -> None:
     assert "Leaky split." not in report(tmp_path / "sound", [score("map", "D", 0.5)])
 
 
-def test_scores_of_other_scenarios_alone_make_a_page(tmp_path: Path) -> None:
-    page = report(tmp_path, severities("map", "D", [0.5, 0.4]))
+def test_scores_under_another_manifest_alone_make_a_page(tmp_path: Path) -> None:
+    rain = [score("map", "rain", 0.6, other_manifest="weather")]
+    page = report(tmp_path, [*rain, *severities("map", "rain", [0.7, 0.5], other_manifest="weather")])
+    assert "Never trained on: scenarios of weather" in page
     assert "Robustness" in page
     assert "Confusion" not in page
 
 
 def test_evaluations_of_an_earlier_version_are_refused(tmp_path: Path) -> None:
     old = {key: value for key, value in score("map", "D", 0.5).items() if key != "inference"}
-    with pytest.raises(UserError, match="written by an earlier version of avtrain.*delete that folder"):
+    with pytest.raises(UserError, match=r"written by an earlier version of avtrain.*delete that folder"):
         report(tmp_path, [old])
 
 
