@@ -104,6 +104,15 @@ def test_severities_are_a_curve_and_no_column(tmp_path: Path) -> None:
     assert "severity" not in (tmp_path / "report.md").read_text()
 
 
+def test_one_name_in_two_manifests_makes_two_curves(tmp_path: Path) -> None:
+    own = [score("map", "D", 0.7), *severities("map", "D", [0.9, 0.8])]
+    strange = {"other_manifest": "weather", "scenario_hash": "another"}
+    page = report(tmp_path, [*own, score("map", "D", 0.2, **strange), *severities("map", "D", [0.3, 0.1], **strange)])
+    said = {svg.get("aria-label"): [title.text for title in svg.iter("title")] for svg in drawings(page)}
+    assert said["D"] == ["map: 90.0 % at 1, n = 1", "map: 80.0 % at 2, n = 1"]
+    assert said["D of weather, never trained on"] == ["map: 30.0 % at 1, n = 1", "map: 10.0 % at 2, n = 1"]
+
+
 def test_another_manifests_scenarios_have_a_table_of_their_own(tmp_path: Path) -> None:
     found = [
         score("map", "D", 0.7),
