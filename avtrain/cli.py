@@ -7,7 +7,8 @@ import typer
 
 from avbuild.command_line import run_program
 from avbuild.errors import UsageError
-from avtrain.commands import use
+from avtrain.commands import evaluation, use
+from avtrain.commands.machine_options import CACHE, Cache, Device, LoaderWorkers, NoCache, Precision
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,12 +24,6 @@ app = typer.Typer(
         avtrain predict runs/demo-finetune-tiny --audio bark.wav --image dog.jpg
     """,
 )
-
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
-Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16; auto is bf16 where CUDA has it.")]
-LoaderWorkers = Annotated[int, typer.Option(help="Processes that load data; changes nothing but the speed.", min=0)]
-Cache = Annotated[Path, typer.Option(help="Folder for the tokens of frozen backbones, computed once.")]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Compute the tokens of frozen backbones anew each epoch.")]
 
 
 @app.command()
@@ -58,7 +53,7 @@ def fit(
         list[str] | None, typer.Option(help="wandb or trackio, beside the TensorBoard files that each run gets.")
     ] = None,
     workers: LoaderWorkers = 0,
-    cache: Cache = Path("features"),
+    cache: Cache = CACHE,
     no_cache: NoCache = False,
 ) -> None:
     """Train a method on a manifest's data, one run a seed. The best epoch is chosen on validation; test is not read.
@@ -106,82 +101,8 @@ def _seeds(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-@app.command(name="eval")
-def evaluate(
-    runs: Annotated[list[Path], typer.Argument(help="Runs, or folders of runs.")],
-    scenarios: Annotated[str, typer.Option(help="Names or patterns, e.g. 'C,D*'.")] = "*",
-    device: Device = "auto",
-    precision: Precision = "fp32",
-    workers: LoaderWorkers = 0,
-    cache: Cache = Path("features"),
-    no_cache: NoCache = False,
-) -> None:
-    """Score runs under every scenario on the test split; one JSON a run and scenario.
-
-    Examples:
-
-        avtrain eval runs/demo-finetune-tiny
-        avtrain eval runs/ --scenarios 'D*'
-    """
-    from avbuild.progress import progress_bar
-    from avtrain.evaluation import evaluate as score
-    from avtrain.machine import Machine, pick_device, pick_precision
-    from avtrain.runs import find_runs
-
-    machine = Machine(pick_device(device), workers, None if no_cache else cache)
-    found = find_runs(runs)
-    wanted = [pattern.strip() for pattern in scenarios.split(",")]
-    lines = []
-    with progress_bar("evaluating", len(found)) as advance:
-        for run in found:
-            results = score(run, wanted, machine, pick_precision(precision, machine.device))
-            scores = "  ".join(f"{r['scenario']} {r['accuracy']:.3f}" for r in results)
-            lines.append(f"{run}: {scores}{'  (leaky split)' if results[0]['leaky'] else ''}")
-            advance()
-    typer.echo("\n".join(lines))
-    typer.echo(f"next: avtrain report {_common(runs)}")
-
-
-def _common(places: list[Path]) -> Path:
-    first = places[0]
-    return (
-        first if len(places) == 1 and not (first / "config.yaml").exists() and _holds_folders(first) else first.parent
-    )
-
-
-def _holds_folders(place: Path) -> bool:
-    return bool(list(place.glob("*/seed*/config.yaml")))
-
-
-@app.command()
-def report(
-    folder: Annotated[Path, typer.Argument(help="The folder of runs.")] = Path("runs"),
-) -> None:
-    """Print the table (methods by scenarios, mean ± std over seeds), and write it as Markdown, CSV and a plot.
-
-    Example:
-
-        avtrain report runs/
-    """
-    from rich.console import Console
-    from rich.table import Table as Printed
-
-    from avtrain.report import write_report
-
-    console = Console()
-    for table in write_report(folder):
-        printed = Printed(title=f"{table.manifest}{' (leaky split)' if table.leaky else ''}: test accuracy, %")
-        printed.add_column("method")
-        for column in (*table.scenarios, "mean", "n"):
-            printed.add_column(column, justify="right")
-        for label, row in table.rows.items():
-            cells = []
-            for column in (*table.scenarios, "mean"):
-                best = column in row and row[column].mean == table.best(column)
-                cells.append(f"[bold]{row[column]}[/]" if best else str(row.get(column, "")))
-            printed.add_row(label, *cells, str(table.seeds(label)))
-        console.print(printed)
-    typer.echo(f"written: {folder}/report.md, report.csv, report.png")
+app.command(name="eval")(evaluation.evaluate)
+app.command()(evaluation.report)
 
 
 @app.command()

@@ -1,52 +1,57 @@
-"""`avtrain eval`: a finished run on the test split, one JSON a scenario."""
+"""`avtrain eval`: a finished run on the test split, one JSON a scenario and way of inference."""
 
-import fnmatch
-from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from avbuild.errors import UsageError, UserError
+from avbuild.errors import UserError
 from avbuild.manifest import Manifest
 from avtrain.backbones import build_backbone
 from avtrain.config import RunConfig
 from avtrain.data import AudioVisualData
 from avtrain.feature_cache import cached
 from avtrain.machine import Machine
-from avtrain.methods import Method, build_method, find_method, merged_weights
-from avtrain.metrics import accuracy, calibration_error, confusion_matrix, macro_f1, softmax
+from avtrain.methods import Method, build_method, merged_weights
+from avtrain.metrics import accuracy, calibration_error, confusion_matrix, macro_f1, reliability, softmax
 from avtrain.prediction import Outputs, predict
 from avtrain.rows import Rows, read_corrupted, read_rows, shared_recordings
 from avtrain.runs import Run, backbone_weights
+from avtrain.training import train_scenarios
+from avtrain.trials import Asked, Trial, manifest_under_test, trials
+
+ORACLE = "oracle"  # the inference mode that is told the scenario
 
 
-def evaluate(run: Run, scenarios: Sequence[str], machine: Machine, precision: str) -> list[dict[str, Any]]:
-    """Score a run under each scenario on the test split, and write `eval/SCENARIO.json`.
+def evaluate(run: Run, asked: Asked, machine: Machine, precision: str) -> list[dict[str, Any]]:
+    """Score a run on the test split under what was asked for, each way its method can infer; write the JSON files.
 
-    scenarios: names or patterns such as `D*`.  A scenario on disk is read from there, else computed: the same either
-    way.
+    A scenario on disk is read from there, else computed: the same either way.  Empty where the method can only infer
+    with the scenario told, and the scenarios are another manifest's, for which it has nothing learned.
     """
     if not run.finished:
         raise UserError(f"{run}: training is not finished; run the same avtrain fit again")
     config = run.config()
-    names = _matching(scenarios, config.manifest)
-    clean = read_rows(config.manifest, "test")
+    tested = manifest_under_test(config.manifest, asked)
+    wanted = trials(tested, asked)
+    clean = read_rows(tested, "test")
     leaky = bool(shared_recordings(config.manifest))
     method = load_method(run, config, len(clean.classes), machine)
     results = []
-    for name in names:
-        on_disk = read_corrupted(config.manifest, "test", name)
+    for trial in wanted:
+        on_disk = read_corrupted(trial.manifest, "test", trial.name)
         rows = on_disk or clean
-        data = AudioVisualData(rows, config.manifest, method.backbone.frontend, (name,))
-        outputs = predict(method, cached(method, data, machine, precision), config.fit.batch_size, machine, precision)
-        on_the_fly = on_disk is None and not config.manifest.scenarios[name].clean
-        result = _describe(run, config, name) | {
-            "leaky": leaky,
-            "computed": "on the fly" if on_the_fly else "from disk",
-        }
-        result |= score(outputs, rows)
-        run.write_json(f"eval/{name}.json", result)
-        results.append(result)
+        data = AudioVisualData(rows, trial.manifest, method.backbone.frontend, (trial.name,))
+        source = cached(method, data, machine, precision)
+        computed = "from disk" if on_disk or trial.severity == 0 else "on the fly"
+        facts = _describe(run, config, trial) | {"leaky": leaky, "computed": computed}
+        for inference in ways_to_infer(method, told=trial.other is None):
+            method.inference = inference
+            outputs = predict(method, source, config.fit.batch_size, machine, precision)
+            result = facts | {"inference": inference} | score(outputs, rows)
+            result["choice"] = _mean_choice(outputs, config.manifest)
+            run.write_json(trial.file(inference), result)
+            results.append(result)
     return results
 
 
@@ -61,15 +66,24 @@ def load_method(run: Run, config: RunConfig, classes: int, machine: Machine) -> 
     return method.to(machine.device)
 
 
+def ways_to_infer(method: Method, *, told: bool) -> tuple[str | None, ...]:
+    """A method's inference modes, the oracle only where there is something to tell it; None for a method without."""
+    if not method.inference_modes:
+        return (None,)
+    return tuple(mode for mode in method.inference_modes if told or mode != ORACLE)
+
+
 def score(outputs: Outputs, rows: Rows) -> dict[str, Any]:
     """All measures of one scenario."""
     labels, predicted = outputs.labels, outputs.logits.argmax(axis=1)
     confusion = confusion_matrix(predicted, labels, len(rows.classes))
+    bins = reliability(softmax(outputs.logits), labels)
     return {
         "n": len(labels),
         "accuracy": accuracy(predicted, labels),
         "macro_f1": macro_f1(confusion),
-        "calibration_error": calibration_error(softmax(outputs.logits), labels),
+        "calibration_error": calibration_error(bins),
+        "reliability": [asdict(each) for each in bins],
         "per_modality": {
             # of the samples that have the modality: on the others there is nothing to score
             m: accuracy(scores.argmax(axis=1)[outputs.present[m]], labels[outputs.present[m]])
@@ -82,26 +96,39 @@ def score(outputs: Outputs, rows: Rows) -> dict[str, Any]:
     }
 
 
-def _describe(run: Run, config: RunConfig, scenario: str) -> dict[str, Any]:
+def _describe(run: Run, config: RunConfig, trial: Trial) -> dict[str, Any]:
     fit, manifest = config.fit, config.manifest
     return {
         "manifest": manifest.name,
-        "scenario": scenario,
-        "scenario_hash": manifest.scenario_hash(scenario),
+        "other_manifest": trial.other,
+        "scenario": trial.name,
+        "base_scenario": trial.base,
+        "severity": trial.severity,
+        "listed": trial.listed,
+        "scenario_hash": trial.manifest.scenario_hash(trial.name),
+        "ops_trained_on": _ops_trained_on(config, trial),
         "split": manifest.split.as_yaml(),
         "method": fit.method,
         "backbone": fit.backbone,
         "train_on": fit.train_on,
         "seed": fit.seed,
         "run": f"{run.folder.parent.name}/{run.folder.name}",
-        "told_scenario": "oracle" if "oracle" in find_method(fit.method).inference_modes else None,
+        "trainable_parameters": run.read_json("result.json")["trainable_parameters"],
     }
 
 
-def _matching(patterns: Sequence[str], manifest: Manifest) -> list[str]:
-    unknown = [p for p in patterns if not fnmatch.filter(manifest.scenarios, p)]
-    if unknown:
-        raise UsageError(
-            f"no scenario {', '.join(unknown)} in this run's manifest; it has {', '.join(manifest.scenarios)}"
-        )
-    return [name for name in manifest.scenarios if any(fnmatch.fnmatchcase(name, p) for p in patterns)]
+def _ops_trained_on(config: RunConfig, trial: Trial) -> list[str]:
+    """Those of a scenario's corruptions that training drew from too, whatever their strength."""
+    manifest = config.manifest
+    drawn = {
+        (op.modality, op.name) for name in train_scenarios(config.fit, manifest) for op in manifest.scenarios[name].ops
+    }
+    acting = dict.fromkeys((op.modality, op.name) for op in trial.manifest.scenarios[trial.name].ops)
+    return [f"{modality} {name}" for modality, name in acting if (modality, name) in drawn]
+
+
+def _mean_choice(outputs: Outputs, manifest: Manifest) -> dict[str, float] | None:
+    """How much of each prompt set, by the scenario it was learned for, a router took on average."""
+    if outputs.choice is None:
+        return None
+    return dict(zip(manifest.scenarios, outputs.choice.mean(axis=0).tolist(), strict=True))

@@ -20,6 +20,7 @@ class Outputs:
     present: dict[str, NDArray[np.bool_]]  # [n] each
     labels: NDArray[np.int64]  # [n]
     ids: tuple[str, ...]
+    choice: NDArray[np.float64] | None = None  # [n, sets], where a router weighs prompt sets
 
 
 @torch.no_grad()
@@ -31,6 +32,7 @@ def predict(method: Method, data: Source, batch_size: int, machine: Machine, pre
     ids: list[str] = []
     per_modality: dict[str, list[torch.Tensor]] = {}
     present: dict[str, list[torch.Tensor]] = {}
+    choice: list[torch.Tensor] = []
     for batch in data.batches(batch_size, loading=machine.loading):
         with machine.autocast(precision):
             prediction = method(batch.to(machine.device))
@@ -39,6 +41,8 @@ def predict(method: Method, data: Source, batch_size: int, machine: Machine, pre
         ids += batch.ids
         for modality, scores in prediction.per_modality.items():
             per_modality.setdefault(modality, []).append(scores.double().cpu())
+        if prediction.choice is not None:
+            choice.append(prediction.choice.double().cpu())
         for modality, there in batch.present.items():
             present.setdefault(modality, []).append(there)
     return Outputs(
@@ -47,4 +51,5 @@ def predict(method: Method, data: Source, batch_size: int, machine: Machine, pre
         present={m: torch.cat(there).numpy() for m, there in present.items()},
         labels=torch.cat(labels).numpy(),
         ids=tuple(ids),
+        choice=torch.cat(choice).numpy() if choice else None,
     )

@@ -7,7 +7,8 @@ tensorboard/      event files; tensorboard --logdir runs/ shows them
 model.safetensors weights of the best epoch on validation
 state.pt          everything needed to go on: weights, optimizer, random state, epoch
 result.json       written last: the run is finished
-eval/D.json       what `avtrain eval` found, one file a scenario
+eval/D.json       what `avtrain eval` found, one file a scenario and way of inference (D.oracle.json); those of
+                  another manifest are in a folder of its name
 """
 
 import json
@@ -103,7 +104,7 @@ class Run:
 
     def evaluations(self) -> list[dict[str, Any]]:
         """What `avtrain eval` found, in order of scenario name."""
-        return [json.loads(path.read_text()) for path in sorted((self.folder / "eval").glob("*.json"))]
+        return [json.loads(path.read_text()) for path in sorted((self.folder / "eval").rglob("*.json"))]
 
     def _write(self, name: str, data: bytes) -> None:
         path = self.folder / name

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avtrain.metrics import accuracy, calibration_error, confusion_matrix, macro_f1, softmax
+from avtrain.metrics import accuracy, calibration_error, confusion_matrix, macro_f1, pooled, reliability, softmax
 
 
 @st.composite
@@ -39,7 +39,28 @@ def test_against_the_definitions(case: tuple[np.ndarray, np.ndarray]) -> None:  
         inside = (confidence > b / 15) & (confidence <= (b + 1) / 15)
         if inside.any():
             error += inside.mean() * abs((predicted == labels)[inside].mean() - confidence[inside].mean())
-    assert calibration_error(probabilities, labels) == pytest.approx(error)
+    bins = reliability(probabilities, labels)
+    assert len(bins) == 15
+    assert sum(b.count for b in bins) == len(labels)
+    assert calibration_error(bins) == pytest.approx(error)
+
+
+@given(scored(), st.integers(1, 39))
+def test_bins_pooled_are_the_bins_of_all(case: tuple[np.ndarray, np.ndarray], cut: int) -> None:  # type: ignore[type-arg]
+    probabilities, labels = case
+    parts = [(probabilities[:cut], labels[:cut]), (probabilities[cut:], labels[cut:])]
+    together = pooled([reliability(*part) for part in parts if len(part[1])])
+    for merged, whole in zip(together, reliability(probabilities, labels), strict=True):
+        assert merged.count == whole.count
+        assert merged.accuracy == pytest.approx(whole.accuracy)
+        assert merged.confidence == pytest.approx(whole.confidence)
+
+
+def test_an_edge_of_confidence_belongs_to_the_bin_below() -> None:
+    bins = reliability(np.array([[0.6, 0.4], [1.0, 0.0]]), np.array([0, 1]))  # 0.6 is the upper edge of the ninth
+    assert (bins[8].count, bins[8].accuracy) == (1, 1.0)
+    assert (bins[14].count, bins[14].accuracy) == (1, 0.0)
+    assert bins[0].confidence is None
 
 
 def test_probabilities_of_huge_logits_are_finite() -> None:

@@ -140,17 +140,17 @@ def test_fit_never_opens_the_test_split(small_data: Path, runs: Path, tmp_path: 
 
 def test_an_evaluation_says_what_it_measured(runs: Path) -> None:
     run = runs / "urbansound8k-av-prompt-tiny" / "seed0"
-    found = {name: json.loads((run / "eval" / f"{name}.json").read_text()) for name in "CAVD"}
+    found = {name: json.loads((run / "eval" / f"{name}.oracle.json").read_text()) for name in "CAVD"}
     d = found["D"]
     assert d["n"] == sum(map(sum, d["confusion"])) > 0
     assert d["accuracy"] == pytest.approx(sum(d["confusion"][i][i] for i in range(10)) / d["n"])
     assert (d["computed"], found["A"]["computed"], found["C"]["computed"]) == ("from disk", "on the fly", "from disk")
-    assert d["told_scenario"] == "oracle"
+    assert d["inference"] == "oracle"
     assert d["leaky"] is False
     assert d["missing_rate"] == {"audio": 0.0, "image": 0.0}
     other = json.loads((runs / "urbansound8k-av-finetune-tiny" / "seed0" / "eval" / "D.json").read_text())
     assert set(other["per_modality"]) == {"audio", "image"}
-    assert other["told_scenario"] is None
+    assert other["inference"] is None
 
 
 def test_scenarios_are_chosen_by_pattern(runs: Path, tmp_path: Path) -> None:
@@ -158,8 +158,8 @@ def test_scenarios_are_chosen_by_pattern(runs: Path, tmp_path: Path) -> None:
     shutil.rmtree(copy / "urbansound8k-av-prompt-tiny" / "seed0" / "eval")
     printed = avtrain_("eval", copy / "urbansound8k-av-prompt-tiny", "--scenarios", "D*,C")
     assert " C " in printed
-    names = {path.stem for path in (copy / "urbansound8k-av-prompt-tiny" / "seed0" / "eval").iterdir()}
-    assert names == {"C", "D"}
+    names = {path.name for path in (copy / "urbansound8k-av-prompt-tiny" / "seed0" / "eval").iterdir()}
+    assert names == {"C.oracle.json", "D.oracle.json"}
     with pytest.raises(UserError, match="no scenario X in this run's manifest; it has C, A, V, D"):
         avtrain_("eval", copy, "--scenarios", "X")
 
@@ -198,7 +198,7 @@ def test_a_leaky_split_is_labelled_in_the_table(small_data: Path, tmp_path: Path
 
 def test_results_on_different_data_are_not_put_side_by_side(runs: Path, manifest: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(runs, tmp_path / "runs"))
-    path = copy / "urbansound8k-av-prompt-tiny" / "seed0" / "eval" / "D.json"
+    path = copy / "urbansound8k-av-prompt-tiny" / "seed0" / "eval" / "D.oracle.json"
     path.write_text(path.read_text().replace('"scenario_hash": "', '"scenario_hash": "0'))
     with pytest.raises(UserError, match="were scored on different data both called D"):
         avtrain_("report", copy)
