@@ -1,10 +1,12 @@
 """What a backbone is: a batch in, tokens per modality out, with places where prompts can enter."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
 from avtrain.batch import Batch
-from avtrain.frontends import Frontend
+from avtrain.frontends import AnyFrontend
 
 
 class Backbone(nn.Module):
@@ -15,7 +17,8 @@ class Backbone(nn.Module):
 
     modalities: tuple[str, ...] = ("audio", "image")
     width: int
-    frontend: Frontend
+    pretrained_head: Mapping[str, Tensor] = {}  # by PooledHead's names, where a checkpoint brings one
+    frontend: AnyFrontend
 
     def encoder(self, modality: str) -> "Encoder":
         """The encoder of a modality."""
