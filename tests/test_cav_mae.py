@@ -18,7 +18,11 @@ from avtrain.methods import Method, build_method
 
 CLASSES, SCENARIOS, WIDTH, HEADS = 5, 4, 192, 3
 SMALL = {"size": "tiny", "layers": 1, "audio_frames": 32, "image_size": 32}  # 16 and 4 tokens
-OPTIONS = {"prompt": {"heads": 2, "length": 3, "fusion_length": 2}, "map": {"length": 3, "layers": 1}}
+OPTIONS: dict[str, dict[str, object]] = {
+    "finetune": {"mixup": 0.0},
+    "prompt": {"heads": 2, "length": 3, "fusion_length": 2},
+    "map": {"length": 3, "layers": 1},
+}
 ALL = ("finetune", "linear-probe", "adapter", "prompt", "map")
 
 
@@ -153,7 +157,8 @@ def test_each_row_goes_by_the_mode_of_what_it_has(missing: str) -> None:
     sound = torch.tensor([True, False, True, True, False, True])
     picture = torch.tensor([True, True, False, True, True, False])
     prefix = "missing" if missing == "missing" else ""
-    modes = ["multimodal" if s and p else f"{prefix}{'audio' if s else 'video'}only" for s, p in zip(sound, picture)]
+    single = [f"{prefix}{'audio' if s else 'video'}only" for s in sound]
+    modes = ["multimodal" if s and p else own for own, s, p in zip(single, sound, picture, strict=True)]
     with torch.no_grad():
         tokens = backbone.encode(batch)
         found = backbone.pool(tokens, {"audio": sound, "image": picture})["joint"]
@@ -225,7 +230,7 @@ def test_every_wrong_key_is_named_as_it_is_published(tmp_path: Path) -> None:
         build_backbone("cav-mae", {**SMALL, "weights": str(tmp_path / "cav.pth")})
     for expected in (
         "missing blocks_a.0.norm1_v.bias [192]", "missing mlp_head.0.bias", "not expected: surprise [1]",
-        "blocks_u.0.mlp.fc1.weight is [3, 2], expected [768, 192]", "pos_embed_v is [1, ",
+        "blocks_u.0.mlp.fc1.weight is [3, 2], expected [768, 192]", "pos_embed_v is [1, 195, 192], expected [1, 4, 192]",
     ):  # fmt: skip
         assert expected in str(caught.value)
 
@@ -243,7 +248,7 @@ def test_files_that_are_no_checkpoint_are_refused_with_what_to_do(tmp_path: Path
     assert "not a flat table of weights" in message("nested.pth")
     torch.save(published(), tmp_path / "tiny.pth")
     assert "192 wide, the backbone's 384" in message("tiny.pth", size="small")
-    with pytest.raises(UsageError, match="audio_frames: .*multiple of 16.*\n.*image_size: .*multiple of 16"):
+    with pytest.raises(UsageError, match=r"audio_frames: .*multiple of 16.*\n.*image_size: .*multiple of 16"):
         build_backbone("cav-mae", {"audio_frames": 100, "image_size": 100})
 
 
