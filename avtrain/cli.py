@@ -7,6 +7,7 @@ import typer
 
 from avbuild.command_line import run_program
 from avbuild.errors import UsageError
+from avtrain.commands.pretrain import pretrain
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,7 +32,9 @@ LoaderWorkers = Annotated[int, typer.Option(help="Processes that load data; chan
 def fit(
     manifest: Annotated[str, typer.Argument(help="A manifest, e.g. manifests/cifar10av.yaml.")],
     method: Annotated[str, typer.Option(help="`avtrain methods` lists them.")] = "finetune",
-    backbone: Annotated[str, typer.Option(help="dual (pretrained ViT and Whisper) or tiny (small, random).")] = "dual",
+    backbone: Annotated[
+        str, typer.Option(help="dual (pretrained ViT and Whisper), cav-mae or tiny (small, random).")
+    ] = "dual",
     epochs: Annotated[int | None, typer.Option(help="Times through the data.", show_default="10")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples a step.", show_default="32")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate.", show_default="the method's own")] = None,
@@ -168,6 +171,9 @@ def report(
             printed.add_row(label, *cells, str(table.seeds(label)))
         console.print(printed)
     typer.echo(f"written: {folder}/report.md, report.csv, report.png")
+
+
+app.command()(pretrain)
 
 
 @app.command()
