@@ -29,7 +29,7 @@ from avtrain.runs import Run, environment
 from avtrain.training import Machine, clean_scenario, schedule
 
 WEIGHTS = "cav-mae.safetensors"
-FILES = ("pretrain.json", "env.json", "metrics.jsonl", "state.pt", "result.json", WEIGHTS)
+FILES = ("state.pt", "metrics.jsonl", "env.json", "result.json", WEIGHTS, "pretrain.json")  # the last says there is one
 DECODERS = {"base": DecoderShape(8, 512, 16), "small": DecoderShape(4, 256, 8), "tiny": DecoderShape(2, 128, 4)}
 BETAS = (0.9, 0.95)  # He et al., CVPR 2022: a shorter memory of squared gradients than Adam's own
 
