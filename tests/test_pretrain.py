@@ -11,6 +11,7 @@ import avtrain.pretraining
 from avbuild.errors import UserError
 from avtrain.backbones import build_backbone
 from avtrain.backbones.cav_mae import CavMaeConfig
+from avtrain.backbones.cav_mae_blocks import Attention
 from avtrain.backbones.cav_mae_checkpoint import to_official
 from avtrain.masked_autoencoder import (
     MaskedAutoencoder,
@@ -237,3 +238,23 @@ def test_a_wrong_option_is_explained_and_nothing_is_written(
         pretrain(manifest, tmp_path / "cav", *arguments)
     assert caught.value.exit_code == 2
     assert not (tmp_path / "cav").exists()
+
+
+def test_the_decoder_of_the_published_size_has_the_published_shapes() -> None:
+    with torch.device("meta"):
+        network = build(PretrainConfig(backbone=CavMaeConfig()))  # type: ignore[call-arg]
+    shapes = {key: tuple(value.shape) for key, value in to_official(network.state_dict()).items()}
+    expected = {
+        "decoder_embed.weight": (512, 768),
+        "mask_token": (1, 1, 512),
+        "decoder_modality_a": (1, 1, 512),
+        "decoder_pos_embed_a": (1, 512, 512),
+        "decoder_pos_embed_v": (1, 196, 512),
+        "decoder_blocks.7.mlp.fc1.weight": (2048, 512),
+        "decoder_norm.weight": (512,),
+        "decoder_pred_a.weight": (256, 512),
+        "decoder_pred_v.weight": (768, 512),
+    }
+    assert {key: shapes.get(key) for key in expected} == expected
+    blocks = [part for part in network.decoder_blocks.modules() if isinstance(part, Attention)]
+    assert [part.heads for part in blocks] == [16] * 8
