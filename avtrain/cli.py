@@ -9,6 +9,7 @@ from avbuild.command_line import run_program
 from avbuild.errors import UsageError
 from avtrain.commands import evaluation, use
 from avtrain.commands.machine_options import CACHE, Cache, Device, LoaderWorkers, NoCache, Precision
+from avtrain.commands.pretrain import pretrain
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,7 +31,9 @@ app = typer.Typer(
 def fit(
     manifest: Annotated[str, typer.Argument(help="A manifest, e.g. manifests/cifar10av.yaml.")],
     method: Annotated[str, typer.Option(help="`avtrain methods` lists them.")] = "finetune",
-    backbone: Annotated[str, typer.Option(help="dual (pretrained ViT and Whisper) or tiny (small, random).")] = "dual",
+    backbone: Annotated[
+        str, typer.Option(help="dual (pretrained ViT and Whisper), cav-mae or tiny (small, random).")
+    ] = "dual",
     epochs: Annotated[int | None, typer.Option(help="Times through the data.", show_default="the method's own")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples a step.", show_default="32")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate.", show_default="the method's own")] = None,
@@ -103,6 +106,9 @@ def _seeds(text: str) -> list[int]:
 
 app.command(name="eval")(evaluation.evaluate)
 app.command()(evaluation.report)
+
+
+app.command()(pretrain)
 
 
 @app.command()

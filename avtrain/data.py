@@ -14,7 +14,7 @@ from avbuild.media import decode_audio, decode_image
 from avbuild.scenarios import SamplePlan, condition, corrupt, corrupt_features, plan_sample
 from avbuild.seeding import rng_for, uniform_for
 from avtrain.batch import Batch
-from avtrain.frontends import Frontend
+from avtrain.frontends import AnyFrontend
 from avtrain.rows import Rows, Sample
 
 
@@ -66,7 +66,7 @@ class AudioVisualData(Dataset[Item]):
 
     rows: Rows
     manifest: Manifest
-    frontend: Frontend
+    frontend: AnyFrontend
     scenarios: tuple[str, ...]
     epoch: int = 0
     draws: int = 0

@@ -2,6 +2,7 @@
 
 import functools
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 import torchaudio
@@ -11,6 +12,17 @@ from torchvision.transforms.v2 import functional as pictures
 SAMPLE_RATE = 16_000
 WINDOW, HOP, MEL_BINS = 400, 160, 80
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class AnyFrontend(Protocol):
+    """What makes a backbone's inputs from signals; `Frontend` says what each part does."""
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]: ...
+
+    def prepare(self, modality: str, signal: Tensor) -> Tensor: ...
+
+    def finish(self, modality: str, prepared: Tensor) -> Tensor: ...
 
 
 @dataclass(frozen=True)

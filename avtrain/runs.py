@@ -71,9 +71,9 @@ class Run:
         path = self.folder / "metrics.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
-    def save_weights(self, state: Mapping[str, Tensor]) -> None:
-        """Write `model.safetensors`."""
-        self._write("model.safetensors", save({key: value.cpu().contiguous() for key, value in state.items()}))
+    def save_weights(self, state: Mapping[str, Tensor], name: str = "model.safetensors") -> None:
+        """Write a safetensors file."""
+        self._write(name, save({key: value.cpu().contiguous() for key, value in state.items()}))
 
     def weights(self) -> dict[str, Tensor]:
         """The weights of the best epoch.  Raises UserError where training has not come so far."""

@@ -116,10 +116,15 @@ def train_scenarios(settings: FitConfig, manifest: Manifest) -> tuple[str, ...]:
     """What training draws from, and validation is measured on."""
     if settings.train_on == "scenarios":
         return tuple(manifest.scenarios)
-    clean = tuple(name for name, scenario in manifest.scenarios.items() if scenario.clean)
+    return (clean_scenario(manifest),)
+
+
+def clean_scenario(manifest: Manifest) -> str:
+    """The manifest's first scenario without plans.  Raises UsageError where it has none."""
+    clean = [name for name, scenario in manifest.scenarios.items() if scenario.clean]
     if not clean:
-        raise UsageError(f"{manifest.name}: train_on clean needs a scenario without plans, such as  C: {{}}")
-    return clean[:1]
+        raise UsageError(f"{manifest.name}: training on clean data needs a scenario without plans, such as  C: {{}}")
+    return clean[0]
 
 
 def validate(

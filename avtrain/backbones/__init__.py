@@ -8,11 +8,13 @@ from torch import Tensor
 from avbuild.errors import UsageError, nearest
 from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone
+from avtrain.backbones.cav_mae import CavMae, CavMaeConfig
 from avtrain.backbones.dual import Dual, DualConfig
 from avtrain.backbones.tiny import Tiny, TinyConfig
 from avtrain.options import parse_options
 
 BACKBONES: Mapping[str, tuple[Callable[..., Backbone], type[Frozen]]] = {
+    "cav-mae": (CavMae, CavMaeConfig),
     "dual": (Dual, DualConfig),
     "tiny": (Tiny, TinyConfig),
 }

@@ -1,14 +1,14 @@
 """What a backbone is: a batch in, tokens per modality out, with places where prompts can enter."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from avtrain.backbones.attention import Prompts
 from avtrain.batch import Batch
-from avtrain.frontends import Frontend
+from avtrain.frontends import AnyFrontend
 
 
 class Backbone(nn.Module):
@@ -19,7 +19,8 @@ class Backbone(nn.Module):
 
     modalities: tuple[str, ...] = ("audio", "image")
     width: int
-    frontend: Frontend
+    pretrained_head: Mapping[str, Tensor] = {}  # by PooledHead's names, where a checkpoint brings one
+    frontend: AnyFrontend
 
     def encoder(self, modality: str) -> "Encoder":
         """The encoder of a modality."""

@@ -44,8 +44,13 @@ def load_into(module: nn.Module, state: Mapping[str, Tensor], source: str, ignor
     ignore: prefixes of keys that may be there and are not used.  Raises UserError that names every key that is
     missing, not expected, or of another shape.
     """
-    wanted = module.state_dict()
     given = {key: value for key, value in state.items() if not key.startswith(tuple(ignore))}
+    check_keys(module.state_dict(), given, source)
+    module.load_state_dict({key: value.to(torch.float32) for key, value in given.items()})
+
+
+def check_keys(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], source: str) -> None:
+    """Raises UserError that names every key that is missing, not expected, or of another shape."""
     problems = [f"missing {key} {list(wanted[key].shape)}" for key in wanted if key not in given]
     problems += [f"not expected: {key} {list(given[key].shape)}" for key in given if key not in wanted]
     problems += [
@@ -55,7 +60,6 @@ def load_into(module: nn.Module, state: Mapping[str, Tensor], source: str, ignor
     ]
     if problems:
         raise UserError(f"{source}: these are not the weights of this encoder\n{listed(problems, most=60)}")
-    module.load_state_dict({key: value.to(torch.float32) for key, value in given.items()})
 
 
 def count_layers(state: Mapping[str, Tensor], prefix: str) -> int:

@@ -24,6 +24,9 @@ class PooledHead(nn.Module):
                 for m, width in backbone.pooled_widths.items()
             }
         )
+        own, pretrained = self.state_dict(), backbone.pretrained_head
+        if pretrained and all(key in own and own[key].shape == value.shape for key, value in pretrained.items()):
+            self.load_state_dict(pretrained)  # a head for other classes starts anew
 
     def forward(self, pooled: dict[str, Tensor], batch: Batch) -> Prediction:
         """pooled: modality or `joint` -> [B, F], by `Backbone.pool`."""

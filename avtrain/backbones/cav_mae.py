@@ -1,0 +1,143 @@
+"""CAV-MAE: an encoder for sound and one for pictures, then a block that both share.  Gong et al., ICLR 2023."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor, nn
+
+from avbuild.frozen import Frozen
+from avtrain.backbones.base import Backbone, Encoder
+from avtrain.backbones.cav_mae_blocks import NORMS, UNIFIED, Block, grid_positions, initialise, stack, through
+from avtrain.backbones.cav_mae_checkpoint import load_checkpoint
+from avtrain.backbones.weights import load_into
+from avtrain.fbank import MEL_BINS, FbankFrontend
+
+PATCH = 16
+SIZES = {"base": (768, 12), "small": (384, 6), "tiny": (192, 3)}  # width and heads
+Mode = Literal["multimodal", "audioonly", "videoonly", "missingaudioonly", "missingvideoonly"]
+
+
+class CavMaeConfig(Frozen):
+    """Options of the backbone `cav-mae`."""
+
+    size: Literal["base", "small", "tiny"] = Field("base", description="width 768, 384 or 192; published: base")
+    layers: int = Field(11, description="of each encoder", ge=1)
+    joint_layers: int = Field(1, description="that both modalities share", ge=1)
+    weights: str | None = Field(None, description="a published .pth or a .safetensors file; None: random")
+    audio_frames: int = Field(1024, description="of 10 ms, a multiple of 16; cut or filled with zeros", ge=PATCH)
+    image_size: int = Field(224, description="side of the picture, a multiple of 16", ge=PATCH)
+    audio_mean: float = Field(-5.081, description="taken off the log filter banks; AudioSet's")
+    audio_std: float = Field(4.4849, description="they are then divided by; AudioSet's", gt=0)
+    missing: Literal["missing", "only"] = Field(
+        "missing", description="a sample with one modality: mean of unified and own norms, or its own norms only"
+    )
+
+    @field_validator("audio_frames", "image_size")
+    @classmethod
+    def _whole_patches(cls, value: int) -> int:
+        if value % PATCH:
+            raise ValueError(f"must be a multiple of {PATCH}, the side of a patch")
+        return value
+
+
+class PatchEncoder(Encoder):
+    """Patches with their positions and the modality's own vector, then blocks by unified norms; no last norm.
+
+    grid: rows and columns of patches; their order is row by row, so sounds are in order of mel, then of time.
+    """
+
+    def __init__(self, channels: int, grid: tuple[int, int], *, width: int, heads: int, layers: int) -> None:
+        super().__init__()
+        self.pooled_width, self.grid = width, grid
+        self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(channels, width, PATCH, stride=PATCH)})
+        self.pos_embed = nn.Parameter(grid_positions(*grid, width))
+        self.modality = nn.Parameter(torch.zeros(1, 1, width))
+        self.layers = stack(layers, width, heads)
+
+    def embed(self, inputs: Tensor) -> Tensor:
+        # a spectrogram [B, 128, frames] is a picture of one channel
+        pixels = inputs[:, None] if inputs.dim() == 3 else inputs
+        patches: Tensor = self.patch_embed["proj"](pixels)
+        return patches.flatten(2).transpose(1, 2) + self.pos_embed + self.modality
+
+    def blocks(self) -> list[nn.Module]:
+        return list(self.layers)
+
+    def sublayers(self) -> list[nn.Module]:
+        return [part for block in self.layers if isinstance(block, Block) for part in (block.attn, block.mlp)]
+
+    def attention_projections(self) -> list[nn.Module]:
+        return [part for block in self.layers if isinstance(block, Block) for part in (block.attn.qkv, block.attn.proj)]
+
+    def last_norm(self, tokens: Tensor) -> Tensor:
+        return tokens  # the norms follow the joint block
+
+
+class CavMae(Backbone):
+    """[B, 128, F] and [B, 3, S, S] to {"audio": [B, F / 2, D], "image": [B, (S / 16) ** 2, D]}; one vector of both.
+
+    Rows that have both modalities go through the joint block together (`multimodal`); rows that have one go alone, by
+    its own norms (`audioonly`, `videoonly`: for a model trained so), or by the mean of that and a pass by unified norms
+    (`missingaudioonly`, `missingvideoonly`: for a model trained on both), as the option `missing` says.
+    """
+
+    def __init__(self, config: CavMaeConfig, weights: Mapping[str, Tensor] | None = None) -> None:
+        super().__init__()
+        self.width, heads = SIZES[config.size]
+        self.averages = config.missing == "missing"
+        self.frontend = FbankFrontend(config.audio_frames, config.image_size, config.audio_mean, config.audio_std)
+        side, shape = config.image_size // PATCH, {"width": self.width, "heads": heads, "layers": config.layers}
+        self.audio_encoder = PatchEncoder(1, (MEL_BINS // PATCH, config.audio_frames // PATCH), **shape)
+        self.image_encoder = PatchEncoder(3, (side, side), **shape)
+        self.blocks_u = stack(config.joint_layers, self.width, heads)
+        self.norm, self.norm_a, self.norm_v = (nn.LayerNorm(self.width) for _ in range(3))
+        self._initialise()
+        if weights is not None:
+            load_into(self, weights, "this run's backbone")
+        elif config.weights is not None:
+            grids = {"audio": self.audio_encoder.grid, "image": self.image_encoder.grid}
+            self.pretrained_head = load_checkpoint(self, config.weights, grids)
+
+    def _initialise(self) -> None:
+        self.apply(initialise)
+        for modality in self.modalities:
+            nn.init.trunc_normal_(self.get_parameter(f"{modality}_encoder.modality"), std=0.02)
+
+    @property
+    def pooled_widths(self) -> dict[str, int]:
+        return {"joint": self.width}
+
+    def pool(self, tokens: dict[str, Tensor], present: dict[str, Tensor]) -> dict[str, Tensor]:
+        """One vector of all modalities that a row has, {"joint": [B, D]}.  At least one is there."""
+        audio, image = present["audio"], present["image"]
+        modes: dict[Mode, Tensor] = {
+            "multimodal": audio & image,
+            "missingaudioonly" if self.averages else "audioonly": audio & ~image,
+            "missingvideoonly" if self.averages else "videoonly": image & ~audio,
+        }
+        if torch.compiler.is_exporting():  # no shape may then depend on what is present
+            every = [self.joint(mode, tokens).where(chosen[:, None], 0.0) for mode, chosen in modes.items()]
+            return {"joint": torch.stack(every).sum(dim=0)}
+        rows, vectors = [], []
+        for mode, chosen in modes.items():
+            if chosen.any():
+                rows.append(chosen.nonzero()[:, 0])
+                vectors.append(self.joint(mode, {m: x[chosen] for m, x in tokens.items()}))
+        return {"joint": torch.cat(vectors)[torch.cat(rows).argsort()]}
+
+    def joint(self, mode: Mode, tokens: dict[str, Tensor]) -> Tensor:
+        """The joint block's output, averaged over its tokens, by one of the original's five modes.  [B, D]."""
+        if mode == "multimodal":
+            return self.joint_tokens(torch.cat([tokens[m] for m in self.modalities], dim=1)).mean(dim=1)
+        modality = "audio" if mode.endswith("audioonly") else "image"
+        own = self.joint_tokens(tokens[modality], NORMS[modality]).mean(dim=1)
+        if not mode.startswith("missing"):
+            return own
+        return (own + self.joint_tokens(tokens[modality]).mean(dim=1)) / 2
+
+    def joint_tokens(self, tokens: Tensor, norms: str = UNIFIED) -> Tensor:
+        """The joint block and the last norm that belongs to the pass.  [B, N, D] to [B, N, D]."""
+        normed: Tensor = getattr(self, f"norm{norms}")(through(self.blocks_u, tokens, norms))
+        return normed
