@@ -13,12 +13,11 @@ from avtrain.methods.prompt_parts import PromptedCrossAttention, PromptSets, Rou
 from tests.test_train_methods import CLASSES, OPTIONS, SCENARIOS, SMALL, batch_of, build
 
 DEPTHS = ("fusion", "input", "deep")
-EXACT = {"dropout": 0.0, "label_smoothing": 0.0}
 
 
 def prompt(depth: str = "fusion", inference: str = "oracle", shaken: bool = True) -> Method:
     torch.manual_seed(0)
-    options = {**OPTIONS["prompt"], **EXACT, "depth": depth, "inference": inference}
+    options = {**OPTIONS["prompt"], "depth": depth, "inference": inference}
     method = build_method("prompt", options, build_backbone("tiny", SMALL | {"layers": 2}), CLASSES, SCENARIOS)
     with torch.no_grad():
         for parameter in method.parameters() if shaken else ():
@@ -92,7 +91,7 @@ def test_the_mixture_sums_to_one_and_is_reported() -> None:
 def test_prompts_join_keys_and_values_behind_their_projections() -> None:
     """Against softmax attention written out, in float64."""
     torch.manual_seed(0)
-    fusion = PromptedCrossAttention(SCENARIOS, 8, 2, 3, 0.0).double()
+    fusion = PromptedCrossAttention(SCENARIOS, 8, 2, 3).double()
     with torch.no_grad():
         for p in fusion.parameters():
             p.copy_(torch.randn_like(p))

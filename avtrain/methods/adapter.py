@@ -3,18 +3,17 @@
 from pydantic import Field
 from torch import Tensor, nn
 
-from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone
 from avtrain.batch import Batch
 from avtrain.methods.base import Method, Prediction
-from avtrain.methods.head import PooledHead, joint_and_unimodal_loss
+from avtrain.methods.head import PooledHead
+from avtrain.methods.recipe import Recipe, recipe_loss
 
 
-class AdapterConfig(Frozen):
+class AdapterConfig(Recipe):
     """Options of `adapter`."""
 
     bottleneck: int = Field(48, description="width of the bottleneck", ge=1)
-    unimodal_loss: float = Field(0.0, description="weight of each modality's own cross-entropy, beside the joint", ge=0)
 
 
 class Bottleneck(nn.Module):
@@ -47,7 +46,7 @@ class Adapter(Method):
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: AdapterConfig) -> None:
         super().__init__(backbone)
         self.freeze_backbone()
-        self.unimodal_loss = config.unimodal_loss
+        self.classes, self.config = classes, config
         self.head = PooledHead(backbone, classes)
         self.adapters = nn.ModuleDict()
         for modality in backbone.modalities:
@@ -62,7 +61,7 @@ class Adapter(Method):
         return prediction
 
     def loss(self, batch: Batch) -> Tensor:
-        return joint_and_unimodal_loss(self(batch), batch, self.unimodal_loss)
+        return recipe_loss(self, batch, self.classes, self.config)
 
 
 def _behind(adapter: Bottleneck):  # type: ignore[no-untyped-def]  # torch has no name for the type of a hook

@@ -5,30 +5,27 @@ from typing import Any
 from pydantic import Field
 from torch import Tensor
 
-from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone
 from avtrain.batch import Batch
 from avtrain.methods.base import Method, Prediction
-from avtrain.methods.head import PooledHead, joint_and_unimodal_loss
-from avtrain.mixup import mix
+from avtrain.methods.head import PooledHead
+from avtrain.methods.recipe import Recipe, recipe_loss
 
 
-class FinetuneConfig(Frozen):
+class FinetuneConfig(Recipe):
     """Options of `finetune`."""
 
     head_lr: float = Field(10.0, description="learning rate of the head, times that of the backbone", gt=0)
-    mixup: float = Field(0.5, description="part of the samples that is blended with another", ge=0, le=1)
-    label_smoothing: float = Field(0.1, description="of the labels", ge=0, lt=1)
-    unimodal_loss: float = Field(0.0, description="weight of each modality's own cross-entropy, beside the joint", ge=0)
 
 
 class Finetune(Method):
     """A LayerNorm and a linear map a modality on pooled tokens, logits averaged, all trained with the backbone.
 
     Gong et al.: Contrastive Audio-Visual Masked Autoencoder, ICLR 2023, VGGSound recipe: learning rate 1e-4, head x 10,
-    mixup of half the samples, label smoothing 0.1, weights averaged over the epochs from the third on.  Theirs too, but
-    not here: Adam with betas (0.95, 0.999) and a rate that halves every epoch; here AdamW with a cosine, as for every
-    method.  Classes are near balanced in our data sets, so samples are not drawn by class.
+    mixup of half the samples by weights near one half, label smoothing 0.1, weights averaged over the epochs from the
+    third on.  Theirs too, but not here: Adam with betas (0.95, 0.999) and a rate that halves every epoch; here AdamW
+    with a cosine, as for every method.  Theirs blends waveforms, ours spectrograms.  Classes are near balanced in our
+    data sets, so samples are not drawn by class.
     """
 
     name = "finetune"
@@ -47,10 +44,7 @@ class Finetune(Method):
         return prediction
 
     def loss(self, batch: Batch) -> Tensor:
-        mixed, targets = mix(batch, self.classes, self.config.mixup)
-        return joint_and_unimodal_loss(
-            self(mixed), mixed, self.config.unimodal_loss, targets, self.config.label_smoothing
-        )
+        return recipe_loss(self, batch, self.classes, self.config)
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
         return [

@@ -1,20 +1,19 @@
 """Linear probe: the backbone as it is, and a trained head."""
 
+from dataclasses import replace
+
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone
 from avtrain.batch import Batch
 from avtrain.methods.base import Method, Prediction
-from avtrain.methods.head import PooledHead, joint_and_unimodal_loss
+from avtrain.methods.head import PooledHead
+from avtrain.methods.recipe import ANY, Recipe, recipe_loss
 
 
-class LinearProbeConfig(Frozen):
-    """Options of `linear-probe`."""
-
-    unimodal_loss: float = Field(1.0, description="weight of each modality's own cross-entropy; 0: joint alone", ge=0)
+class LinearProbeConfig(Recipe):
+    """Options of `linear-probe`.  Blended are tokens."""
 
 
 class LinearProbe(Method):
@@ -27,14 +26,14 @@ class LinearProbe(Method):
     source = "Alain and Bengio, ICLR 2017 workshop"
     Config = LinearProbeConfig
     default_lr = 3e-3
-    default_epochs = 40
+    default_epochs = 20
     default_draws = 3
     cached_tokens = 20
 
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: LinearProbeConfig) -> None:
         super().__init__(backbone)
         self.head = PooledHead(backbone, classes)
-        self.unimodal_loss = config.unimodal_loss
+        self.classes, self.config = classes, config
         self.freeze_backbone()
 
     def forward(self, batch: Batch) -> Prediction:
@@ -44,4 +43,5 @@ class LinearProbe(Method):
         return prediction
 
     def loss(self, batch: Batch) -> Tensor:
-        return joint_and_unimodal_loss(self(batch), batch, self.unimodal_loss)
+        with_tokens = replace(batch, tokens=self.backbone.frozen_tokens(batch, self.cached_tokens))
+        return recipe_loss(self, with_tokens, self.classes, self.config, concentration=ANY)

@@ -6,20 +6,19 @@ from typing import Any
 from pydantic import Field
 from torch import Tensor
 
-from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone
 from avtrain.batch import Batch
 from avtrain.methods.base import Method, Prediction
-from avtrain.methods.head import PooledHead, joint_and_unimodal_loss
+from avtrain.methods.head import PooledHead
+from avtrain.methods.recipe import Recipe, recipe_loss
 
 
-class LoRAConfig(Frozen):
+class LoRAConfig(Recipe):
     """Options of `lora`."""
 
     rank: int = Field(8, description="of each update", ge=1)
     alpha: float = Field(16.0, description="updates are scaled by alpha / rank", gt=0)
     dropout: float = Field(0.0, description="of an update's input, in training", ge=0, lt=1)
-    unimodal_loss: float = Field(0.0, description="weight of each modality's own cross-entropy, beside the joint", ge=0)
 
 
 class LoRA(Method):
@@ -41,7 +40,7 @@ class LoRA(Method):
 
         super().__init__(backbone)
         self.freeze_backbone()
-        self.unimodal_loss = config.unimodal_loss
+        self.classes, self.config = classes, config
         self.head = PooledHead(backbone, classes)
         places = {id(part) for m in backbone.modalities for part in backbone.encoder(m).attention_projections()}
         names = [name for name, part in backbone.named_modules() if id(part) in places]
@@ -58,7 +57,7 @@ class LoRA(Method):
         return prediction
 
     def loss(self, batch: Batch) -> Tensor:
-        return joint_and_unimodal_loss(self(batch), batch, self.unimodal_loss)
+        return recipe_loss(self, batch, self.classes, self.config)
 
     @classmethod
     def merged(cls, weights: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:

@@ -8,20 +8,19 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from avbuild.errors import UsageError
-from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone
 from avtrain.batch import Batch
 from avtrain.methods.base import Method, Prediction
-from avtrain.methods.head import PooledHead, joint_and_unimodal_loss
+from avtrain.methods.head import PooledHead
+from avtrain.methods.recipe import Recipe, recipe_loss
 
 
-class MissingAwarePromptConfig(Frozen):
+class MissingAwarePromptConfig(Recipe):
     """Options of `map`."""
 
     kind: Literal["input", "attention"] = Field("input", description="prompts among the tokens, or in keys and values")
     length: int = Field(16, description="prompts a layer and pattern; even for the attention kind", ge=1)
     layers: int = Field(6, description="the first so many layers of each encoder get prompts", ge=1)
-    unimodal_loss: float = Field(0.0, description="weight of each modality's own cross-entropy, beside the joint", ge=0)
 
 
 class MissingAwarePrompt(Method):
@@ -50,7 +49,7 @@ class MissingAwarePrompt(Method):
                 f"method.length is {config.length}, but kind=attention gives one half of the prompts to the keys and "
                 "the other to the values: choose an even length"
             )
-        self.kind, self.unimodal_loss = config.kind, config.unimodal_loss
+        self.classes, self.config, self.kind = classes, config, config.kind
         patterns = 2 ** len(backbone.modalities)  # the empty one is never used
         self.prompts = nn.ParameterDict()
         for modality in backbone.modalities:
@@ -78,4 +77,4 @@ class MissingAwarePrompt(Method):
         return encoder.last_norm(tokens)[:, prompts.shape[1] * prompts.shape[2] :]
 
     def loss(self, batch: Batch) -> Tensor:
-        return joint_and_unimodal_loss(self(batch), batch, self.unimodal_loss)
+        return recipe_loss(self, batch, self.classes, self.config)

@@ -1,7 +1,8 @@
 """Prompt learning: a frozen backbone, and for every scenario a few learned tokens."""
 
 import itertools
-from typing import Literal
+from dataclasses import replace
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -9,27 +10,27 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avbuild.errors import UsageError
-from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone
 from avtrain.batch import Batch
 from avtrain.methods.base import Method, Prediction
 from avtrain.methods.head import PooledHead, joint_and_unimodal_loss
 from avtrain.methods.prompt_parts import PromptedCrossAttention, PromptSets, Router
+from avtrain.methods.recipe import ANY, Recipe
+from avtrain.mixup import mix
 
 Inference = Literal["oracle", "concat", "router"]
 
 
-class PromptConfig(Frozen):
+class PromptConfig(Recipe):
     """Options of `prompt`."""
 
     depth: Literal["fusion", "input", "deep"] = Field("fusion", description="prompts also before the first layer; each")
     length: int = Field(8, description="input-level prompts a modality and scenario", ge=1)
     fusion_length: int = Field(8, description="attention-level prompts a modality and scenario", ge=1)
     heads: int = Field(4, description="attention heads of the fusion; must divide the backbone's width", ge=1)
-    tokens: int = Field(20, description="groups of tokens a modality that the fusion reads", ge=1)
-    dropout: float = Field(0.2, description="of what the fusion adds, and before the head", ge=0, lt=1)
-    label_smoothing: float = Field(0.1, description="of the labels", ge=0, lt=1)
-    unimodal_loss: float = Field(1.0, description="weight of each modality's own cross-entropy, beside the joint", ge=0)
+    fusion_lr: float = Field(0.001, description="learning rate of the fusion's maps, times that of the prompts", gt=0)
+    tokens: int = Field(4, description="groups of tokens a modality that the fusion reads", ge=1)
+    mixup: float = Field(1.0, description="part of the samples that is blended with another", ge=0, le=1)
     inference: Inference = Field("router", description="what the best epoch is chosen by, and validation scored with")
     router_width: int = Field(64, description="hidden units of the router", ge=1)
 
@@ -57,7 +58,7 @@ class Prompt(Method):
     source = "Park, Prompt the Missing, CVPRW 2025"
     Config = PromptConfig
     default_lr = 1e-3
-    default_epochs = 40
+    default_epochs = 20
     default_draws = 3
     inference_modes = ("oracle", "concat", "router")
     inherits = ("head.",)
@@ -68,7 +69,8 @@ class Prompt(Method):
         width, modalities = backbone.width, backbone.modalities
         if width % config.heads:
             raise UsageError(f"method.heads is {config.heads}, but must divide the backbone's width of {width}")
-        self.config, self.scenarios, self.inference = config, scenarios, config.inference
+        self.config, self.inference = config, config.inference
+        self.classes, self.scenarios = classes, scenarios
         self.cached_tokens = config.tokens if config.depth == "fusion" else None
         self.input_prompts = nn.ModuleDict()
         for modality in modalities if config.depth != "fusion" else ():
@@ -77,10 +79,7 @@ class Prompt(Method):
                 PromptSets(scenarios, config.length, width) for _ in range(layers)
             )
         self.fusion = nn.ModuleDict(
-            {
-                m: PromptedCrossAttention(scenarios, width, config.heads, config.fusion_length, config.dropout)
-                for m in modalities
-            }
+            {m: PromptedCrossAttention(scenarios, width, config.heads, config.fusion_length) for m in modalities}
         )
         self.router = Router(backbone.pooled_widths, config.router_width, scenarios)
         self.head = PooledHead(backbone, classes)
@@ -96,15 +95,26 @@ class Prompt(Method):
         return Prediction(logits, choice=choice if self.inference == "router" else None)
 
     def loss(self, batch: Batch) -> Tensor:
-        frozen = self.backbone.frozen_tokens(batch, self.config.tokens)
-        routed = self._route(batch, frozen)
+        config, tokens = self.config, self.backbone.frozen_tokens(batch, self.config.tokens)
+        mixed, blend = mix(replace(batch, tokens=tokens), config.mixup, concentration=ANY)
+        told = blend(self._told(batch))  # a blend of samples gets the same blend of their sets
+        routed = self._route(mixed, mixed.tokens)
         # each sample is told, or routed, by a coin of its own: one pass trains the sets in both ways of being chosen
-        coin = torch.rand(batch.labels.shape[0], 1, device=batch.labels.device) < 0.5
-        prediction = self._predict(batch, frozen, torch.where(coin, self._told(batch), routed.softmax(dim=1)))
-        config = self.config
-        return functional.cross_entropy(routed.float(), batch.scenario) + joint_and_unimodal_loss(
-            prediction, batch, config.unimodal_loss, smoothing=config.label_smoothing
-        )
+        coin = torch.rand(told.shape[0], 1, device=told.device) < 0.5
+        prediction = self._predict(mixed, mixed.tokens, torch.where(coin, told, routed.softmax(dim=1)))
+        targets = blend(functional.one_hot(batch.labels, self.classes).float())
+        loss = joint_and_unimodal_loss(prediction, mixed, config.unimodal_loss, targets, config.label_smoothing)
+        return loss + functional.cross_entropy(routed.float(), told)
+
+    def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
+        # tokens of clips that the backbone has memorised tempt the fusion to lean on the other modality's, which then
+        # fails on new clips: slow maps do not get there
+        maps = {id(p) for name, p in self.fusion.named_parameters() if not name.endswith(".sets")}
+        trained = [p for p in self.parameters() if p.requires_grad]
+        return [
+            {"params": [p for p in trained if id(p) not in maps], "lr": lr},
+            {"params": [p for p in trained if id(p) in maps], "lr": lr * self.config.fusion_lr},
+        ]
 
     @property
     def _reads_frozen(self) -> bool:
@@ -124,9 +134,7 @@ class Prompt(Method):
         if self.config.depth != "fusion":
             tokens = {m: self._encode(m, batch, choice) for m in self.backbone.modalities}
         fused = {m: self._fuse(m, tokens, batch, choice) for m in tokens}
-        pooled = self.backbone.pool(fused, batch.present)
-        dropped = {m: functional.dropout(x, self.config.dropout, self.training) for m, x in pooled.items()}
-        prediction: Prediction = self.head(dropped, batch)
+        prediction: Prediction = self.head(self.backbone.pool(fused, batch.present), batch)
         return prediction
 
     def _encode(self, modality: str, batch: Batch, choice: Tensor | None) -> Tensor:

@@ -28,9 +28,9 @@ class PromptedCrossAttention(nn.Module):
     The output map starts at zero, so that training starts from the backbone's own features.
     """
 
-    def __init__(self, scenarios: int, width: int, heads: int, length: int, dropout: float) -> None:
+    def __init__(self, scenarios: int, width: int, heads: int, length: int) -> None:
         super().__init__()
-        self.heads, self.dropout = heads, dropout
+        self.heads = heads
         self.norm_query, self.norm_context = nn.LayerNorm(width), nn.LayerNorm(width)
         self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
         self.output = nn.Linear(width, width)
@@ -53,8 +53,8 @@ class PromptedCrossAttention(nn.Module):
         mask = torch.cat([always, visible], dim=1)[:, None, None]
         query, key, value = (self._split(x) for x in (self.query(self.norm_query(tokens)), key, value))
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        added: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
-        return tokens + functional.dropout(added, self.dropout, self.training)
+        fused: Tensor = tokens + self.output(mixed.transpose(1, 2).flatten(2))
+        return fused
 
     def _split(self, tokens: Tensor) -> Tensor:
         return tokens.reshape(*tokens.shape[:2], self.heads, -1).transpose(1, 2)
