@@ -108,11 +108,13 @@ def test_a_method_that_is_told_says_what_it_was_told(runs: Path, files: dict[str
         )
         return given
 
-    first, told_first, told = said(), said("--scenario", "C"), said("--scenario", "D")
-    assert (first["scenario"], told["scenario"]) == ("C", "D")
-    assert first["probabilities"] == told_first["probabilities"] != told["probabilities"]
+    routed, clean, noisy = said(), said("--scenario", "C"), said("--scenario", "D")
+    assert (routed["scenario"], clean["scenario"], noisy["scenario"]) == (None, "C", "D")
+    assert (routed["inference"], clean["inference"]) == ("router", "oracle")
+    assert set(routed["choice"]) == {"C", "A", "V", "D"}  # type: ignore[arg-type]
+    assert clean["probabilities"] != noisy["probabilities"]
     printed = avtrain_("predict", runs / PROMPT, "--audio", files["audio"])
-    assert "told scenario C (the first; --scenario chooses)" in printed.replace("\n", " ")
+    assert "prompts by router: C 0." in printed.replace("\n", " ")
 
 
 class Routed(Method):
@@ -224,8 +226,8 @@ def test_the_file_says_all_that_its_user_needs(runs: Path, files: dict[str, Path
     assert said["run"] == str(runs / name / "seed0")
     assert said["inputs"]["audio"] == {"shape": ["batch", 80, 50], "type": "float32"}
     assert said["inputs"]["image_present"] == {"shape": ["batch"], "type": "bool"}
-    assert ("scenario" in said["inputs"]) == (name == PROMPT)
-    assert said["scenarios"] == (["C", "A", "V", "D"] if name == PROMPT else [])
+    assert "scenario" not in said["inputs"]
+    assert said["inference"] == ("router" if name == PROMPT else None)
     frontend = said["frontend"]
     assert (frontend["audio_seconds"], frontend["image_size"], frontend["sample_rate"]) == (0.5, 16, 16_000)
 
