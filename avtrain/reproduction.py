@@ -20,6 +20,7 @@ from avtrain.training import clean_scenario
 from avtrain.trials import Asked
 
 FAIR = "fair"  # the scenarios as the manifest has them
+REGIMES = ("scenarios", "both")
 DECIDED = ("method", "train_on", "init_from", "seed")  # by the plan
 SHARED = ("backbone", "backbone_options")  # by all runs, or their rows could not stand side by side
 
@@ -33,14 +34,13 @@ class System(Frozen):
     init_from: str | None = None  # the system whose run of the same seed it starts from; None: the pretrained backbone
 
 
+METHODS = ("finetune", "linear-probe", "lora", "adapter", "map", "spiking", "prompt")
 SYSTEMS = (
     System(name="finetune-clean", method="finetune", train_on="clean"),  # most likely the poster's row CAV-MAE
-    *(
-        System(name=name, method=name)
-        for name in ("finetune", "linear-probe", "lora", "adapter", "map", "spiking", "prompt")
-    ),
+    *(System(name=method, method=method) for method in METHODS),
     System(name="prompt-from-finetune", method="prompt", init_from="finetune-clean"),  # as published
 )
+ALSO_CLEAN = tuple(System(name=f"{method}-clean", method=method, train_on="clean") for method in METHODS[1:])
 
 
 class PlannedRun(Frozen):
@@ -96,9 +96,8 @@ def make_plan(
     names = [manifest.name for manifest in tested]
     if len(set(names)) < len(names):
         raise UsageError(f"manifests named {', '.join(names)}: tables are told apart by name; give each its own")
-    unknown = [name for name in settings if name not in {word for s in SYSTEMS for word in (s.name, s.method)}]
-    if unknown:
-        known = list(dict.fromkeys(word for s in SYSTEMS for word in (s.method, s.name)))
+    known = list(dict.fromkeys(word for s in (*SYSTEMS, *ALSO_CLEAN) for word in (s.method, s.name)))
+    if unknown := [name for name in settings if name not in known]:
         raise UsageError(f"--settings: no method {unknown[0]}{nearest(unknown[0], known)}; known: {', '.join(known)}")
     _refuse_decided("--set", options, DECIDED)
     for name, own in settings.items():
@@ -124,17 +123,22 @@ def make_plan(
     )
 
 
-def choose_systems(methods: str) -> tuple[System, ...]:
-    """All systems of the methods named, `all` for every one, and what they start from.  Raises UsageError."""
-    there = list(dict.fromkeys(system.method for system in SYSTEMS))
-    asked = there if methods == "all" else [name.strip() for name in methods.split(",")]
-    if unknown := [name for name in asked if name not in there]:
+def choose_systems(methods: str, regimes: str) -> tuple[System, ...]:
+    """All systems of the methods named, `all` for every one, and what they start from.  Raises UsageError.
+
+    regimes: `scenarios`, where only fine-tuning is trained on clean data too; or `both`, every method.
+    """
+    if regimes not in REGIMES:
+        raise UsageError(f"--regimes {regimes}: allowed are {', '.join(REGIMES)}")
+    asked = METHODS if methods == "all" else [name.strip() for name in methods.split(",")]
+    if unknown := [name for name in asked if name not in METHODS]:
         raise UsageError(
-            f'--methods: no "{unknown[0]}"{nearest(unknown[0], there)}; allowed: all, or some of {", ".join(there)}'
+            f'--methods: no "{unknown[0]}"{nearest(unknown[0], METHODS)}; allowed: all, or some of {", ".join(METHODS)}'
         )
-    chosen = [system for system in SYSTEMS if system.method in asked]
+    there = (*SYSTEMS, *ALSO_CLEAN) if regimes == "both" else SYSTEMS
+    chosen = [system for system in there if system.method in asked]
     needed = {system.name for system in chosen} | {system.init_from for system in chosen}
-    return tuple(system for system in SYSTEMS if system.name in needed)
+    return tuple(system for system in there if system.name in needed)
 
 
 def with_preset(manifest: Manifest, preset: str) -> Manifest:
@@ -202,7 +206,8 @@ def _config(
     given = dict(options)
     for name in dict.fromkeys((system.method, system.name)):
         own = settings.get(name, {})
-        given |= own | {"method_options": {**given.get("method_options", {}), **own.get("method_options", {})}}
+        merged = {**given.get("method_options", {}), **own.get("method_options", {})}
+        given |= {**own, "method_options": merged}
     start = None if source is None else str(source)
     given |= {"method": system.method, "train_on": system.train_on, "init_from": start}
     config = fit_config(given)

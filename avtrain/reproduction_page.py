@@ -7,15 +7,34 @@ from pathlib import Path
 from typing import Any
 
 from avtrain.efficiency import Cost
-from avtrain.published import NAMES, Efficiency
+from avtrain.published import CAV_MAE, DATA, NAMES, PROMPT, Efficiency
 from avtrain.report_table import MEAN
 from avtrain.reproduction import Plan
-from avtrain.reproduction_report import FULL, Part
+from avtrain.reproduction_report import FULL, Part, is_fair
 from avtrain.results import Cell
+from avtrain.verdicts import NOT_COMPARABLE, Verdict
 
 GIB = 2.0**30
 UNKNOWN = "not known"
 TITLES = {None: "", "oracle": "oracle (told the scenario)", "concat": "concat", "router": "router (told nothing)"}
+
+
+class Notes:
+    """Reasons, each written once below a table and cited by its number."""
+
+    def __init__(self) -> None:
+        self.known: list[str] = []
+
+    def cite(self, verdict: Verdict) -> str:
+        """The numbers of its reasons; a verdict from numbers says why in its own words."""
+        if verdict.word != NOT_COMPARABLE:
+            return "; ".join(verdict.why)
+        self.known += [reason for reason in verdict.why if reason not in self.known]
+        return ", ".join(map(str, sorted(self.known.index(reason) + 1 for reason in verdict.why)))
+
+    def lines(self) -> list[str]:
+        """What the numbers stand for."""
+        return ["", *(f"{number}. {reason}" for number, reason in enumerate(self.known, 1))] if self.known else []
 
 
 def write(plan: Plan, parts: Sequence[Part], out: Path) -> tuple[Path, Path]:
@@ -37,6 +56,7 @@ def as_markdown(plan: Plan, parts: Sequence[Part]) -> str:
         "",
         "- *reproduced*: within 2 points or 2 standard deviations; sizes, times and ratios within a tenth.",
         "- *not comparable*: something other than chance keeps the two apart; it says what.",
+        f"- {CAV_MAE} is most likely the poster's row CAV-MAE; {PROMPT} is its prompt learning, begun as published.",
         "- Of the poster's tables only the cells shown are known to us; the others say so.",
         "",
     ]
@@ -56,7 +76,7 @@ def as_json(plan: Plan, parts: Sequence[Part]) -> dict[str, Any]:
             {
                 "manifest": part.manifest.as_yaml(),
                 "setting": asdict(part.setting),
-                "fair": part.fair,
+                "fair": is_fair(part.manifest),
                 "devices": list(part.devices),
                 "accuracy": [
                     row.system.model_dump()
@@ -79,7 +99,7 @@ def as_json(plan: Plan, parts: Sequence[Part]) -> dict[str, Any]:
 
 def _heading(part: Part) -> str:
     s = part.setting
-    strength = "D as strong as A and V" if part.fair else "D is not A and V together"
+    strength = "D as strong as A and V" if is_fair(part.manifest) else "D is not A and V together"
     leaky = " (leaky split)" if s.row_split else ""
     where = "; ".join(part.devices)
     return f"## {part.manifest.name}{leaky}\n\nData {s.data}, backbone {s.backbone}; {strength}. Made on {where}."
@@ -94,26 +114,28 @@ def _accuracies(part: Part) -> list[str]:
         seeds = max(len(cell.values) for cell in row.cells.values())
         named = (row.system.name, row.system.train_on + started, TITLES[row.inference])
         lines.append(_line((*named, *cells, seeds)))
-    known: dict[tuple[str, str | None, str | None, str], dict[str, float]] = {}
+    known: dict[tuple[str, str | None, str, str], dict[str, float]] = {}
     for judged in part.accuracies:
         claim = judged.claim
-        known.setdefault((claim.system, claim.inference, claim.data, claim.source), {})[claim.scenario] = claim.value
-    for (system, inference, data, source), values in known.items():
+        on = DATA[claim.data] if claim.data else "data not stated"
+        known.setdefault((claim.system, claim.inference, on, claim.source), {})[claim.scenario] = claim.value
+    for (system, inference, on, source), values in known.items():
         cells = [f"*{100 * values[c]:.0f}*" if c in values else UNKNOWN for c in columns]
-        on = data or "data not stated"
-        lines.append(_line((f"*published: {NAMES[system]}, {on}*", UNKNOWN, inference or "", *cells, f"*{source}*")))
+        name = f"*published: {NAMES[system]}, {on} ({source})*"
+        lines.append(_line((name, UNKNOWN, TITLES[inference], *cells, UNKNOWN)))
     return lines
 
 
 def _verdicts_of_accuracy(part: Part) -> list[str]:
     lines = _head(("published", "scenario", "theirs", "ours", "verdict", "why", "source", "confidence"))
+    notes = Notes()
     for judged in part.accuracies:
         claim = judged.claim
         name = f"{NAMES[claim.system]}{f', {claim.inference}' if claim.inference else ''}"
         numbers = (f"{100 * claim.value:.0f}", judged.measured or "")
-        verdict = (f"**{judged.verdict.word}**", judged.verdict.why)
+        verdict = (f"**{judged.verdict.word}**", notes.cite(judged.verdict))
         lines.append(_line((name, claim.scenario, *numbers, *verdict, claim.source, claim.confidence)))
-    return lines
+    return [*lines, *notes.lines()]
 
 
 def _costs(part: Part) -> list[str]:
@@ -121,7 +143,7 @@ def _costs(part: Part) -> list[str]:
     lines = _head((*columns, "times faster", "times less memory"))
     full = part.costs.get(FULL)
     for name, found in part.costs.items():
-        shown = (f"{found.seconds_per_epoch:.2f}", f"{found.seconds_to_nearly:.1f}", f"{found.cache_seconds:.1f}")
+        shown = [f"{x:.3g}" for x in (found.seconds_per_epoch, found.seconds_to_nearly, found.cache_seconds)]
         size = (found.batch_size, f"{found.trainable:,}", f"{found.parameters:,}", _memory(found))
         lines.append(_line((name, *size, *shown, *_ratios(found, full))))
     notes = [
@@ -138,12 +160,13 @@ def _costs(part: Part) -> list[str]:
 
 def _verdicts_of_cost(part: Part) -> list[str]:
     lines = _head(("published", "ours", "verdict", "why", "source", "confidence"))
+    notes = Notes()
     for judged in part.efficiency:
         claim = judged.claim
         ours = "" if judged.measured is None else _shown(claim, judged.measured)
-        verdict = (f"**{judged.verdict.word}**", judged.verdict.why)
+        verdict = (f"**{judged.verdict.word}**", notes.cite(judged.verdict))
         lines.append(_line((claim.says, ours, *verdict, claim.source, claim.confidence)))
-    return lines
+    return [*lines, *notes.lines()]
 
 
 def _ratios(found: Cost, full: Cost | None) -> tuple[str, str]:
@@ -162,7 +185,7 @@ def _memory(found: Cost) -> str:
 
 def _shown(claim: Efficiency, value: float) -> str:
     formats = {
-        "seconds": f"{value:.2f} s an epoch",
+        "seconds": f"{value:.3g} s an epoch",
         "memory": f"{value / GIB:.2f} GiB",
         "trainable": f"{value / 1e6:.2f} M",
         "times_faster": f"{value:.1f}",

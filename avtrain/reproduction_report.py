@@ -58,13 +58,13 @@ class Part:
     efficiency: Sequence[JudgedEfficiency]
     devices: Sequence[str]
 
-    @property
-    def fair(self) -> bool:
-        """Whether D does to sound what A does and to pictures what V does."""
-        there = self.manifest.scenarios
-        if not {"A", "V", "D"} <= set(there):
-            return False
-        return dict(there["D"].plans) == {**there["A"].plans, **there["V"].plans}
+
+def is_fair(manifest: Manifest) -> bool:
+    """Whether D does to sound what A does and to pictures what V does."""
+    there = manifest.scenarios
+    if not {"A", "V", "D"} <= set(there):
+        return False
+    return dict(there["D"].plans) == {**there["A"].plans, **there["V"].plans}
 
 
 def collect(plan: Plan) -> list[Part]:

@@ -18,7 +18,7 @@ class Verdict:
     """One of three words, and why."""
 
     word: str
-    why: str
+    why: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ def judge_accuracy(published: Accuracy, measured: Cell | None, setting: Setting)
     if measured is None:
         reasons = (*reasons, f"not measured: no {published.scenario} here for that system and way of inference")
     if reasons or measured is None:
-        return Verdict(NOT_COMPARABLE, "; ".join(reasons))
+        return Verdict(NOT_COMPARABLE, reasons)
     distance, allowed = abs(measured.mean - published.value), DEVIATIONS * (measured.std or 0.0)
     close, within = f"{100 * distance:.1f} points apart", distance <= max(POINTS, allowed) + SLACK
     spread = "one seed" if measured.std is None else f"two standard deviations are {100 * allowed:.1f}"
-    return Verdict(REPRODUCED if within else NOT_REPRODUCED, f"{close}; {spread}")
+    return Verdict(REPRODUCED if within else NOT_REPRODUCED, (f"{close}; {spread}",))
 
 
 def judge_efficiency(published: Efficiency, measured: float | None, setting: Setting) -> Verdict:
@@ -55,14 +55,14 @@ def judge_efficiency(published: Efficiency, measured: float | None, setting: Set
     """
     own = published.own_arithmetic
     if own is not None and _rounded_apart(published.value, own):
-        return Verdict(NOT_REPRODUCED, f"the published parts themselves give {_percent_or_factor(published, own)}")
+        return Verdict(NOT_REPRODUCED, (f"the published parts themselves give {_percent_or_factor(published, own)}",))
     reasons = (*published.reasons, *architecture_reasons(setting))
     if measured is None:
-        reasons = (*reasons, "not measured here")
+        reasons = (*reasons, _not_measured(published))
     if reasons or measured is None:
-        return Verdict(NOT_COMPARABLE, "; ".join(reasons))
+        return Verdict(NOT_COMPARABLE, reasons)
     apart = abs(measured - published.value) / published.value
-    return Verdict(REPRODUCED if apart <= PART + SLACK else NOT_REPRODUCED, f"{100 * apart:.0f} % apart")
+    return Verdict(REPRODUCED if apart <= PART + SLACK else NOT_REPRODUCED, (f"{100 * apart:.0f} % apart",))
 
 
 def accuracy_reasons(published: Accuracy, setting: Setting) -> tuple[str, ...]:
@@ -77,7 +77,7 @@ def accuracy_reasons(published: Accuracy, setting: Setting) -> tuple[str, ...]:
     elif not setting.their_pairs:
         reasons.append("other pictures: the data set was not built from the release by Guo et al.")
     if not setting.row_split:
-        reasons.append("other data split: public ones of these data leak recordings, this one does not")
+        reasons.append("other data split: theirs is not public; those that are leak recordings, this one does not")
     if setting.preset != "poster" and published.scenario != "C":
         weaker = ", and its D is weaker than A and V" if published.scenario in ("D", "mean") else ""
         reasons.append(f"other noise: theirs is --preset poster{weaker}")
@@ -91,6 +91,12 @@ def architecture_reasons(setting: Setting) -> tuple[str, ...]:
     if setting.backbone != "cav-mae":
         return (f"other backbone: {setting.backbone}, not CAV-MAE",)
     return () if setting.size == "base" else (f"other backbone: CAV-MAE of size {setting.size}, not base",)
+
+
+def _not_measured(published: Efficiency) -> str:
+    if published.quantity in ("memory", "times_less_memory", "memory_saving"):
+        return "not measured: on a CPU a run's own memory cannot be told here; benchmarks/training.py measures it"
+    return "not measured: the plan leaves its systems out, or their batch sizes differ"
 
 
 def _rounded_apart(claimed: float, own: float) -> bool:

@@ -102,7 +102,7 @@ def table(chosen: list[str], runs: Path) -> None:
         if found.peak_memory and full.peak_memory:
             memory, less = f"{found.peak_memory / 2**30:.2f}", f"{full.peak_memory / found.peak_memory:.2f}"
         seconds = [f"{x:.3g}" for x in (found.seconds_per_epoch, found.seconds_to_nearly, found.cache_seconds)]
-        faster = f"{full.seconds_per_epoch / found.seconds_per_epoch:.2f}"
+        faster = f"{full.seconds_per_epoch / found.seconds_per_epoch:,.1f}"
         cells = (name, f"{found.trainable:,}", f"{found.parameters:,}", memory, *seconds, faster, less)
         print("| " + " | ".join(cells) + " |")
 

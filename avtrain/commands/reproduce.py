@@ -23,6 +23,9 @@ def poster(
     ] = "fair",
     seeds: Annotated[str, typer.Option(help="One run each.")] = "0,1,2",
     methods: Annotated[str, typer.Option(help="all, or some, e.g. finetune,prompt.")] = "all",
+    regimes: Annotated[
+        str, typer.Option(help="scenarios: fine-tuning alone is trained on clean data too; both: every method is.")
+    ] = "scenarios",
     backbone: Annotated[str, typer.Option(help="dual, cav-mae or tiny.")] = "dual",
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="key=value for every run, e.g. backbone.vision=FILE.")
@@ -67,7 +70,7 @@ def poster(
     options: dict[str, Any] = {"backbone": backbone, "precision": pick_precision(precision, where)}
     plan = make_plan(
         [load_manifest(path) for path in manifests],
-        choose_systems(methods),
+        choose_systems(methods, regimes),
         parse_seeds(seeds),
         preset,
         options | parse_settings(overrides or []),
