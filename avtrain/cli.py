@@ -7,9 +7,10 @@ import typer
 
 from avbuild.command_line import run_program
 from avbuild.errors import UsageError
-from avtrain.commands import evaluation, use
+from avtrain.commands import evaluation, reproduce, use
 from avtrain.commands.machine_options import CACHE, Cache, Device, LoaderWorkers, NoCache, Precision
 from avtrain.commands.pretrain import pretrain
+from avtrain.commands.seeds import parse_seeds
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -75,7 +76,7 @@ def fit(
 
     check_resume(resume)
     check_trackers(track or [])
-    loaded, numbers, where = load_manifest(manifest), _seeds(seeds), pick_device(device)
+    loaded, numbers, where = load_manifest(manifest), parse_seeds(seeds), pick_device(device)
     options: dict[str, Any] = {
         "method": method,
         "backbone": backbone,
@@ -97,18 +98,12 @@ def fit(
     typer.echo(f"next: avtrain eval {folder}")
 
 
-def _seeds(text: str) -> list[int]:
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() for part in parts) or len(set(parts)) < len(parts):
-        raise UsageError(f"--seeds {text}: give different whole numbers, such as 0,1,2")
-    return [int(part) for part in parts]
-
-
 app.command(name="eval")(evaluation.evaluate)
 app.command()(evaluation.report)
 
 
 app.command()(pretrain)
+app.add_typer(reproduce.app, name="reproduce")
 
 
 @app.command()

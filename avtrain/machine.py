@@ -1,5 +1,6 @@
 """Where a run computes: device, rounding, loading."""
 
+import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -30,6 +31,25 @@ class Machine:
     def loading(self) -> Loading:
         """How batches are brought to this device."""
         return Loading(self.workers, pin=self.device.type == "cuda")
+
+    def forget_peak_memory(self) -> None:
+        """Measure from here on, where the device can; a process cannot forget what it once held."""
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+
+    def peak_memory(self) -> dict[str, int | str] | None:
+        """The most bytes held: of CUDA's allocator since `forget_peak_memory`, else of the process since its start.
+
+        None where the system does not count them.
+        """
+        if self.device.type == "cuda":
+            return {"bytes": torch.cuda.max_memory_allocated(self.device), "of": "cuda allocator"}
+        if sys.platform == "win32":
+            return None
+        import resource
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        return {"bytes": unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, "of": "process"}
 
 
 def pick_device(name: str) -> torch.device:

@@ -56,6 +56,7 @@ def fit(
     train = cached(method, data[0].at(1), machine, settings.precision)
     validation = cached(method, data[1], machine, settings.precision)
     prepared = time.monotonic() - started
+    machine.forget_peak_memory()  # that of the cache is not the training's
     average = WeightAverage()
     done, best = _restore(run, method, optimizer, average)
     total = (settings.epochs - done) * (len(train) + len(names) * len(validation))
@@ -83,6 +84,7 @@ def fit(
             run.save_state(_state(method, optimizer, average, epoch, best))
     result = {"best_epoch": best["epoch"], "validation": best["accuracy"], **count_parameters(method)}
     result["cache_seconds"] = round(prepared, 3)
+    result["peak_memory"] = machine.peak_memory()
     result["classes"] = list(rows[0].classes)  # what a prediction's numbers mean
     run.write_json("result.json", result)
     return result
