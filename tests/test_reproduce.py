@@ -266,7 +266,7 @@ class TestPlan:
         assert len(re.findall(r"seed[012]: ", said)) == 27
         assert "finetune on clean, 10 epochs, lr 0.0001" in said
         assert (
-            f"prompt on scenarios, 40 epochs, lr 0.001, from {out / 'runs' / 'urbansound8k-av-finetune-clean'}" in said
+            f"prompt on scenarios, 20 epochs, lr 0.001, from {out / 'runs' / 'urbansound8k-av-finetune-clean'}" in said
         )
         assert not out.exists()
 

@@ -159,7 +159,8 @@ def test_scenarios_are_chosen_by_pattern(runs: Path, tmp_path: Path) -> None:
     printed = avtrain_("eval", copy / "urbansound8k-av-prompt-tiny", "--scenarios", "D*,C")
     assert " C " in printed
     names = {path.name for path in (copy / "urbansound8k-av-prompt-tiny" / "seed0" / "eval").iterdir()}
-    assert names == {"C.oracle.json", "D.oracle.json"}
+    modes = ("oracle", "concat", "router")
+    assert names == {f"{scenario}.{mode}.json" for scenario in "CD" for mode in modes}
     with pytest.raises(UserError, match="no scenario X in this run's manifest; it has C, A, V, D"):
         avtrain_("eval", copy, "--scenarios", "X")
 
@@ -175,14 +176,15 @@ def test_the_report_gives_mean_deviation_and_n(runs: Path, tmp_path: Path) -> No
     markdown = (copy / "report.md").read_text()
     assert f"{mean:.1f} ± {std:.1f}" in markdown
     finetune = next(line for line in markdown.splitlines() if line.startswith("| finetune"))
-    prompt = next(line for line in markdown.splitlines() if line.startswith("| prompt"))
+    prompts = [line for line in markdown.splitlines() if line.startswith("| prompt")]
+    prompt = next(line for line in prompts if "oracle" in line)
     assert finetune.endswith("| 2 |")
     assert prompt.endswith("| 1 |")
     assert "±" not in prompt
-    assert "oracle" in prompt
+    assert len(prompts) == 3
     assert "trained on scenarios" in prompt
     assert (copy / "report.png").read_bytes().startswith(b"\x89PNG")
-    assert len((copy / "report.csv").read_text().splitlines()) == 1 + 2 * 5
+    assert len((copy / "report.csv").read_text().splitlines()) == 1 + 4 * 5
     assert "report.md" in printed
 
 
