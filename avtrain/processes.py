@@ -93,6 +93,7 @@ def _join() -> "Store":
     # gloo moves what is on the CPU, NCCL what is on a GPU
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
     try:
+        store: Store
         store, rank, world = next(rendezvous("env://"))
         dist.init_process_group(backend, store=store, rank=rank, world_size=world)
     except (ValueError, RuntimeError) as error:

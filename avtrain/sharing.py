@@ -124,7 +124,7 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
 
 
 def _several() -> bool:
-    return dist.is_available() and dist.is_initialized()  # type: ignore[no-untyped-call]
+    return dist.is_available() and dist.is_initialized()
 
 
 def _sum(value: Tensor) -> Tensor:
@@ -150,7 +150,8 @@ def _put_together(mine: Tensor, own: range, n: int) -> Tensor:
 @contextmanager
 def _own_draws() -> Iterator[None]:
     """What is drawn inside, such as dropout's masks, differs between processes; behind it all draw alike again."""
-    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    in_use = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    devices = [torch.cuda.current_device()] if in_use else []
     with torch.random.fork_rng(devices):
         torch.manual_seed(int(torch.randint(2**40, ())) + dist.get_rank())
         before = _random_state(devices)
