@@ -88,6 +88,7 @@ def _join() -> "Store":
     """Find the other processes; returns where they can leave each other notes."""
     import torch
     import torch.distributed as dist
+    import torch.distributed.nn  # imported later, it would hold on to the group, whose threads then outlive it
     from torch.distributed.rendezvous import rendezvous
 
     # gloo moves what is on the CPU, NCCL what is on a GPU
