@@ -1,13 +1,12 @@
 """How both programs end: what the user can put right is one message and an exit code, not a traceback."""
 
 import sys
-
-import typer
+from collections.abc import Callable
 
 from avbuild.errors import UserError
 
 
-def run_program(app: typer.Typer, when_stopped: str, extra: str | None = None) -> None:
+def run_program(app: Callable[[], object], when_stopped: str, extra: str | None = None) -> None:
     """Run a command.
 
     when_stopped: tells someone who pressed Ctrl-C what is kept.  extra: the extra whose packages the program needs.

@@ -20,6 +20,17 @@ class Batch:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def rows(self, rows: slice) -> "Batch":
+        """Some of its samples."""
+        return Batch(
+            inputs={m: x[rows] for m, x in self.inputs.items()},
+            present={m: x[rows] for m, x in self.present.items()},
+            labels=self.labels[rows],
+            scenario=self.scenario[rows],
+            ids=self.ids[rows],
+            tokens={m: x[rows] for m, x in self.tokens.items()},
+        )
+
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
         return replace(

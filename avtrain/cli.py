@@ -1,5 +1,6 @@
 """The `avtrain` commands: nothing but argument handling. Everything heavy is imported inside a command."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from avtrain.commands import evaluation, reproduce, use
 from avtrain.commands.machine_options import CACHE, Cache, Device, LoaderWorkers, NoCache, Precision
 from avtrain.commands.pretrain import pretrain
 from avtrain.commands.seeds import parse_seeds
+from avtrain.processes import joined
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -152,6 +154,12 @@ app.command()(use.predict)
 app.command()(use.export)
 
 
+def program() -> None:
+    """A command, by one process or by several together."""
+    with joined(command=next(iter(sys.argv[1:]), None)):
+        app()
+
+
 def main() -> None:
     """The program."""
-    run_program(app, when_stopped="the same command goes on from the last whole epoch", extra="train")
+    run_program(program, when_stopped="the same command goes on from the last whole epoch", extra="train")

@@ -16,14 +16,19 @@ from avbuild.seeding import rng_for, uniform_for
 from avtrain.batch import Batch
 from avtrain.frontends import AnyFrontend
 from avtrain.rows import Rows, Sample
+from avtrain.sharing import WHOLE, Share
 
 
 @dataclass(frozen=True)
 class Loading:
-    """How batches are brought; changes nothing but the speed."""
+    """How batches are brought; changes nothing but the speed.
+
+    share: which rows of each batch are decoded here; the others stay without inputs, for `sharing.completed` to fetch.
+    """
 
     workers: int = 0
     pin: bool = False
+    share: Share = WHOLE
 
 
 ALONE = Loading()
@@ -70,9 +75,15 @@ class AudioVisualData(Dataset[Item]):
     scenarios: tuple[str, ...]
     epoch: int = 0
     draws: int = 0
+    share: Share = WHOLE
 
     def __len__(self) -> int:
         return len(self.rows.samples)
+
+    def __getitems__(self, rows: Sequence[int]) -> list[Item]:
+        """A batch, as a DataLoader asks for it: without the signals of rows that are another process's."""
+        own = self.share.rows(len(rows))
+        return [self[row] if place in own else self._undecoded(row) for place, row in enumerate(rows)]
 
     def __getitem__(self, index: int) -> Item:
         sample = self.rows.samples[index]
@@ -83,6 +94,10 @@ class AudioVisualData(Dataset[Item]):
         prepared = {m: self.frontend.prepare(m, torch.tensor(x)) for m, x in _signals(sample, plan).items()}
         on_features = plan if plan and any(plan.feature_ops(m) for m in prepared) else None
         return Item(sample.id, prepared, sample.label, list(self.manifest.scenarios).index(scenario), on_features)
+
+    def _undecoded(self, index: int) -> Item:
+        sample = self.rows.samples[index]
+        return Item(sample.id, {}, sample.label, list(self.manifest.scenarios).index(self.scenario_of(sample)), None)
 
     @property
     def draw(self) -> int:
@@ -109,7 +124,7 @@ class AudioVisualData(Dataset[Item]):
         """Batches in order, or shuffled."""
         order = self.order(shuffle_seed)
         yield from DataLoader(
-            self,
+            replace(self, share=loading.share),
             batch_size,
             sampler=order,
             num_workers=loading.workers,

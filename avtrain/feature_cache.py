@@ -18,6 +18,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from torch import Tensor
 
+from avbuild.errors import UserError
 from avbuild.progress import Advance, progress_bar
 from avbuild.seeding import digest
 from avtrain.backbones import Backbone
@@ -26,6 +27,7 @@ from avtrain.data import ALONE, AudioVisualData, Loading, Source
 from avtrain.machine import Machine
 from avtrain.methods import Method
 from avtrain.rows import Rows
+from avtrain.sharing import by_rows, completed, first_decides, is_first
 
 
 @dataclass(frozen=True)
@@ -101,11 +103,12 @@ class FeatureCache:
         wanted = dict.fromkeys((name, _draw(data.at(epoch), name)) for name in data.scenarios for epoch in epochs)
         weights, rows = _digest_weights(self.backbone), _digest_rows(data.rows)
         folders = {key: self.folder / self._key(data, *key, weights, rows) for key in wanted}
-        absent = {key: folder for key, folder in folders.items() if not (folder / "done.json").exists()}
+        absent = first_decides(lambda: [key for key, folder in folders.items() if not _whole(folder)])
         if absent:
             with progress_bar("features", len(absent) * len(data)) as advance:
-                for (name, draw), folder in absent.items():
-                    self._compute(folder, replace(data.under(name), epoch=draw, draws=0), advance)
+                for name, draw in absent:
+                    self._compute(folders[name, draw], replace(data.under(name), epoch=draw, draws=0), advance)
+            first_decides(lambda: None)  # it writes; the others wait for it
         return CachedData(data, {key: _open(folder, self.backbone.modalities) for key, folder in folders.items()})
 
     def _key(self, data: AudioVisualData, scenario: str, draw: int, weights: str, rows: str) -> str:
@@ -115,24 +118,40 @@ class FeatureCache:
 
     @torch.no_grad()
     def _compute(self, folder: Path, data: AudioVisualData, advance: Advance) -> None:
-        """Write into a folder of this process's own, which then takes its place whole."""
+        """Encode, each process its share; the first writes, into a folder of its own that takes its place whole."""
+        batches = self._encoded(data, advance)
+        if is_first():
+            self._write(folder, len(data), batches)
+        else:
+            for _ in batches:
+                pass
+
+    def _encoded(self, data: AudioVisualData, advance: Advance) -> Iterator[tuple[Batch, dict[str, Tensor]]]:
+        """Batches in order with their tokens."""
+        self.backbone.eval()
+        encode = by_rows(self.backbone.encode_frozen)
+        for loaded in data.batches(32, loading=self.machine.loading):
+            batch = completed(loaded.to(self.machine.device))
+            with self.machine.autocast(self.precision):
+                tokens = encode(batch, self.most)
+            yield batch, tokens
+            advance(len(batch))
+
+    def _write(self, folder: Path, n: int, batches: Iterator[tuple[Batch, dict[str, Tensor]]]) -> None:
         partial = folder.with_name(f".partial-{folder.name}-{os.getpid()}")
         partial.mkdir(parents=True, exist_ok=True)
-        self.backbone.eval()
         arrays: dict[str, NDArray[np.float16]] = {}
-        present = np.zeros((len(data), len(self.backbone.modalities)), dtype=bool)
+        present = np.zeros((n, len(self.backbone.modalities)), dtype=bool)
         done = 0
-        for batch in data.batches(32, loading=self.machine.loading):
-            with self.machine.autocast(self.precision):
-                tokens = self.backbone.frozen_tokens(batch.to(self.machine.device), self.most)
+        for batch, tokens in batches:
             for index, (modality, values) in enumerate(tokens.items()):
                 if modality not in arrays:
-                    shape = (len(data), *values.shape[1:])
-                    arrays[modality] = open_memmap(partial / f"{modality}.npy", "w+", np.float16, shape)
+                    arrays[modality] = open_memmap(
+                        partial / f"{modality}.npy", "w+", np.float16, (n, *values.shape[1:])
+                    )
                 arrays[modality][done : done + len(batch)] = values.to("cpu", torch.float16).numpy()
-                present[done : done + len(batch), index] = batch.present[modality].numpy()
+                present[done : done + len(batch), index] = batch.present[modality].cpu().numpy()
             done += len(batch)
-            advance(len(batch))
         for array in arrays.values():
             array.flush()  # type: ignore[attr-defined]  # a memmap
         np.save(partial / "present.npy", present)
@@ -153,7 +172,16 @@ def _draw(data: AudioVisualData, scenario: str) -> int:
     return 0 if data.manifest.scenarios[scenario].clean else data.draw
 
 
+def _whole(folder: Path) -> bool:
+    return (folder / "done.json").exists()
+
+
 def _open(folder: Path, modalities: tuple[str, ...]) -> Features:
+    if not _whole(folder):
+        raise UserError(
+            f"{folder}: written by the first process, not seen by another; --cache must name a folder that "
+            "all nodes share, or --no-cache do without"
+        )
     present = np.load(folder / "present.npy")
     tokens = {m: np.load(folder / f"{m}.npy", mmap_mode="r") for m in modalities}
     return Features(tokens, {m: present[:, index] for index, m in enumerate(modalities)})

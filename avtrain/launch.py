@@ -11,6 +11,7 @@ from avtrain.config import RunConfig
 from avtrain.machine import Machine
 from avtrain.methods import merged_weights
 from avtrain.runs import Run, find_runs
+from avtrain.sharing import first_decides, is_first
 from avtrain.training import fit
 
 RESUME = ("auto", "restart", "never")
@@ -36,21 +37,30 @@ def fit_run(
     exists.  init_from: a run, or a folder of runs of which the one with the same seed is taken.
     trackers: beside TensorBoard.
     """
-    run = Run(folder)
-    if run.begun and resume == "never":
-        raise UserError(f"{run}: holds a run already; --resume auto finishes it, restart begins anew, --name moves it")
-    if run.begun and resume == "restart":
-        shutil.rmtree(folder)
-    if run.begun:
-        _same_or_refuse(run, config)
-    if run.finished:
-        return f"{run}: finished already, validation {run.read_json('result.json')['validation']:.3f}"
+    run = Run(folder, writes=is_first())
+    if said := first_decides(lambda: _settle(run, config, resume)):
+        return said
+    if first_decides(config.as_yaml) != config.as_yaml():
+        raise UserError(f"{run}: the nodes were given different options or manifests; start the same command on each")
     initial = None if init_from is None else _initial_weights(init_from, config)
     result = fit(run, config, machine, initial, trackers)
     return (
         f"{run}: validation {result['validation']:.3f} in epoch {result['best_epoch']} of {config.fit.epochs}, "
         f"{result['trainable_parameters']:,} of {result['parameters']:,} parameters trained"
     )
+
+
+def _settle(run: Run, config: RunConfig, resume: str) -> str:
+    """Clear the way for a run, or refuse it; returns what there is to say where nothing is left to do."""
+    if run.begun and resume == "never":
+        raise UserError(f"{run}: holds a run already; --resume auto finishes it, restart begins anew, --name moves it")
+    if run.begun and resume == "restart":
+        shutil.rmtree(run.folder)
+    if run.begun:
+        _same_or_refuse(run, config)
+    if run.finished:
+        return f"{run}: finished already, validation {run.read_json('result.json')['validation']:.3f}"
+    return ""
 
 
 def _same_or_refuse(run: Run, asked: RunConfig) -> None:

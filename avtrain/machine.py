@@ -10,6 +10,8 @@ import torch
 
 from avbuild.errors import UsageError
 from avtrain.data import Loading
+from avtrain.processes import own_device, several
+from avtrain.sharing import own_share
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Machine:
     @property
     def loading(self) -> Loading:
         """How batches are brought to this device."""
-        return Loading(self.workers, pin=self.device.type == "cuda")
+        return Loading(self.workers, pin=self.device.type == "cuda", share=own_share())
 
     def forget_peak_memory(self) -> None:
         """Measure from here on, where the device can; a process cannot forget what it once held."""
@@ -55,12 +57,12 @@ class Machine:
 def pick_device(name: str) -> torch.device:
     """`auto` is CUDA where there is one, else the CPU.  Raises UsageError for a device that is not there."""
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     if name not in ("cpu", "cuda") and not name.startswith("cuda:"):
         raise UsageError(f"--device {name}: allowed are auto, cpu, cuda, cuda:N")
     if name != "cpu" and not torch.cuda.is_available():
         raise UsageError(f"--device {name}: no CUDA device is available here; use --device cpu or auto")
-    return torch.device(name)
+    return own_device(name) if several() else torch.device(name)
 
 
 def pick_precision(name: str, device: torch.device) -> str:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from avtrain.data import Source
 from avtrain.machine import Machine
 from avtrain.methods import Method
+from avtrain.sharing import completed
 
 
 @dataclass(frozen=True)
@@ -33,18 +34,19 @@ def predict(method: Method, data: Source, batch_size: int, machine: Machine, pre
     per_modality: dict[str, list[torch.Tensor]] = {}
     present: dict[str, list[torch.Tensor]] = {}
     choice: list[torch.Tensor] = []
-    for batch in data.batches(batch_size, loading=machine.loading):
+    for loaded in data.batches(batch_size, loading=machine.loading):
+        batch = completed(loaded.to(machine.device))
         with machine.autocast(precision):
-            prediction = method(batch.to(machine.device))
+            prediction = method(batch)
         logits.append(prediction.logits.double().cpu())
-        labels.append(batch.labels)
+        labels.append(batch.labels.cpu())
         ids += batch.ids
         for modality, scores in prediction.per_modality.items():
             per_modality.setdefault(modality, []).append(scores.double().cpu())
         if prediction.choice is not None:
             choice.append(prediction.choice.double().cpu())
         for modality, there in batch.present.items():
-            present.setdefault(modality, []).append(there)
+            present.setdefault(modality, []).append(there.cpu())
     return Outputs(
         logits=torch.cat(logits).numpy(),
         per_modality={m: torch.cat(scores).numpy() for m, scores in per_modality.items()},

@@ -30,10 +30,13 @@ from avtrain.config import RunConfig
 
 
 class Run:
-    """A run folder on disk. Every file is written whole or not at all."""
+    """A run folder on disk. Every file is written whole or not at all.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    writes: of several processes one writes; the others read.
+    """
+
+    def __init__(self, folder: Path, writes: bool = True) -> None:
+        self.folder, self.writes = folder, writes
 
     def __str__(self) -> str:
         return str(self.folder)
@@ -84,6 +87,8 @@ class Run:
 
     def save_state(self, state: Mapping[str, Any]) -> None:
         """Write `state.pt`."""
+        if not self.writes:
+            return
         partial = self.folder / ".partial-state.pt"
         torch.save(dict(state), partial)
         partial.replace(self.folder / "state.pt")
@@ -107,6 +112,8 @@ class Run:
         return [json.loads(path.read_text()) for path in sorted((self.folder / "eval").rglob("*.json"))]
 
     def _write(self, name: str, data: bytes) -> None:
+        if not self.writes:
+            return
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".partial-{path.name}")

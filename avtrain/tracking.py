@@ -109,6 +109,9 @@ def tracking(run: Run, config: RunConfig, done: int, packages: Sequence[str]) ->
     done: epochs that are behind it.  packages: of those in `HOSTED`, beside TensorBoard.
     """
     trackers: list[Tracker] = []
+    if not run.writes:
+        yield lambda _: None
+        return
     with ExitStack() as stack:
         trackers.append(TensorBoard(run, done))
         stack.callback(trackers[-1].close)

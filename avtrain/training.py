@@ -23,6 +23,7 @@ from avtrain.metrics import accuracy
 from avtrain.prediction import predict
 from avtrain.rows import read_rows
 from avtrain.runs import Run, backbone_weights
+from avtrain.sharing import completed, first_decides, share_out, start_alike
 from avtrain.tracking import tracking
 
 
@@ -59,6 +60,10 @@ def fit(
     machine.forget_peak_memory()  # that of the cache is not the training's
     average = WeightAverage()
     done, best = _restore(run, method, optimizer, average)
+    if first_decides(lambda: done) != done:
+        raise UserError(f"{run}: not every process finds the same state.pt; all nodes must share this folder")
+    start_alike(method)
+    share_out(method, method.by_rows)
     total = (settings.epochs - done) * (len(train) + len(names) * len(validation))
     label = f"{settings.method} seed {settings.seed}"
     with tracking(run, config, done, trackers) as track, progress_bar(label, total) as advance:
@@ -104,12 +109,13 @@ def train_epoch(
     method.train()
     losses: list[Tensor] = []
     steps = math.ceil(len(data) / settings.batch_size)
-    for batch in data.batches(settings.batch_size, settings.seed, machine.loading):
+    for loaded in data.batches(settings.batch_size, settings.seed, machine.loading):
+        batch = completed(loaded.to(machine.device))
         factor = schedule((epoch - 1) * steps + len(losses), settings.epochs * steps, settings.warmup)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * factor
         with machine.autocast(settings.precision):
-            losses.append(method.training_step(batch.to(machine.device), optimizer))
+            losses.append(method.training_step(batch, optimizer))
         advance(len(batch))
     return torch.stack(losses).mean().item()
 
@@ -166,7 +172,7 @@ def count_parameters(method: Method) -> dict[str, int]:
 def _state(
     method: Method, optimizer: torch.optim.Optimizer, average: WeightAverage, epoch: int, best: dict[str, Any]
 ) -> dict[str, Any]:
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    device = next(method.parameters()).device
     return {
         "epoch": epoch,
         "best": best,
@@ -174,7 +180,7 @@ def _state(
         "optimizer": optimizer.state_dict(),
         "average": average.state(),
         "random": torch.get_rng_state(),
-        "random_cuda": cuda,
+        "random_cuda": [torch.cuda.get_rng_state(device)] if device.type == "cuda" else [],
     }
 
 
@@ -187,8 +193,9 @@ def _restore(
         return 0, {"epoch": 0, "accuracy": -1.0}
     method.load_state_dict(state["method"])
     optimizer.load_state_dict(state["optimizer"])
-    average.restore(state["average"]["count"], state["average"]["mean"], next(method.parameters()).device)
+    device = next(method.parameters()).device
+    average.restore(state["average"]["count"], state["average"]["mean"], device)
     torch.set_rng_state(state["random"])
-    if state["random_cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["random_cuda"])
+    if state["random_cuda"] and device.type == "cuda":
+        torch.cuda.set_rng_state(state["random_cuda"][0], device)  # each process has a GPU of its own, all draw alike
     return state["epoch"], state["best"]

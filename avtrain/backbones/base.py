@@ -38,8 +38,11 @@ class Backbone(nn.Module):
 
         Those that the batch brings from the feature cache, where it does.
         """
-        if batch.tokens:
-            return batch.tokens
+        return batch.tokens or self.encode_frozen(batch, most)
+
+    @torch.no_grad()
+    def encode_frozen(self, batch: Batch, most: int) -> dict[str, Tensor]:
+        """What `frozen_tokens` gives where there is no cache."""
         return {m: self.encoder(m).reduce(x, most) for m, x in self.encode(batch).items()}
 
     @property

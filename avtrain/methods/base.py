@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone
 from avtrain.batch import Batch
+from avtrain.sharing import average_gradients
 
 CLIP_NORM = 1.0  # transformers of any size train steadily with it
 
@@ -35,6 +36,8 @@ class Method(nn.Module):
     default_draws: ClassVar[int] = 0  # of each corruption in training; 0: a fresh one each epoch
     default_average_from: ClassVar[int] = 0  # epoch from which on weights are averaged; 0: they are not
     inherits: ClassVar[tuple[str, ...]] = ()  # parts taken over from the run it starts from, beside the backbone
+    # costly calls that treat each sample by itself, none inside another: several processes share out their rows
+    by_rows: ClassVar[tuple[str, ...]] = ("forward",)
     inference_modes: ClassVar[tuple[str, ...]] = ()  # ways to choose prompts; evaluation scores each. oracle: is told
 
     # where nothing trainable lies below the backbone's tokens: how many of them a modality the method reads at most
@@ -58,7 +61,9 @@ class Method(nn.Module):
         loss = self.loss(batch)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], CLIP_NORM)
+        trained = [p for group in optimizer.param_groups for p in group["params"]]
+        average_gradients(trained)
+        nn.utils.clip_grad_norm_(trained, CLIP_NORM)
         optimizer.step()
         return loss.detach()
 

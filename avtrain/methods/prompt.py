@@ -62,6 +62,7 @@ class Prompt(Method):
     default_draws = 3
     inference_modes = ("oracle", "concat", "router")
     inherits = ("head.",)
+    by_rows = ("backbone.encode_frozen", "_encode")  # coins and dropout come after: drawn for the whole batch
 
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: PromptConfig) -> None:
         super().__init__(backbone)
