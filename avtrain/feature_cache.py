@@ -22,6 +22,7 @@ from avbuild.errors import UserError
 from avbuild.progress import Advance, progress_bar
 from avbuild.seeding import digest
 from avtrain.backbones import Backbone
+from avtrain.backbones.base import Reading
 from avtrain.batch import Batch
 from avtrain.data import ALONE, AudioVisualData, Loading, Source
 from avtrain.machine import Machine
@@ -91,7 +92,7 @@ class FeatureCache:
 
     folder: Path
     backbone: Backbone
-    most: int  # tokens a modality, by `Backbone.frozen_tokens`
+    reading: Reading
     machine: Machine
     precision: str
 
@@ -114,7 +115,7 @@ class FeatureCache:
     def _key(self, data: AudioVisualData, scenario: str, draw: int, weights: str, rows: str) -> str:
         clean = data.manifest.scenarios[scenario].clean
         corruption = "clean" if clean or scenario == data.rows.scenario else data.manifest.scenario_hash(scenario)
-        return digest(weights, rows, corruption, draw, repr(data.frontend), self.most, self.precision)[:32]
+        return digest(weights, rows, corruption, draw, repr(data.frontend), repr(self.reading), self.precision)[:32]
 
     @torch.no_grad()
     def _compute(self, folder: Path, data: AudioVisualData, advance: Advance) -> None:
@@ -133,7 +134,7 @@ class FeatureCache:
         for loaded in data.batches(32, loading=self.machine.loading):
             batch = completed(loaded.to(self.machine.device))
             with self.machine.autocast(self.precision):
-                tokens = encode(batch, self.most)
+                tokens = encode(batch, self.reading)
             yield batch, tokens
             advance(len(batch))
 
@@ -162,9 +163,9 @@ class FeatureCache:
 
 def cached(method: Method, data: AudioVisualData, machine: Machine, precision: str) -> Source:
     """The data, with tokens from the cache where there is one and nothing trainable lies below them."""
-    if machine.cache is None or method.cached_tokens is None:
+    if machine.cache is None or method.reading is None:
         return data
-    return FeatureCache(machine.cache, method.backbone, method.cached_tokens, machine, precision).source(data)
+    return FeatureCache(machine.cache, method.backbone, method.reading, machine, precision).source(data)
 
 
 def _draw(data: AudioVisualData, scenario: str) -> int:

@@ -43,16 +43,12 @@ def fit(
     torch.manual_seed(settings.seed)
     names = train_scenarios(settings, manifest)
     rows = read_rows(manifest, "train"), read_rows(manifest, "validation")  # the test split is not opened
-    backbone = build_backbone(settings.backbone, settings.backbone_options, initial and backbone_weights(initial))
-    classes, scenarios = len(rows[0].classes), len(manifest.scenarios)
-    method = build_method(settings.method, settings.method_options, backbone, classes, scenarios)
-    method.inherit(initial or {})
-    method.to(machine.device)
+    method = build(config, len(rows[0].classes), initial).to(machine.device)
     optimizer = torch.optim.AdamW(method.parameter_groups(settings.lr), weight_decay=settings.weight_decay)
     rates = [group["lr"] for group in optimizer.param_groups]
 
     run.begin(config, machine.device)
-    data = [AudioVisualData(part, manifest, backbone.frontend, names, draws=settings.draws) for part in rows]
+    data = [AudioVisualData(part, manifest, method.backbone.frontend, names, draws=settings.draws) for part in rows]
     started = time.monotonic()
     train = cached(method, data[0].at(1), machine, settings.precision)
     validation = cached(method, data[1], machine, settings.precision)
@@ -87,12 +83,26 @@ def fit(
             run.log(line)
             track(line)
             run.save_state(_state(method, optimizer, average, epoch, best))
-    result = {"best_epoch": best["epoch"], "validation": best["accuracy"], **count_parameters(method)}
-    result["cache_seconds"] = round(prepared, 3)
-    result["peak_memory"] = machine.peak_memory()
-    result["classes"] = list(rows[0].classes)  # what a prediction's numbers mean
+    result = {
+        "best_epoch": best["epoch"],
+        "validation": best["accuracy"],
+        **count_parameters(method),
+        "cache_seconds": round(prepared, 3),
+        "peak_memory": machine.peak_memory(),
+        "classes": list(rows[0].classes),  # what a prediction's numbers mean
+    }
     run.write_json("result.json", result)
     return result
+
+
+def build(config: RunConfig, classes: int, initial: dict[str, Tensor] | None) -> Method:
+    """The method on its backbone, as training begins.  initial: weights of the run it starts from."""
+    settings, weights = config.fit, initial and backbone_weights(initial)
+    backbone = build_backbone(settings.backbone, settings.backbone_options, weights)
+    scenarios = len(config.manifest.scenarios)
+    method = build_method(settings.method, settings.method_options, backbone, classes, scenarios)
+    method.inherit(initial or {})
+    return method
 
 
 def train_epoch(

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from avbuild.errors import UsageError, UserError
 from avtrain.backbones import build_backbone
+from avtrain.backbones.base import Reading
 from avtrain.backbones.cav_mae import CavMae
 from avtrain.backbones.cav_mae_blocks import grid_positions
 from avtrain.backbones.cav_mae_checkpoint import fit_positions, to_official
@@ -168,7 +169,7 @@ def test_each_row_goes_by_the_mode_of_what_it_has(missing: str) -> None:
 
 def test_pooling_takes_reduced_tokens() -> None:
     backbone, batch = small(), batch_of(3)
-    tokens = backbone.frozen_tokens(batch, most=4)
+    tokens = backbone.frozen_tokens(batch, Reading(most=4))
     assert {m: x.shape for m, x in tokens.items()} == {"audio": (3, 4, WIDTH), "image": (3, 4, WIDTH)}
     assert backbone.pool(tokens, batch.present)["joint"].shape == (3, WIDTH)
 

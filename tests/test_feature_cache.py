@@ -9,6 +9,7 @@ import torch
 import avtrain.feature_cache
 from avbuild.progress import Advance
 from avtrain.backbones import build_backbone
+from avtrain.backbones.base import Reading
 from avtrain.data import AudioVisualData
 from avtrain.feature_cache import CachedData, FeatureCache
 from avtrain.machine import Machine
@@ -27,7 +28,7 @@ def made(small_data: Path, backbone, folder: Path, most: int = 4, **scenarios): 
     manifest = manifest_of(small_data, **scenarios)
     names = tuple(manifest.scenarios)
     data = AudioVisualData(read_rows(manifest, "train"), manifest, backbone.frontend, names, epoch=1, draws=2)
-    cache = FeatureCache(folder, backbone, most, Machine(torch.device("cpu")), "fp32")
+    cache = FeatureCache(folder, backbone, Reading(most), Machine(torch.device("cpu")), "fp32")
     return data, cache
 
 
@@ -39,7 +40,7 @@ def test_batches_from_the_cache_are_those_that_would_be_computed(small_data: Pat
             assert (mine.ids, mine.inputs) == (live.ids, {})
             assert torch.equal(mine.scenario, live.scenario)
             assert torch.equal(mine.labels, live.labels)
-            tokens = backbone.frozen_tokens(live, 4)
+            tokens = backbone.frozen_tokens(live, Reading(4))
             for modality in ("audio", "image"):
                 assert torch.equal(mine.present[modality], live.present[modality])
                 torch.testing.assert_close(mine.tokens[modality], tokens[modality], rtol=2e-3, atol=2e-3)
@@ -71,7 +72,7 @@ def test_it_is_computed_once_and_anew_for_whatever_decides_it(
     assert len(computed) == 7
     cache.source(data)
     assert len(computed) == 7
-    replace(cache, most=1).source(data)
+    replace(cache, reading=Reading(1)).source(data)
     assert len(computed) == 14
     seeded = replace(data, manifest=data.manifest.model_copy(update={"seed": 1}))
     cache.source(seeded)

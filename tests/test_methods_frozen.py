@@ -252,7 +252,7 @@ def test_no_potential_is_left_from_one_batch_to_the_next() -> None:
 
 def test_spiking_reads_cached_tokens_of_a_frozen_backbone() -> None:
     method, batch = build("spiking"), batch_of(4)
-    cached = replace(batch, inputs={}, tokens=method.backbone.frozen_tokens(batch, method.cached_tokens))
+    cached = replace(batch, inputs={}, tokens=method.backbone.frozen_tokens(batch, method.reading))
     assert torch.equal(method(cached).logits, method(batch).logits)
 
 

@@ -17,7 +17,7 @@ DEPTHS = ("fusion", "input", "deep")
 
 def prompt(depth: str = "fusion", inference: str = "oracle", shaken: bool = True) -> Method:
     torch.manual_seed(0)
-    options = {**OPTIONS["prompt"], "depth": depth, "inference": inference}
+    options = {**OPTIONS["prompt"], "depth": depth, "below": 0.0, "inference": inference}
     method = build_method("prompt", options, build_backbone("tiny", SMALL | {"layers": 2}), CLASSES, SCENARIOS)
     with torch.no_grad():
         for parameter in method.parameters() if shaken else ():
@@ -61,7 +61,7 @@ def test_a_gradient_reaches_every_prompt_of_the_scenarios_seen_and_the_router(de
     for key, p in sets(method).items():
         moved = p.grad.abs().sum(dim=(1, 2))
         assert moved[1] > 0, key
-    expected = {"fusion": 4, "input": 4 + 2, "deep": 4 + 2 * 2}[depth]
+    expected = {"fusion": 4, "input": 4 + 2, "deep": 4 + 2 * 2}[depth]  # of two layers each
     assert len(sets(method)) == expected
     assert all(p.grad.abs().sum() > 0 for key, p in method.named_parameters() if "router.maps" in key)
 
@@ -130,3 +130,26 @@ def test_without_prompts_of_its_own_yet_it_begins_where_the_fine_tuned_run_ended
 def test_heads_that_do_not_divide_the_width_are_refused() -> None:
     with pytest.raises(UsageError, match=r"method\.heads is 7, but must divide"):
         build_method("prompt", {"heads": 7}, build_backbone("tiny", SMALL), CLASSES, SCENARIOS)
+
+
+@pytest.mark.parametrize("below", [0.0, 0.5])
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_tokens_from_the_cache_give_what_inputs_give(depth: str, below: float) -> None:
+    torch.manual_seed(0)
+    options = {**OPTIONS["prompt"], "depth": depth, "below": below}
+    method = build_method("prompt", options, build_backbone("tiny", SMALL | {"layers": 2}), CLASSES, SCENARIOS).eval()
+    batch = batch_of(4)
+    assert method.reading is not None
+    cached = replace(batch, inputs={}, tokens=method.backbone.frozen_tokens(batch, method.reading))
+    assert torch.equal(method(cached).logits, method(batch).logits)
+
+
+def test_prompts_in_the_upper_half_leave_the_lower_layers_alone() -> None:
+    method = build_method(
+        "prompt",
+        {**OPTIONS["prompt"], "depth": "deep", "below": 0.5},
+        build_backbone("tiny", SMALL | {"layers": 4}),
+        CLASSES,
+        SCENARIOS,
+    )
+    assert len([key for key in sets(method) if key.startswith("input_prompts.audio")]) == 2

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,14 @@ from torch import Tensor, nn
 from avtrain.backbones.attention import Prompts
 from avtrain.batch import Batch
 from avtrain.frontends import AnyFrontend
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Which tokens of a frozen backbone a method reads."""
+
+    most: int | None = None  # averaged in groups to at most so many a modality; None: all
+    below: float | None = None  # behind this part of each encoder's layers, 0 to 1; None: behind its last norm
 
 
 class Backbone(nn.Module):
@@ -33,17 +42,14 @@ class Backbone(nn.Module):
         return {m: self.encoder(m)(batch.inputs[m]) for m in self.modalities}
 
     @torch.no_grad()
-    def frozen_tokens(self, batch: Batch, most: int) -> dict[str, Tensor]:
-        """Tokens per modality without a gradient, averaged in groups to at most `most`: [B, <= 1 + most, D].
-
-        Those that the batch brings from the feature cache, where it does.
-        """
-        return batch.tokens or self.encode_frozen(batch, most)
+    def frozen_tokens(self, batch: Batch, reading: Reading) -> dict[str, Tensor]:
+        """Tokens per modality without a gradient, [B, N, D]: from the feature cache where the batch brings them."""
+        return batch.tokens or self.encode_frozen(batch, reading)
 
     @torch.no_grad()
-    def encode_frozen(self, batch: Batch, most: int) -> dict[str, Tensor]:
+    def encode_frozen(self, batch: Batch, reading: Reading) -> dict[str, Tensor]:
         """What `frozen_tokens` gives where there is no cache."""
-        return {m: self.encoder(m).reduce(x, most) for m, x in self.encode(batch).items()}
+        return {m: self.encoder(m).read(batch.inputs[m], reading) for m in self.modalities}
 
     @property
     def pooled_widths(self) -> dict[str, int]:
@@ -94,6 +100,20 @@ class Encoder(nn.Module):
         for block, extra in itertools.zip_longest(self.blocks(), prompts):
             tokens = block(tokens) if extra is None else block(tokens, extra)
         return self.last_norm(tokens)
+
+    def read(self, inputs: Tensor, reading: Reading) -> Tensor:
+        """Inputs to the tokens of a reading, [B, N, D]."""
+        if reading.below is None:
+            tokens: Tensor = self(inputs)
+        else:
+            tokens = self.embed(inputs)
+            for block in self.blocks()[: self.layers_below(reading.below)]:
+                tokens = block(tokens)
+        return tokens if reading.most is None else self.reduce(tokens, reading.most)
+
+    def layers_below(self, part: float) -> int:
+        """How many layers that part of them is."""
+        return round(part * len(self.blocks()))
 
     def reduce(self, tokens: Tensor, most: int) -> Tensor:
         """Means of groups of neighbours, all of one size, so that `pool` gives the same.  [B, N, D] to [B, G, D].

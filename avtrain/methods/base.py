@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from avbuild.frozen import Frozen
-from avtrain.backbones.base import Backbone
+from avtrain.backbones.base import Backbone, Reading
 from avtrain.batch import Batch
 from avtrain.sharing import average_gradients
 
@@ -40,8 +40,8 @@ class Method(nn.Module):
     by_rows: ClassVar[tuple[str, ...]] = ("forward",)
     inference_modes: ClassVar[tuple[str, ...]] = ()  # ways to choose prompts; evaluation scores each. oracle: is told
 
-    # where nothing trainable lies below the backbone's tokens: how many of them a modality the method reads at most
-    cached_tokens: int | None = None
+    # which tokens it reads of a backbone below which nothing is trained: they can be cached
+    reading: Reading | None = None
     inference: str | None = None  # the one in use
 
     def __init__(self, backbone: Backbone) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from avtrain.backbones.base import Backbone
+from avtrain.backbones.base import Backbone, Reading
 from avtrain.batch import Batch
 from avtrain.methods.base import Method, Prediction
 from avtrain.methods.head import PooledHead
@@ -28,7 +28,7 @@ class LinearProbe(Method):
     default_lr = 3e-3
     default_epochs = 20
     default_draws = 3
-    cached_tokens = 20
+    reading = Reading(most=20)
 
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: LinearProbeConfig) -> None:
         super().__init__(backbone)
@@ -38,10 +38,10 @@ class LinearProbe(Method):
 
     def forward(self, batch: Batch) -> Prediction:
         with torch.no_grad():
-            pooled = self.backbone.pool(self.backbone.frozen_tokens(batch, self.cached_tokens), batch.present)
+            pooled = self.backbone.pool(self.backbone.frozen_tokens(batch, self.reading), batch.present)
         prediction: Prediction = self.head(pooled, batch)
         return prediction
 
     def loss(self, batch: Batch) -> Tensor:
-        with_tokens = replace(batch, tokens=self.backbone.frozen_tokens(batch, self.cached_tokens))
+        with_tokens = replace(batch, tokens=self.backbone.frozen_tokens(batch, self.reading))
         return recipe_loss(self, with_tokens, self.classes, self.config, concentration=ANY)

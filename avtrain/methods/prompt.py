@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avbuild.errors import UsageError
-from avtrain.backbones.base import Backbone
+from avtrain.backbones.base import Backbone, Reading
 from avtrain.batch import Batch
 from avtrain.methods.base import Method, Prediction
 from avtrain.methods.head import PooledHead, joint_and_unimodal_loss
@@ -24,7 +24,8 @@ Inference = Literal["oracle", "concat", "router"]
 class PromptConfig(Recipe):
     """Options of `prompt`."""
 
-    depth: Literal["fusion", "input", "deep"] = Field("fusion", description="prompts also before the first layer; each")
+    depth: Literal["fusion", "input", "deep"] = Field("fusion", description="prompts before a layer too; or each layer")
+    below: float = Field(0.5, description="part of the layers that input-level prompts leave below them", ge=0, lt=1)
     length: int = Field(8, description="input-level prompts a modality and scenario", ge=1)
     fusion_length: int = Field(8, description="attention-level prompts a modality and scenario", ge=1)
     heads: int = Field(4, description="attention heads of the fusion; must divide the backbone's width", ge=1)
@@ -39,8 +40,9 @@ class Prompt(Method):
     """Frozen encoders, prompts before them, bidirectional cross-attention with prompts in its keys and values.
 
     Park: Prompt the Missing, CVPRW 2025 (TMM-OpenWorld): one set of prompts a scenario, backbone frozen.  Sound tokens
-    attend to picture tokens and back, each with P learned keys and values (attention-level); `depth: input` adds P
-    tokens before the first layer of each encoder, `deep` before every layer, where they replace those of the last.
+    attend to picture tokens and back, each with P learned keys and values (attention-level).  `depth: input` adds P
+    tokens before a layer of each encoder, `deep` before every layer from there on, where they replace those of the
+    last; what lies below is frozen, and cached.
 
     Which set a sample gets: `oracle`, that of its scenario, told; `concat`, all sets side by side; both as published.
     Ours, `router`: a mixture of the sets, P = sum_s w_s P_s, with w seen from the sample's own frozen features, so that
@@ -72,10 +74,13 @@ class Prompt(Method):
             raise UsageError(f"method.heads is {config.heads}, but must divide the backbone's width of {width}")
         self.config, self.inference = config, config.inference
         self.classes, self.scenarios = classes, scenarios
-        self.cached_tokens = config.tokens if config.depth == "fusion" else None
+        at_fusion = config.depth == "fusion"
+        self.reading = Reading(most=config.tokens) if at_fusion else Reading(below=config.below)
         self.input_prompts = nn.ModuleDict()
-        for modality in modalities if config.depth != "fusion" else ():
-            layers = len(backbone.encoder(modality).blocks()) if config.depth == "deep" else 1
+        for modality in () if at_fusion else modalities:
+            encoder = backbone.encoder(modality)
+            above = len(encoder.blocks()) - encoder.layers_below(config.below)
+            layers = above if config.depth == "deep" else 1
             self.input_prompts[modality] = nn.ModuleList(
                 PromptSets(scenarios, config.length, width) for _ in range(layers)
             )
@@ -86,25 +91,25 @@ class Prompt(Method):
         self.head = PooledHead(backbone, classes)
 
     def forward(self, batch: Batch) -> Prediction:
-        frozen = self.backbone.frozen_tokens(batch, self.config.tokens) if self._reads_frozen else {}
+        read = self._read(batch)
         choice = None
         if self.inference == "oracle":
             choice = self._told(batch)
         elif self.inference == "router":
-            choice = self._route(batch, frozen).softmax(dim=1)
-        logits = self._predict(batch, frozen, choice).logits  # after fusion none belong to one modality alone
+            choice = self._route(read).softmax(dim=1)
+        logits = self._predict(read, choice).logits  # after fusion none belong to one modality alone
         return Prediction(logits, choice=choice if self.inference == "router" else None)
 
     def loss(self, batch: Batch) -> Tensor:
-        config, tokens = self.config, self.backbone.frozen_tokens(batch, self.config.tokens)
-        mixed, blend = mix(replace(batch, tokens=tokens), config.mixup, concentration=ANY)
+        mixed, blend = mix(self._read(batch), self.config.mixup, concentration=ANY)
         told = blend(self._told(batch))  # a blend of samples gets the same blend of their sets
-        routed = self._route(mixed, mixed.tokens)
+        routed = self._route(mixed)
         # each sample is told, or routed, by a coin of its own: one pass trains the sets in both ways of being chosen
         coin = torch.rand(told.shape[0], 1, device=told.device) < 0.5
-        prediction = self._predict(mixed, mixed.tokens, torch.where(coin, told, routed.softmax(dim=1)))
+        prediction = self._predict(mixed, torch.where(coin, told, routed.softmax(dim=1)))
         targets = blend(functional.one_hot(batch.labels, self.classes).float())
-        loss = joint_and_unimodal_loss(prediction, mixed, config.unimodal_loss, targets, config.label_smoothing)
+        unimodal, smoothing = self.config.unimodal_loss, self.config.label_smoothing
+        loss = joint_and_unimodal_loss(prediction, mixed, unimodal, targets, smoothing)
         return loss + functional.cross_entropy(routed.float(), told)
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
@@ -117,21 +122,22 @@ class Prompt(Method):
             {"params": [p for p in trained if id(p) in maps], "lr": lr * self.config.fusion_lr},
         ]
 
-    @property
-    def _reads_frozen(self) -> bool:
-        return self.config.depth == "fusion" or self.inference == "router"
+    def _read(self, batch: Batch) -> Batch:
+        """The batch with its frozen tokens: at the fusion those behind the encoders, else those below the prompts."""
+        assert self.reading is not None
+        return replace(batch, tokens=self.backbone.frozen_tokens(batch, self.reading))
 
     def _told(self, batch: Batch) -> Tensor:
         return functional.one_hot(batch.scenario, self.scenarios).float()
 
-    def _route(self, batch: Batch, frozen: dict[str, Tensor]) -> Tensor:
+    def _route(self, batch: Batch) -> Tensor:
         with torch.no_grad():
-            pooled = self.backbone.pool(frozen, batch.present)
+            pooled = self.backbone.pool(batch.tokens, batch.present)
         logits: Tensor = self.router(pooled, batch.present)
         return logits
 
-    def _predict(self, batch: Batch, frozen: dict[str, Tensor], choice: Tensor | None) -> Prediction:
-        tokens = frozen
+    def _predict(self, batch: Batch, choice: Tensor | None) -> Prediction:
+        tokens = batch.tokens
         if self.config.depth != "fusion":
             tokens = {m: self._encode(m, batch, choice) for m in self.backbone.modalities}
         fused = {m: self._fuse(m, tokens, batch, choice) for m in tokens}
@@ -139,14 +145,13 @@ class Prompt(Method):
         return prediction
 
     def _encode(self, modality: str, batch: Batch, choice: Tensor | None) -> Tensor:
-        """Tokens with prompts before the first layer, or fresh ones before each; without them again at the end."""
-        encoder = self.backbone.encoder(modality)
-        with torch.no_grad():  # nothing below the prompts is trained
-            tokens = encoder.embed(batch.inputs[modality])
+        """Tokens through the layers that are left, with prompts in front; without them again at the end."""
+        encoder, tokens = self.backbone.encoder(modality), batch.tokens[modality]
         own = tokens.shape[1]
-        for block, sets in itertools.zip_longest(encoder.blocks(), self._input_sets(modality)):
+        blocks = encoder.blocks()[encoder.layers_below(self.config.below) :]
+        for block, sets in itertools.zip_longest(blocks, self._input_sets(modality)):
             if sets is not None:
-                tokens = torch.cat([sets(choice, batch.labels.shape[0]), tokens[:, -own:]], dim=1)
+                tokens = torch.cat([sets(choice, tokens.shape[0]), tokens[:, -own:]], dim=1)
             tokens = block(tokens)
         return encoder.reduce(encoder.last_norm(tokens)[:, -own:], self.config.tokens)
 

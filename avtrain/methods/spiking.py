@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from avbuild.errors import UsageError
 from avbuild.frozen import Frozen
-from avtrain.backbones.base import Backbone
+from avtrain.backbones.base import Backbone, Reading
 from avtrain.batch import Batch
 from avtrain.methods.base import Method, Prediction, mean_over_present
 
@@ -130,7 +130,7 @@ class Spiking(Method):
         self.config = config
         if config.freeze:
             self.freeze_backbone()
-            self.cached_tokens = config.tokens
+            self.reading = Reading(most=config.tokens)
         self.encoders = nn.ModuleDict(
             {m: nn.Sequential(*(SpikingBlock(width, config) for _ in range(config.depth))) for m in modalities}
         )
@@ -157,8 +157,8 @@ class Spiking(Method):
         ]
 
     def _tokens(self, batch: Batch) -> dict[str, Tensor]:
-        if self.config.freeze:
-            return self.backbone.frozen_tokens(batch, self.config.tokens)
+        if self.reading is not None:
+            return self.backbone.frozen_tokens(batch, self.reading)
         encoded = self.backbone.encode(batch)
         return {m: self.backbone.encoder(m).reduce(x, self.config.tokens) for m, x in encoded.items()}
 
