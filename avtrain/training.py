@@ -13,9 +13,10 @@ from avbuild.errors import UsageError, UserError
 from avbuild.manifest import Manifest
 from avbuild.progress import Advance, progress_bar
 from avtrain.averaging import WeightAverage
-from avtrain.backbones import build_backbone
+from avtrain.backbones import Backbone, build_backbone
 from avtrain.config import FitConfig, RunConfig
 from avtrain.data import AudioVisualData, Source
+from avtrain.encoder_blocks import compile_blocks, recompute_blocks
 from avtrain.feature_cache import cached
 from avtrain.machine import Machine
 from avtrain.methods import Method, build_method
@@ -44,10 +45,7 @@ def fit(
     names = train_scenarios(settings, manifest)
     rows = read_rows(manifest, "train"), read_rows(manifest, "validation")  # the test split is not opened
     backbone = build_backbone(settings.backbone, settings.backbone_options, initial and backbone_weights(initial))
-    classes, scenarios = len(rows[0].classes), len(manifest.scenarios)
-    method = build_method(settings.method, settings.method_options, backbone, classes, scenarios)
-    method.inherit(initial or {})
-    method.to(machine.device)
+    method = _untrained(config, backbone, len(rows[0].classes), initial or {}).to(machine.device)
     optimizer = torch.optim.AdamW(method.parameter_groups(settings.lr), weight_decay=settings.weight_decay)
     rates = [group["lr"] for group in optimizer.param_groups]
 
@@ -91,6 +89,20 @@ def fit(
     result["classes"] = list(rows[0].classes)  # what a prediction's numbers mean
     run.write_json("result.json", result)
     return result
+
+
+def _untrained(config: RunConfig, backbone: Backbone, classes: int, initial: dict[str, Tensor]) -> Method:
+    """The method as it starts; how its blocks are run is decided here too."""
+    settings = config.fit
+    method = build_method(
+        settings.method, settings.method_options, backbone, classes, scenarios=len(config.manifest.scenarios)
+    )
+    method.inherit(initial)
+    if settings.checkpointing:
+        recompute_blocks(backbone)
+    if settings.compile:
+        compile_blocks(backbone)
+    return method
 
 
 def train_epoch(
