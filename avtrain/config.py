@@ -32,6 +32,8 @@ class FitConfig(Frozen):
     warmup: float = Field(0.1, ge=0, lt=1, description="part of all steps in which the learning rate rises")
     draws: int = Field(0, ge=0, description="of each corruption, then they repeat; 0: a fresh one each epoch")
     average_from: int = Field(0, ge=0, description="weights are the mean over the epochs from this one on; 0: the last")
+    checkpointing: bool = Field(False, description="encoder blocks are computed again for gradients: less memory")
+    compile: bool = Field(False, description="torch.compile for encoder blocks: a minute at first, for speed on CUDA")
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = 0
     init_from: str | None = None

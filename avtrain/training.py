@@ -16,6 +16,7 @@ from avtrain.averaging import WeightAverage
 from avtrain.backbones import build_backbone
 from avtrain.config import FitConfig, RunConfig
 from avtrain.data import AudioVisualData, Source
+from avtrain.encoder_blocks import compile_blocks, recompute_blocks
 from avtrain.feature_cache import cached
 from avtrain.machine import Machine
 from avtrain.methods import Method, build_method
@@ -102,6 +103,10 @@ def build(config: RunConfig, classes: int, initial: dict[str, Tensor] | None) ->
     scenarios = len(config.manifest.scenarios)
     method = build_method(settings.method, settings.method_options, backbone, classes, scenarios)
     method.inherit(initial or {})
+    if settings.checkpointing:
+        recompute_blocks(backbone)
+    if settings.compile:
+        compile_blocks(backbone)
     return method
 
 
