@@ -15,16 +15,16 @@ from avtrain.backbones.cav_mae import CavMae
 from avtrain.backbones.cav_mae_blocks import grid_positions
 from avtrain.backbones.cav_mae_checkpoint import fit_positions, to_official
 from avtrain.batch import Batch
-from avtrain.methods import Method, build_method
+from avtrain.exporting import export_program
+from avtrain.methods import METHODS, Method, build_method
 
 CLASSES, SCENARIOS, WIDTH, HEADS = 5, 4, 192, 3
 SMALL = {"size": "tiny", "layers": 1, "audio_frames": 32, "image_size": 32}  # 16 and 4 tokens
 OPTIONS: dict[str, dict[str, object]] = {
     "finetune": {"mixup": 0.0},
     "prompt": {"heads": 2, "length": 3, "fusion_length": 2},
-    "map": {"length": 3, "layers": 1},
+    "map": {"length": 4, "layers": 1, "kind": "attention"},
 }
-ALL = ("finetune", "linear-probe", "adapter", "prompt", "map")
 
 
 def batch_of(n: int, seed: int = 0) -> Batch:
@@ -284,7 +284,7 @@ def test_grid_positions_tell_column_then_row() -> None:
     torch.testing.assert_close(table[14], expected)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", METHODS)
 class TestEveryMethodOnIt:
     def test_what_stands_in_an_absent_row_does_not_matter(self, name: str) -> None:
         method, batch = build(name), batch_of(4)
@@ -317,3 +317,14 @@ def test_a_gradient_reaches_prompts_and_adapters_through_the_joint_block() -> No
         method.loss(batch).backward()
         untouched = [key for key, p in method.named_parameters() if p.requires_grad and p.grad is None]
         assert untouched == [], name
+
+
+@pytest.mark.parametrize("missing", ["missing", "only"])
+def test_it_can_be_exported_with_absent_modalities(missing: str) -> None:
+    method = build("finetune", missing=missing).eval()
+    program = export_program(method).module()
+    for gone in ("audio", "image"):
+        batch = batch_of(3)
+        batch.present[gone][1] = False
+        there = {f"{m}_present": flags for m, flags in batch.present.items()}
+        torch.testing.assert_close(program(**batch.inputs, **there), method(batch).logits, rtol=1e-4, atol=1e-5)
