@@ -6,13 +6,13 @@ BIN := .venv/bin
 
 # make, corrupt, fine-tune, learn prompts on that backbone, evaluate, report: everything once, on a small scale.
 # It has a folder of its own, so that `avbuild corrupt` still finds the one data set under data/.
-DEMO_FIT := $(BIN)/avtrain fit manifests/demo.yaml --backbone tiny --out demo/runs --cache demo/features
+DEMO_FIT := $(BIN)/avtrain fit manifests/demo.yaml --backbone tiny --out demo/runs
 demo: .venv
 	$(BIN)/avbuild make demo-av --out demo/
 	$(BIN)/avbuild corrupt --scenario A,V,D --data demo/demo-av
 	$(DEMO_FIT) --method finetune --lr 0.002 --epochs 12 --set method.head_lr=1
 	$(DEMO_FIT) --method prompt --lr 0.001 --epochs 6 --init-from demo/runs/demo-finetune-tiny
-	$(BIN)/avtrain eval demo/runs/demo-finetune-tiny demo/runs/demo-prompt-tiny --cache demo/features
+	$(BIN)/avtrain eval demo/runs/demo-finetune-tiny demo/runs/demo-prompt-tiny
 	$(BIN)/avtrain report demo/runs
 	@echo "try next: source .venv/bin/activate"
 	@echo "          avtrain fit manifests/demo-missing.yaml --backbone tiny --lr 0.002 --epochs 20   (when a modality is gone)"

@@ -9,7 +9,7 @@ import typer
 from avbuild.command_line import run_program
 from avbuild.errors import UsageError
 from avtrain.commands import evaluation, reproduce, use
-from avtrain.commands.machine_options import CACHE, Cache, Device, LoaderWorkers, NoCache, Precision
+from avtrain.commands.machine_options import Cache, Device, LoaderWorkers, NoCache, Precision, cache_folder
 from avtrain.commands.pretrain import pretrain
 from avtrain.commands.seeds import parse_seeds
 from avtrain.processes import joined
@@ -59,7 +59,7 @@ def fit(
         list[str] | None, typer.Option(help="wandb or trackio, beside the TensorBoard files that each run gets.")
     ] = None,
     workers: LoaderWorkers = 0,
-    cache: Cache = CACHE,
+    cache: Cache = None,
     no_cache: NoCache = False,
 ) -> None:
     """Train a method on a manifest's data, one run a seed. The best epoch is chosen on validation; test is not read.
@@ -91,7 +91,7 @@ def fit(
         "init_from": None if init_from is None else str(init_from),
     }
     config = fit_config(options)
-    machine = Machine(where, workers, None if no_cache else cache)
+    machine = Machine(where, workers, cache_folder(cache, no_cache, out))
     suffix = "" if config.train_on == "scenarios" else "-clean"
     folder = out / (name or f"{loaded.name}-{config.method}-{config.backbone}{suffix}")
     for seed in numbers:

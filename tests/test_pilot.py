@@ -41,8 +41,8 @@ def test_real_clips_pictures_and_encoders_end_well_above_chance(
     run(avtrain, *fit, "--method", "prompt", "--epochs", 5, "--lr", 0.003)
     run(avtrain, "eval", runs, "--scenarios", "C,D")
     table = run(avtrain, "report", runs)
-    for method in ("linear-probe", "prompt"):
+    for method, file in (("linear-probe", "C.json"), ("prompt", "C.router.json")):
         assert method in table
-        scored = runs / f"urbansound8k-av-{method}-dual" / "seed0" / "eval" / "C.json"
+        scored = runs / f"urbansound8k-av-{method}-dual" / "seed0" / "eval" / file
         accuracy = json.loads(scored.read_text())["accuracy"]
         assert accuracy > 0.35, f"{method}: {accuracy:.3f} on C, where chance is 0.10"

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from avbuild.errors import UsageError
-from avtrain.commands.machine_options import CACHE, Cache, Device, LoaderWorkers, NoCache, Precision
+from avtrain.commands.machine_options import Cache, Device, LoaderWorkers, NoCache, Precision, cache_folder
 
 
 def evaluate(
@@ -19,7 +19,7 @@ def evaluate(
     device: Device = "auto",
     precision: Precision = "fp32",
     workers: LoaderWorkers = 0,
-    cache: Cache = CACHE,
+    cache: Cache = None,
     no_cache: NoCache = False,
 ) -> None:
     """Score runs under every scenario on the test split; one JSON a run, scenario and way of inference.
@@ -38,13 +38,15 @@ def evaluate(
     from avtrain.runs import find_runs
     from avtrain.trials import Asked
 
-    machine = Machine(pick_device(device), workers, None if no_cache else cache)
     asked = Asked(
         tuple(pattern.strip() for pattern in scenarios.split(",")),
         _severities(severities),
         load_manifest(manifest) if manifest else None,
     )
     found = find_runs(runs)
+    # OUT/NAME/seed0: OUT is where fit kept the tokens of the other splits
+    kept = cache_folder(cache, no_cache, found[0].folder.parent.parent)
+    machine = Machine(pick_device(device), workers, kept)
     lines = []
     with progress_bar("evaluating", len(found)) as advance:
         for run in found:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from avtrain.commands.machine_options import CACHE, Cache, Device, LoaderWorkers, NoCache, Precision
+from avtrain.commands.machine_options import Cache, Device, LoaderWorkers, NoCache, Precision, cache_folder
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Published tables, made anew and judged.")
 
@@ -42,7 +42,7 @@ def poster(
         str, typer.Option(help="auto: finish what was begun; restart: begin anew; never: refuse what exists.")
     ] = "auto",
     workers: LoaderWorkers = 0,
-    cache: Cache = CACHE,
+    cache: Cache = None,
     no_cache: NoCache = False,
 ) -> None:
     """Both accuracy tables and the efficiency table, beside what was published, each number judged.
@@ -86,6 +86,6 @@ def poster(
         typer.echo(f"{len(plan.runs)} runs; nothing was made")
         return
     builds(plan)  # a data set that is not there shows now, not after hours
-    make(plan, Machine(where, workers, None if no_cache else cache), resume, typer.echo)
+    make(plan, Machine(where, workers, cache_folder(cache, no_cache, out)), resume, typer.echo)
     page, data = write(plan, collect(plan), out)
     typer.echo(f"written: {page}, {data}")
