@@ -96,8 +96,8 @@ def test_merged_the_backbone_does_what_it_did_with_lora() -> None:
 
 
 def test_a_method_without_parts_in_the_backbone_has_nothing_to_merge() -> None:
-    weights = build("adapter").state_dict()
-    assert merged_weights("adapter", {}, weights) == weights
+    weights = build("map").state_dict()
+    assert merged_weights("map", {}, weights) == weights
 
 
 def softmax_attention(

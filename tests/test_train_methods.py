@@ -13,6 +13,7 @@ from avtrain.batch import Batch
 from avtrain.methods import METHODS, Method, build_method
 from avtrain.methods.base import Prediction, mean_over_present
 from avtrain.methods.head import joint_and_unimodal_loss
+from avtrain.runs import backbone_weights
 from tests.absent_rows import assert_absent_rows_do_not_matter
 from tests.toys import train
 
@@ -100,7 +101,9 @@ class TestEveryMethod:
 
 @pytest.mark.parametrize("name", ["prompt", "linear-probe", "adapter", "map", "map attention", "spiking"])
 def test_the_backbone_is_frozen(name: str) -> None:
-    assert not any(p.requires_grad for p in build(name).backbone.parameters())
+    trained = [key for key, p in build(name).backbone.named_parameters() if p.requires_grad]
+    assert all(".adapters." in key for key in trained)
+    assert bool(trained) == (name == "adapter")
 
 
 def test_fine_tuning_trains_everything_and_the_head_faster() -> None:
@@ -157,12 +160,31 @@ def test_adapters_start_from_the_backbone_and_stand_behind_every_sublayer() -> N
     method = build_method("adapter", {"bottleneck": 5}, backbone, CLASSES, SCENARIOS)
     for modality, tokens in method.backbone.encode(batch).items():
         torch.testing.assert_close(tokens, plain[modality])
-    adapters = method.get_submodule("adapters")
-    assert {m: len(list(stack.children())) for m, stack in adapters.named_children()} == {"audio": 4, "image": 4}
+    adapters = {key: p for key, p in method.named_parameters() if ".adapters." in key}
     per_adapter = 2 * 24 * 5 + 5 + 24
-    assert sum(p.numel() for p in adapters.parameters()) == 8 * per_adapter
+    assert sum(p.numel() for p in adapters.values()) == 2 * 4 * per_adapter  # encoders, sublayers of two layers
     method.loss(batch).backward()
-    assert all(p.grad.abs().sum() > 0 for key, p in adapters.named_parameters() if "up.weight" in key)
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for key, p in adapters.items() if "up.weight" in key)
+
+
+def test_adapters_go_where_the_backbone_goes() -> None:
+    method, batch = (
+        build_method("adapter", {"bottleneck": 5}, build_backbone("tiny", SMALL), CLASSES, SCENARIOS),
+        batch_of(4),
+    )
+    with torch.no_grad():
+        for parameter in method.backbone.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+    weights = backbone_weights(method.state_dict())
+    backbone = build_backbone("tiny", SMALL, weights)
+    for modality, tokens in method.backbone.encode(batch).items():
+        assert torch.equal(backbone.encode(batch)[modality], tokens)
+    prompt = build_method("prompt", {"heads": 2}, backbone, CLASSES, SCENARIOS)
+    assert not any(p.requires_grad for p in prompt.backbone.parameters())
+    again = build_method("adapter", {"bottleneck": 5}, build_backbone("tiny", SMALL, weights), CLASSES, SCENARIOS)
+    assert again.state_dict().keys() == method.state_dict().keys()
+    with pytest.raises(UsageError, match=r"adapters of width 5; set method\.bottleneck=5, not 48"):
+        build_method("adapter", {}, build_backbone("tiny", SMALL, weights), CLASSES, SCENARIOS)
 
 
 @pytest.mark.parametrize("name", ["map", "map attention"])

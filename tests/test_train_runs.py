@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,10 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-import avtrain.training
 from avbuild.errors import UserError
 from avtrain.cli import app
+from avtrain.methods import Finetune
+from tests.stopping import stopped_at_call, stopped_in
 
 TINY = ("--backbone", "tiny", "--epochs", "3", "--batch-size", "32", "--lr", "0.002")
 SMALL = [f"--set=backbone.{key}={value}" for key, value in
@@ -52,7 +54,7 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
 def test_a_run_folder_holds_all_that_is_needed(runs: Path) -> None:
     run = runs / "urbansound8k-av-finetune-tiny" / "seed0"
     names = {path.name for path in run.iterdir()}
-    files = {"config.yaml", "env.json", "metrics.jsonl", "model.safetensors", "state.pt", "result.json"}
+    files = {"config.yaml", "env.json", "metrics.jsonl", "model.safetensors", "result.json"}
     assert names == files | {"eval", "tensorboard"}
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2, 3]
@@ -78,39 +80,12 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(runs: Path, m
     assert not all(torch.equal(first[key], other[key]) for key in first)
 
 
-class Stopped(BaseException):
-    """Stands for SIGKILL: nothing in the code under test may catch it."""
-
-
-@pytest.mark.parametrize("moment", ["in an epoch", "before the state is saved"])
+@pytest.mark.parametrize("stopped", [stopped_at_call(5, Finetune, "training_step"), stopped_in(epoch=2, saved=False)])
 def test_stopped_and_resumed_it_ends_with_the_same_weights(
-    runs: Path, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+    runs: Path, manifest: Path, tmp_path: Path, stopped: AbstractContextManager[None]
 ) -> None:
-    with monkeypatch.context() as patch:
-        calls = []
-        if moment == "in an epoch":
-            from avtrain.methods import Finetune
-
-            step = Finetune.training_step
-
-            def stopping(self: Finetune, *arguments: object) -> torch.Tensor:
-                calls.append(1)
-                if len(calls) == 5:  # epoch 2
-                    raise Stopped
-                return step(self, *arguments)  # type: ignore[arg-type]
-
-            patch.setattr(Finetune, "training_step", stopping)
-        else:
-            save = avtrain.training.Run.save_state
-
-            def losing(self: avtrain.training.Run, state: dict[str, object]) -> None:
-                if state["epoch"] == 2:
-                    raise Stopped
-                save(self, state)
-
-            patch.setattr(avtrain.training.Run, "save_state", losing)
-        with pytest.raises(Stopped):
-            fit(manifest, tmp_path)
+    with stopped:  # in the second epoch, or between its end and the saving of its state
+        fit(manifest, tmp_path)
     folder = tmp_path / "urbansound8k-av-finetune-tiny"
     with pytest.raises(UserError, match="not finished"):
         avtrain_("eval", folder)
@@ -233,6 +208,19 @@ def test_another_method_starts_from_what_lora_made_of_the_backbone(manifest: Pat
     assert update.abs().max() > 0
     expected = before[f"{place}.base_layer.weight"] + 4 / 8 * update
     torch.testing.assert_close(after[f"{place}.weight"], expected)
+
+
+def test_prompts_start_from_a_backbone_with_its_adapters(manifest: Path, tmp_path: Path) -> None:
+    fit(manifest, tmp_path, "--method", "adapter", "--set", "epochs=1")
+    source = tmp_path / "urbansound8k-av-adapter-tiny"
+    fit(manifest, tmp_path, "--method", "prompt", "--set", "method.heads=2", "--epochs", 1, "--init-from", source)
+    prompt = tmp_path / "urbansound8k-av-prompt-tiny"
+    before, after = weights(source / "seed0"), weights(prompt / "seed0")
+    adapters = [key for key in before if ".adapters." in key]
+    assert adapters
+    assert all(torch.equal(after[key], before[key]) for key in adapters)
+    shutil.rmtree(source)  # a run stands alone
+    avtrain_("eval", prompt)
 
 
 @pytest.mark.parametrize("method", ["adapter", "map", "lora", "spiking"])

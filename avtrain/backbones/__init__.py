@@ -7,6 +7,7 @@ from torch import Tensor
 
 from avbuild.errors import UsageError, nearest
 from avbuild.frozen import Frozen
+from avtrain.backbones.adapters import adapter_weights, load_adapters
 from avtrain.backbones.base import AUDIO_IMAGE, Backbone
 from avtrain.backbones.cav_mae import CavMae, CavMaeConfig
 from avtrain.backbones.dual import Dual, DualConfig
@@ -40,7 +41,12 @@ def build_backbone(
     modalities: of the data set, in its order.
     """
     config = backbone_config(name, options)
-    return BACKBONES[name][0](config, weights, modalities)
+    adapters = adapter_weights(weights or {})
+    own = None if weights is None else {key: value for key, value in weights.items() if key not in adapters}
+    backbone = BACKBONES[name][0](config, own, modalities)
+    if adapters:
+        load_adapters(backbone, adapters)
+    return backbone
 
 
 __all__ = ["BACKBONES", "Backbone", "backbone_config", "build_backbone"]

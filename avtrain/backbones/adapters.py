@@ -1,0 +1,70 @@
+"""Bottleneck adapters: small parts behind the sublayers of a backbone, which go where it goes.
+
+Houlsby et al.: Parameter-efficient transfer learning for NLP, ICML 2019.
+"""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from avbuild.errors import UsageError
+from avtrain.backbones.base import Backbone
+from avtrain.backbones.weights import check_keys
+
+INSIDE = ".adapters."  # in the names of their weights
+
+
+class Bottleneck(nn.Module):
+    """x + up(GELU(down(x))), [B, N, D] to [B, N, D].  `up` starts at zero, so training starts from the backbone."""
+
+    def __init__(self, width: int, bottleneck: int) -> None:
+        super().__init__()
+        self.down, self.up = nn.Linear(width, bottleneck), nn.Linear(bottleneck, width)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        adapted: Tensor = tokens + self.up(nn.functional.gelu(self.down(tokens)))
+        return adapted
+
+
+def put_adapters(backbone: Backbone, bottleneck: int) -> list[nn.Module]:
+    """Adapters behind attention and MLP of every block, before the residual, each encoder's as `encoder.adapters`.
+
+    Those that a run left there are kept.  They hang on the sublayers as forward hooks, so that no encoder needs to know
+    of them.  Returns one list of them a modality.  Raises UsageError where there are some of another width.
+    """
+    there = adapter_weights(backbone.state_dict())
+    if there and (width := _width(there)) != bottleneck:
+        raise UsageError(f"the backbone has adapters of width {width}; set method.bottleneck={width}, not {bottleneck}")
+    for modality in backbone.modalities if not there else ():
+        encoder = backbone.encoder(modality)
+        adapters = [Bottleneck(backbone.width, bottleneck) for _ in encoder.sublayers()]
+        for sublayer, adapter in zip(encoder.sublayers(), adapters, strict=True):
+            sublayer.register_forward_hook(_hook(adapter))
+        encoder.adapters = nn.ModuleList(adapters)
+    return [backbone.encoder(modality).get_submodule("adapters") for modality in backbone.modalities]
+
+
+def adapter_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Of a backbone's weights those of adapters."""
+    return {key: value for key, value in weights.items() if INSIDE in key}
+
+
+def load_adapters(backbone: Backbone, weights: Mapping[str, Tensor]) -> None:
+    """Put the adapters of a run behind the sublayers again."""
+    put_adapters(backbone, _width(weights))
+    check_keys(adapter_weights(backbone.state_dict()), weights, "this run's adapters")
+    backbone.load_state_dict(weights, strict=False)
+
+
+def _width(weights: Mapping[str, Tensor]) -> int:
+    return next(value.shape[0] for key, value in weights.items() if key.endswith("down.weight"))
+
+
+def _hook(adapter: Bottleneck):  # type: ignore[no-untyped-def]  # torch has no name for the type of a hook
+    def hook(sublayer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        adapted: Tensor = adapter(output)
+        return adapted
+
+    return hook

@@ -1,0 +1,62 @@
+"""Training that is stopped, as a kill does it, and the states it saves."""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from avtrain.runs import Run
+
+
+class Stopped(BaseException):
+    """What nothing in the code under test catches."""
+
+
+@contextmanager
+def stopped_in(epoch: int, *, saved: bool = True) -> Iterator[None]:
+    """What is inside gets no further than this epoch, which is logged; its state is `saved`, or lost."""
+    save = Run.save_state
+
+    def stopping(self: Run, state: dict[str, Any]) -> None:
+        if saved or state["epoch"] < epoch:
+            save(self, state)
+        if state["epoch"] == epoch:
+            raise Stopped
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "save_state", stopping)
+        with pytest.raises(Stopped):
+            yield
+
+
+@contextmanager
+def stopped_at_call(number: int, owner: object, name: str) -> Iterator[None]:
+    """What is inside gets no further than this call, from 1, of a function."""
+    function, calls = getattr(owner, name), itertools.count(1)
+
+    def stopping(*arguments: object, **options: object) -> object:
+        if next(calls) == number:
+            raise Stopped
+        return function(*arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, name, stopping)
+        with pytest.raises(Stopped):
+            yield
+
+
+@contextmanager
+def last_states() -> Iterator[dict[Path, dict[str, Any]]]:
+    """Folder -> the last state that a run inside saved; a finished run keeps none."""
+    save, states = Run.save_state, dict[Path, dict[str, Any]]()
+
+    def keeping(self: Run, state: dict[str, Any]) -> None:
+        save(self, state)
+        states[self.folder] = self.state() or {}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "save_state", keeping)
+        yield states
