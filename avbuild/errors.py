@@ -16,6 +16,14 @@ class UsageError(UserError):
     exit_code = 2
 
 
+def cannot_write(path: object, error: OSError) -> UserError:
+    """For a full disk, a folder that is read-only, and the like."""
+    return UserError(
+        f"{path}: cannot be written: {error.strerror or error}. What is finished stays; put it right and run the same "
+        "command again"
+    )
+
+
 def listed(items: Sequence[object], most: int = 20) -> str:
     """Items one a line, indented; past `most` only their number, so that 7,000 missing files stay readable."""
     lines = [f"  {item}" for item in items[:most]]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import fsspec
 
-from avbuild.errors import UserError
+from avbuild.errors import cannot_write
 
 
 class Folder:
@@ -52,10 +52,7 @@ class Folder:
             else:  # object stores make an object visible when its upload completes
                 self._fs.pipe_file(self._full(name), bytes(data))
         except OSError as error:
-            raise UserError(
-                f"{self.path(name)}: cannot be written: {error.strerror or error}. What is finished stays; put it "
-                "right and run the same command again"
-            ) from error
+            raise cannot_write(self.path(name), error) from error
 
     def _write_locally(self, target: Path, data: bytes | memoryview) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -8,17 +8,19 @@ folder is never stale, and methods and seeds that share a backbone share it.
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.lib.format import open_memmap
+from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avbuild.errors import UserError
+from avbuild.errors import UserError, cannot_write
 from avbuild.progress import Advance, progress_bar
 from avbuild.seeding import digest
 from avtrain.backbones import Backbone
@@ -139,25 +141,18 @@ class FeatureCache:
 
     def _write(self, folder: Path, n: int, batches: Iterator[tuple[Batch, dict[str, Tensor]]]) -> None:
         partial = folder.with_name(f".partial-{folder.name}-{os.getpid()}")
-        partial.mkdir(parents=True, exist_ok=True)
-        arrays: dict[str, NDArray[np.float16]] = {}
-        present = np.zeros((n, len(self.backbone.modalities)), dtype=bool)
-        done = 0
-        for batch, tokens in batches:
-            for index, (modality, values) in enumerate(tokens.items()):
-                if modality not in arrays:
-                    arrays[modality] = open_memmap(
-                        partial / f"{modality}.npy", "w+", np.float16, (n, *values.shape[1:])
-                    )
-                arrays[modality][done : done + len(batch)] = values.to("cpu", torch.float16).numpy()
-                present[done : done + len(batch), index] = batch.present[modality].cpu().numpy()
-            done += len(batch)
-        for array in arrays.values():
-            array.flush()  # type: ignore[attr-defined]  # a memmap
-        np.save(partial / "present.npy", present)
-        (partial / "done.json").write_text(json.dumps({"n": done}))
-        if not folder.exists():
-            partial.replace(folder)
+        present = []
+        with _written_whole(partial, folder):
+            for batch, tokens in batches:
+                with _writing(folder):
+                    for modality, values in tokens.items():
+                        _append(partial / f"{modality}.npy", values.to("cpu", torch.float16).numpy(), n)
+                present.append(np.stack([batch.present[m].cpu().numpy() for m in self.backbone.modalities], axis=1))
+            with _writing(folder):
+                np.save(partial / "present.npy", np.concatenate(present))
+                for path in partial.iterdir():
+                    _to_disk(path)
+                (partial / "done.json").write_text(json.dumps({"n": n}))
 
 
 def cached(method: Method, data: AudioVisualData, machine: Machine, precision: str) -> Source:
@@ -176,6 +171,40 @@ def _never_repeats(data: AudioVisualData) -> bool:
 def _draw(data: AudioVisualData, scenario: str) -> int:
     """Clean data is the same in every draw."""
     return 0 if data.manifest.scenarios[scenario].clean else data.draw
+
+
+@contextmanager
+def _written_whole(partial: Path, folder: Path) -> Iterator[None]:
+    """What is written into `partial` becomes `folder`, unless another process was first or something went wrong."""
+    with _writing(folder):
+        partial.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+        if not folder.exists():
+            partial.replace(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+def _append(path: Path, rows: NDArray[np.float16], n: int) -> None:
+    """Some of the n rows.  Not by a memory map: on a full disk that ends the process without a word."""
+    with path.open("ab") as file:
+        if file.tell() == 0:
+            write_array_header_1_0(file, {"descr": "<f2", "fortran_order": False, "shape": (n, *rows.shape[1:])})
+        file.write(rows.tobytes())
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _whole(folder: Path) -> bool:

@@ -79,7 +79,7 @@ def pretrain(run: Run, config: PretrainConfig, manifest: Manifest, machine: Mach
             run.save_state(_state(model, optimizer, epoch))
     run.save_weights(to_official(model.state_dict()), WEIGHTS)
     result = {"loss": run.metrics()[-1]["loss"], "parameters": sum(weight.numel() for weight in model.parameters())}
-    run.write_json("result.json", result)
+    run.finish(result)
     return result
 
 

@@ -5,7 +5,7 @@ env.json          versions and device
 metrics.jsonl     one line an epoch
 tensorboard/      event files; tensorboard --logdir runs/ shows them
 model.safetensors weights of the best epoch on validation
-state.pt          everything needed to go on: weights, optimizer, random state, epoch
+state.pt          until then everything needed to go on: weights, optimizer, random state, epoch
 result.json       written last: the run is finished
 eval/D.json       what `avtrain eval` found, one file a scenario and way of inference (D.oracle.json); those of
                   another manifest are in a folder of its name
@@ -14,10 +14,10 @@ eval/D.json       what `avtrain eval` found, one file a scenario and way of infe
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 import yaml
@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from avbuild.build_record import library_versions
-from avbuild.errors import UserError
+from avbuild.errors import UserError, cannot_write
 from avtrain.config import RunConfig
 
 
@@ -64,14 +64,14 @@ class Run:
 
     def begin(self, config: RunConfig, device: torch.device) -> None:
         """Write what the run is decided by."""
-        self._write("config.yaml", config.as_yaml().encode())
+        self._write_bytes("config.yaml", config.as_yaml().encode())
         self.write_json("env.json", environment(device))
 
     def log(self, metrics: Mapping[str, Any]) -> None:
         """Add an epoch's line; lines of that epoch or later, left by a stopped start, give way."""
         kept = [line for line in self.metrics() if line["epoch"] < metrics["epoch"]]
         lines = "".join(json.dumps(line) + "\n" for line in [*kept, metrics])
-        self._write("metrics.jsonl", lines.encode())
+        self._write_bytes("metrics.jsonl", lines.encode())
 
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of all epochs."""
@@ -80,7 +80,7 @@ class Run:
 
     def save_weights(self, state: Mapping[str, Tensor], name: str = "model.safetensors") -> None:
         """Write a safetensors file."""
-        self._write(name, save({key: value.cpu().contiguous() for key, value in state.items()}))
+        self._write_bytes(name, save({key: value.cpu().contiguous() for key, value in state.items()}))
 
     def weights(self) -> dict[str, Tensor]:
         """The weights of the best epoch.  Raises UserError where training has not come so far."""
@@ -91,20 +91,22 @@ class Run:
 
     def save_state(self, state: Mapping[str, Any]) -> None:
         """Write `state.pt`."""
-        if not self.writes:
-            return
-        partial = self.folder / ".partial-state.pt"
-        torch.save(dict(state), partial)
-        partial.replace(self.folder / "state.pt")
+        self._write("state.pt", lambda file: _save(dict(state), file))
 
     def state(self) -> dict[str, Any] | None:
         """What to go on from, or None at the beginning."""
         path = self.folder / "state.pt"
         return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
 
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Write `result.json`; what going on would have needed, several times the weights, is not kept."""
+        self.write_json("result.json", result)
+        if self.writes:
+            (self.folder / "state.pt").unlink(missing_ok=True)
+
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file below the run."""
-        self._write(name, (json.dumps(content, indent=1) + "\n").encode())
+        self._write_bytes(name, (json.dumps(content, indent=1) + "\n").encode())
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a JSON file below the run."""
@@ -115,17 +117,34 @@ class Run:
         """What `avtrain eval` found, in order of scenario name."""
         return [json.loads(path.read_text()) for path in sorted((self.folder / "eval").rglob("*.json"))]
 
-    def _write(self, name: str, data: bytes) -> None:
+    def _write_bytes(self, name: str, data: bytes) -> None:
+        self._write(name, lambda file: file.write(data))
+
+    def _write(self, name: str, fill: Callable[[BinaryIO], object]) -> None:
+        """`fill` a file that takes its place when it is whole.  Raises UserError where it cannot be written."""
         if not self.writes:
             return
         path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".partial-{path.name}")
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                fill(file)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise cannot_write(path, error) from error
+
+
+def _save(state: dict[str, Any], file: BinaryIO) -> None:
+    try:
+        torch.save(state, file)
+    except RuntimeError as error:  # in closing its archive torch hides why it could not write
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from error
+        raise
 
 
 def backbone_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -107,7 +107,7 @@ def fit(
         "classes": list(rows[0].classes),  # what a prediction's numbers mean
         "modalities": list(rows[0].modalities),  # what the backbone was built for
     }
-    run.write_json("result.json", result)
+    run.finish(result)
     return result
 
 

@@ -14,6 +14,7 @@ from avtrain.data import AudioVisualData
 from avtrain.feature_cache import CachedData, FeatureCache, cached
 from avtrain.machine import Machine
 from avtrain.rows import read_rows
+from tests.stopping import stopped_at_call
 from tests.test_train_data import manifest_of
 from tests.test_train_methods import SMALL
 from tests.toys import toy_method
@@ -85,21 +86,10 @@ def test_it_is_computed_once_and_anew_for_whatever_decides_it(
     assert len(set(computed)) == 27
 
 
-def test_what_was_stopped_half_way_is_not_taken_for_whole(
-    small_data: Path, backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:  # type: ignore[no-untyped-def]
+def test_what_was_stopped_half_way_is_not_taken_for_whole(small_data: Path, backbone, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     data, cache = made(small_data, backbone, tmp_path)
-
-    class Stopped(BaseException):
-        pass
-
-    def stopping(*_: object) -> None:
-        raise Stopped
-
-    with monkeypatch.context() as patch:
-        patch.setattr(avtrain.feature_cache.np, "save", stopping)
-        with pytest.raises(Stopped):
-            cache.source(data)
+    with stopped_at_call(1, avtrain.feature_cache.np, "save"):
+        cache.source(data)
     kept = cache.source(data)
     assert isinstance(kept, CachedData)
     assert all(len(f.present["audio"]) == len(data) for f in kept.features.values())

@@ -9,14 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-import avtrain.training
 from avbuild.errors import UsageError
 from avtrain.batch import Batch
 from avtrain.methods import Method, build_method
 from avtrain.methods.base import Moment
 from avtrain.methods.mla import MLA
 from avtrain.methods.mla_gradient import ridge
-from tests.test_train_runs import Stopped, fit, weights
+from tests.stopping import last_states, stopped_in
+from tests.test_train_runs import fit, weights
 from tests.toys import CLASSES, WIDTH, ToyBackbone, sgd, toy_batch, toy_method
 
 THREE = ("audio", "image", "text")
@@ -277,20 +277,13 @@ def test_stopped_and_resumed_it_ends_with_the_same_weights(
     chosen = [f"--set=method.{key}={value}" for key, value in options.items()]
     arguments = (small_data / "manifest.yaml", "--method", "mla", "--epochs", 2, *chosen)
     manifest, *more = arguments
-    save = avtrain.training.Run.save_state
-
-    def stopping(self: avtrain.training.Run, state: dict[str, object]) -> None:
-        save(self, state)
-        raise Stopped
-
     run = Path("urbansound8k-av-mla-tiny", "seed0")
-    whole = fit(manifest, tmp_path / "whole", *more) / run
-    with monkeypatch.context() as patch:
-        patch.setattr(avtrain.training.Run, "save_state", stopping)
-        with pytest.raises(Stopped):
-            fit(manifest, tmp_path / "stopped", *more)
-    resumed = fit(manifest, tmp_path / "stopped", *more) / run
-    states = [torch.load(path / "state.pt", weights_only=True)["method"] for path in (whole, resumed)]
+    with stopped_in(epoch=1):
+        fit(manifest, tmp_path / "stopped", *more)
+    with last_states() as last:
+        whole = fit(manifest, tmp_path / "whole", *more) / run
+        resumed = fit(manifest, tmp_path / "stopped", *more) / run
+    states = [last[path]["method"] for path in (whole, resumed)]
     assert states[0].keys() == states[1].keys()
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
     assert not torch.equal(*(states[0]["head_gradient.projectors"][0], torch.eye(24, dtype=torch.float64)))

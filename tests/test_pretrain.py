@@ -1,6 +1,7 @@
 """Pretraining: the losses against their formulas, a run as a user makes it, exact resume, and the file it leaves."""
 
 import json
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from avtrain.masked_autoencoder import (
 )
 from avtrain.pretraining import PretrainConfig, build
 from avtrain.runs import Run
+from tests.stopping import stopped_at_call, stopped_in
 from tests.test_train_runs import avtrain_
 
 SMALL = {"size": "tiny", "layers": 1, "audio_frames": 32, "image_size": 32}
@@ -164,36 +166,16 @@ def test_the_line_it_ends_with_works(whole: tuple[Path, str], tmp_path: Path) ->
     assert torch.equal(trained, load_file(whole[0] / "cav-mae.safetensors")["blocks_u.0.attn.qkv.weight"])
 
 
-class Stopped(BaseException):
-    """Stands for SIGKILL: nothing in the code under test may catch it."""
+# in the second of epochs of five steps, or between its end and the saving of its state
+STOPPED = (stopped_at_call(8, avtrain.pretraining, "draw_visible"), stopped_in(epoch=2, saved=False))
 
 
-@pytest.mark.parametrize("moment", ["in an epoch", "before the state is saved"])
+@pytest.mark.parametrize("stopped", STOPPED)
 def test_stopped_and_resumed_it_ends_with_the_same_weights(
-    whole: tuple[Path, str], manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+    whole: tuple[Path, str], manifest: Path, tmp_path: Path, stopped: AbstractContextManager[None]
 ) -> None:
-    with monkeypatch.context() as patch:
-        if moment == "in an epoch":
-            draws: list[int] = []
-
-            def stopping(*arguments: object) -> dict[str, torch.Tensor]:
-                draws.append(1)
-                if len(draws) == 8:  # of five steps an epoch
-                    raise Stopped
-                return draw_visible(*arguments)  # type: ignore[arg-type]
-
-            patch.setattr(avtrain.pretraining, "draw_visible", stopping)
-        else:
-            save = Run.save_state
-
-            def losing(self: Run, state: dict[str, object]) -> None:
-                if state["epoch"] == 2:
-                    raise Stopped
-                save(self, state)
-
-            patch.setattr(Run, "save_state", losing)
-        with pytest.raises(Stopped):
-            pretrain(manifest, tmp_path / "cav")
+    with stopped:
+        pretrain(manifest, tmp_path / "cav")
     assert not (tmp_path / "cav" / "cav-mae.safetensors").exists()
     assert len(Run(tmp_path / "cav").metrics()) >= 1
     pretrain(manifest, tmp_path / "cav")

@@ -19,6 +19,7 @@ from avtrain.reproduction.mla_tables import REFERENCE, TABLE_1, TABLE_3, Publish
 from avtrain.reproduction.mla_verdicts import Setting, judge_claim, published_data
 from avtrain.reproduction.plan import System, also_selected_on_test, make_plan
 from avtrain.results import Cell
+from tests.stopping import stopped_at_call
 from tests.test_train_runs import SMALL, avtrain_
 
 TABLES = pytest.mark.parametrize("table", [TABLE_1, TABLE_3], ids=["table1", "table3"])
@@ -261,19 +262,11 @@ def test_it_goes_on_where_it_stopped_and_repeats_nothing(manifest: Path, done: P
     assert (done / "mla-table1.md").read_text() == page
 
 
-def test_a_run_that_was_stopped_is_finished(manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_was_stopped_is_finished(manifest: Path, tmp_path: Path) -> None:
     from avtrain.methods.late_fusion import LateFusion
 
-    class Stopped(BaseException):
-        pass
-
-    def stopping(*_: object) -> None:
-        raise Stopped
-
-    with monkeypatch.context() as patch:
-        patch.setattr(LateFusion, "loss", stopping)
-        with pytest.raises(Stopped):
-            table1(manifest, tmp_path, *SMALLEST)
+    with stopped_at_call(1, LateFusion, "loss"):
+        table1(manifest, tmp_path, *SMALLEST)
     assert not (tmp_path / "mla-table1.md").exists()
     assert table1(manifest, tmp_path, *SMALLEST).count("finished already") == 1
     page = (tmp_path / "mla-table1.md").read_text()

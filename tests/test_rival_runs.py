@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-import avtrain.training
 from avbuild.errors import UserError
-from tests.test_train_runs import Stopped, avtrain_, fit, weights
+from tests.stopping import last_states, stopped_in
+from tests.test_train_runs import avtrain_, fit, weights
 
 # the margin as described, so that nearly every pair counts; noise until the last epoch
 OPTIONS = {
@@ -24,22 +24,15 @@ def fit_two_epochs(manifest: Path, out: Path, method: str) -> Path:
 
 @pytest.mark.parametrize("method", OPTIONS)
 def test_stopped_after_an_epoch_and_resumed_it_ends_with_the_same_weights(
-    small_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+    small_data: Path, tmp_path: Path, method: str
 ) -> None:
     manifest = small_data / "manifest.yaml"
-    whole = fit_two_epochs(manifest, tmp_path / "whole", method)
-    save = avtrain.training.Run.save_state
-
-    def stopping(self: avtrain.training.Run, state: dict[str, object]) -> None:
-        save(self, state)
-        raise Stopped
-
-    with monkeypatch.context() as patch:
-        patch.setattr(avtrain.training.Run, "save_state", stopping)
-        with pytest.raises(Stopped):
-            fit_two_epochs(manifest, tmp_path / "stopped", method)
-    resumed = fit_two_epochs(manifest, tmp_path / "stopped", method)
-    states = [torch.load(run / "state.pt", weights_only=True) for run in (whole, resumed)]
+    with stopped_in(epoch=1):
+        fit_two_epochs(manifest, tmp_path / "stopped", method)
+    with last_states() as last:
+        whole = fit_two_epochs(manifest, tmp_path / "whole", method)
+        resumed = fit_two_epochs(manifest, tmp_path / "stopped", method)
+    states = [last[whole], last[resumed]]
     assert [state["epoch"] for state in states] == [2, 2]
     for key, value in states[0]["method"].items():
         assert torch.equal(value, states[1]["method"][key]), key

@@ -16,7 +16,8 @@ import avtrain.tracking
 from avbuild.errors import UserError
 from avtrain.runs import Run
 from avtrain.tracking import check_trackers, numbers, tracking
-from tests.test_train_runs import Stopped, fit, weights
+from tests.stopping import stopped_in
+from tests.test_train_runs import fit, weights
 
 RUN = "urbansound8k-av-finetune-tiny/seed0"
 
@@ -61,18 +62,9 @@ def test_tensorboard_shows_every_epoch_once(plain: Path) -> None:
     assert 0 < found["learning_rate"][-1][1] < found["learning_rate"][0][1] <= 0.002
 
 
-def test_a_resumed_run_shows_no_step_twice(manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    save = Run.save_state
-
-    def losing(self: Run, state: dict[str, object]) -> None:
-        if state["epoch"] == 2:
-            raise Stopped  # epoch 2 is logged by now, and will be trained again
-        save(self, state)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Run, "save_state", losing)
-        with pytest.raises(Stopped):
-            fit(manifest, tmp_path)
+def test_a_resumed_run_shows_no_step_twice(manifest: Path, tmp_path: Path) -> None:
+    with stopped_in(epoch=2, saved=False):  # it is logged by now, and will be trained again
+        fit(manifest, tmp_path)
     run = tmp_path / RUN
     assert [step for step, _ in shown(run)["loss"]] == [1, 2]
     fit(manifest, tmp_path)

@@ -25,6 +25,7 @@ from avtrain.optimizing import make_optimizer
 from avtrain.rows import read_rows
 from avtrain.runs import Run
 from tests.crema_d import encoded, moving_square
+from tests.stopping import last_states, stopped_at_call
 from tests.test_train_runs import avtrain_, weights
 from tests.video_data import write_data
 
@@ -54,10 +55,6 @@ def manifests(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, ...],
     folder = tmp_path_factory.mktemp("data")
     sets = [("audio",), ("image",), ("video",), ("audio", "image"), ("audio", "video"), ALL]
     return {chosen: write_data(folder / "-".join(chosen), chosen) for chosen in sets}
-
-
-class Stopped(Exception):
-    """Like a power cut."""
 
 
 # frames
@@ -152,31 +149,20 @@ def test_a_stopped_training_ends_with_the_same_weights(
     tmp_path: Path,
     backbone: str,
     modalities: tuple[str, ...],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     manifest = manifests[modalities]
     # averaged weights need statistics of their own
     more = ("--set", "average_from=1", "--set", "optimizer=sgd", "--set", "weight_decay=1e-4", "--lr", "0.01")
-    whole = fit(manifest, tmp_path / "whole", backbone, *more)
-    epochs = avtrain.training.train_epoch
-
-    def stopping(method, data, epoch, *others):  # type: ignore[no-untyped-def]
-        if epoch == 2:
-            raise Stopped
-        return epochs(method, data, epoch, *others)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(avtrain.training, "train_epoch", stopping)
-        with pytest.raises(Stopped):
-            fit(manifest, tmp_path / "resumed", backbone, *more)
-    resumed = fit(manifest, tmp_path / "resumed", backbone, *more)
+    with stopped_at_call(2, avtrain.training, "train_epoch"):
+        fit(manifest, tmp_path / "resumed", backbone, *more)
+    with last_states() as last:
+        whole = fit(manifest, tmp_path / "whole", backbone, *more)
+        resumed = fit(manifest, tmp_path / "resumed", backbone, *more)
     first, second = weights(whole.folder), weights(resumed.folder)
     assert first.keys() == second.keys()
     assert all(torch.equal(value, second[key]) for key, value in first.items())
-    states = [run.state() for run in (whole, resumed)]
-    assert all(state is not None for state in states)
-    for key, value in states[0]["method"].items():  # type: ignore[index]
-        assert torch.equal(value, states[1]["method"][key]), key  # type: ignore[index]
+    for key, value in last[whole.folder]["method"].items():
+        assert torch.equal(value, last[resumed.folder]["method"][key]), key
 
     avtrain_("eval", whole.folder, "--device", "cpu")
     validated = whole.metrics()

@@ -1,0 +1,61 @@
+"""avtrain where no more can be written: one clear error, nothing half written, and the same command goes on."""
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from avbuild.errors import UserError
+from avtrain.runs import Run
+from tests.test_train_runs import fit
+
+CANNOT = "cannot be written: File too large. What is finished stays; put it right and run the same command again"
+
+
+@contextmanager
+def no_file_above(size: int) -> Iterator[None]:
+    """Writing on behind so many bytes fails, as it does on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def unfinished(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.name.startswith(".partial")]
+
+
+def test_a_run_whose_weights_cannot_be_written_goes_on_later(small_data: Path, tmp_path: Path) -> None:
+    run = Run(tmp_path / "urbansound8k-av-finetune-tiny" / "seed0")
+    with no_file_above(20_000), pytest.raises(UserError, match=f"model.safetensors: {CANNOT}"):
+        fit(small_data / "manifest.yaml", tmp_path)
+    assert run.begun
+    assert not run.finished
+    assert unfinished(tmp_path) == []
+    fit(small_data / "manifest.yaml", tmp_path)
+    assert run.finished
+
+
+def test_a_state_that_cannot_be_written_leaves_the_last_one(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.save_state({"epoch": 1, "weights": torch.zeros(10)})
+    with no_file_above(20_000), pytest.raises(UserError, match=f"state.pt: {CANNOT}"):
+        run.save_state({"epoch": 2, "weights": torch.zeros(100_000)})
+    assert unfinished(tmp_path) == []
+    state = run.state()
+    assert state is not None
+    assert state["epoch"] == 1
+
+
+def test_features_that_cannot_be_written_are_not_taken_for_whole(small_data: Path, tmp_path: Path) -> None:
+    features, options = tmp_path / "features", ("--method", "linear-probe", "--train-on", "clean")
+    with no_file_above(20_000), pytest.raises(UserError, match=f"features/[0-9a-f]+: {CANNOT}"):
+        fit(small_data / "manifest.yaml", tmp_path, *options, "--cache", features)
+    assert list(features.iterdir()) == []
+    fit(small_data / "manifest.yaml", tmp_path, *options, "--cache", features)
+    assert all((folder / "done.json").exists() for folder in features.iterdir())
