@@ -78,8 +78,9 @@ def rls(projector: Tensor, mean: Tensor, alpha: float) -> Tensor:
     From P = I and one r: its own direction is left alpha / (alpha + |r|^2), what is orthogonal to it is left whole.
     """
     k = projector @ mean
-    # k k^T is symmetric to the last bit, so P stays it
-    return projector - torch.outer(k, k) / (alpha + mean @ k)
+    k = k / (alpha + mean @ k).sqrt()
+    # k k^T is symmetric to the last bit, so P stays it; one pass over P, which is most of what a turn costs otherwise
+    return torch.addr(projector, k, k, alpha=-1)
 
 
 def as_released(projector: Tensor, mean: Tensor, alpha: float) -> Tensor:
