@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from avtrain.averaging import WeightAverage
 from avtrain.methods import Method
@@ -17,7 +18,7 @@ def state_of(
     return {
         "epoch": epoch,
         "best": best,
-        "method": method.state_dict(),
+        "method": _moving(method),
         "method_training": method.training_state(),
         "optimizer": optimizer.state_dict(),
         "average": average.state(),
@@ -32,10 +33,16 @@ def restore(
     state = run.state()
     if state is None:
         return 0, {"epoch": 0, "accuracy": -1.0}
-    method.load_state_dict(state["method"])
+    method.load_state_dict(method.state_dict() | state["method"])
     method.resume(state.get("method_training", {}))
     optimizer.load_state_dict(state["optimizer"])
     device = next(method.parameters()).device
     average.restore(state["average"]["count"], state["average"]["mean"], device)
     restore_random_state(state, device)
     return state["epoch"], state["best"]
+
+
+def _moving(method: Method) -> dict[str, Tensor]:
+    """All that training changes.  Frozen weights, often nearly all there are, come from where they came from before."""
+    frozen = {name for name, weight in method.named_parameters() if not weight.requires_grad}
+    return {name: value for name, value in method.state_dict().items() if name not in frozen}

@@ -60,6 +60,7 @@ class Method(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.gradient_norms: dict[str, list[Tensor]] = {}  # of each modality's encoder, one a backward pass
+        self._trained: dict[str, list[nn.Parameter]] = {}  # of each modality's encoder
 
     def forward(self, batch: Batch) -> Prediction:
         """Predict; an absent modality has no influence."""
@@ -98,8 +99,18 @@ class Method(nn.Module):
         torch.clear_autocast_cache()  # it holds weights in half precision as they were
 
     def encoder_parameters(self, modality: str) -> list[nn.Parameter]:
-        """What is trained for one modality alone, below any fusion and head."""
-        return [p for p in self.backbone.encoder(modality).parameters() if p.requires_grad]
+        """What is trained for one modality alone, below any fusion and head; settled by the first call.
+
+        Steps ask for it again and again, and to walk through a large frozen backbone takes longer than a small step.
+        """
+        if modality not in self._trained:
+            parts = nn.ModuleList(self.encoder_parts(modality))
+            self._trained[modality] = [p for p in parts.parameters() if p.requires_grad]
+        return self._trained[modality]
+
+    def encoder_parts(self, modality: str) -> list[nn.Module]:
+        """What serves one modality alone, below any fusion and head."""
+        return [self.backbone.encoder(modality)]
 
     def training_state(self) -> dict[str, Any]:
         """What going on needs beside the weights: numbers, words, tensors, in dicts and lists."""

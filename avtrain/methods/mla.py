@@ -1,5 +1,6 @@
 """MLA: encoders trained in turn on one head that they share."""
 
+from functools import cached_property
 from typing import Annotated, Literal
 
 import torch
@@ -113,7 +114,7 @@ class MLA(UnimodalFeatures):
             losses.append(loss.detach())
         return torch.stack(losses).sum()
 
-    @property
+    @cached_property
     def shares(self) -> bool:
         """Whether a part of the backbone that is trained serves several modalities."""
         own = {id(p) for m in self.backbone.modalities for p in self.encoder_parameters(m)}

@@ -55,9 +55,9 @@ class UnimodalFeatures(Method):
         pooled = self.backbone.pool_alone(tokens)
         return {m: self.maps[m](x) if m in self.maps else x for m, x in pooled.items()}
 
-    def encoder_parameters(self, modality: str) -> list[nn.Parameter]:
-        own = super().encoder_parameters(modality)
-        return [*own, *self.maps[modality].parameters()] if modality in self.maps else own
+    def encoder_parts(self, modality: str) -> list[nn.Module]:
+        own = super().encoder_parts(modality)
+        return [*own, self.maps[modality]] if modality in self.maps else own
 
 
 def _map(width: int, to: int) -> nn.Sequential:
