@@ -54,8 +54,10 @@ def test_everything_is_scored_and_judged(done: Path) -> None:
     found = json.loads((done / "poster.json").read_text())
     (part,) = found["manifests"]
     rows = {(row["name"], row["inference"]): row for row in part["accuracy"]}
-    prompts = {(name, mode) for name in ("prompt", PROMPT) for mode in ("oracle", "concat", "router")}
-    assert set(rows) == {("finetune-clean", None), ("finetune", None), *prompts}
+    prompts = {
+        (name, mode) for name in ("prompt", PROMPT, "prompt-from-adapter") for mode in ("oracle", "concat", "router")
+    }
+    assert set(rows) == {("finetune-clean", None), ("finetune", None), ("adapter", None), *prompts}
     for (name, mode), row in rows.items():
         run = done / "runs" / f"urbansound8k-av-poster-{name}" / "seed0"
         for scenario in "CAVD":
@@ -85,16 +87,18 @@ def test_the_page_names_regimes_and_what_is_not_known(done: Path) -> None:
         assert {line.count("|") for line in rows[start - 1 : stop]} == {rows[start].count("|")}
 
 
-def test_prompts_begin_where_the_clean_run_ended(done: Path) -> None:
+def test_prompts_begin_where_their_source_ended(done: Path) -> None:
     from safetensors.torch import load_file
 
     def backbone(name: str) -> dict[str, Any]:
         weights = load_file(done / "runs" / f"urbansound8k-av-poster-{name}" / "seed0" / "model.safetensors")
         return {key: value for key, value in weights.items() if key.startswith("backbone.")}
 
-    source, started, fresh = backbone("finetune-clean"), backbone(PROMPT), backbone("prompt")
-    assert all(value.equal(source[key]) for key, value in started.items())
-    assert not all(value.equal(source[key]) for key, value in fresh.items())
+    for source, started in (("finetune-clean", PROMPT), ("adapter", "prompt-from-adapter")):
+        before, after, fresh = backbone(source), backbone(started), backbone("prompt")
+        assert after.keys() == before.keys()
+        assert all(value.equal(before[key]) for key, value in after.items())
+        assert not all(key in fresh and value.equal(fresh[key]) for key, value in before.items())
 
 
 def test_the_posters_noise_takes_the_place_of_the_manifests(done: Path, manifest: Path) -> None:
@@ -119,7 +123,7 @@ def test_what_is_done_is_kept_and_what_is_lost_is_made_again(done: Path, manifes
     before = scored(done)
     again = ("--settings", done / "settings.yaml")
     page = (done / "poster.md").read_text()
-    assert reproduce(manifest, done, *POSTER, *again).count("finished already") == 4
+    assert reproduce(manifest, done, *POSTER, *again).count("finished already") == 6
     assert scored(done) == before
     assert (done / "poster.md").read_text() == page
     lost = done / "runs" / "urbansound8k-av-poster-prompt" / "seed0" / "eval" / "D.router.json"
@@ -136,8 +140,8 @@ class TestPlan:
     def test_a_dry_run_says_what_would_be_and_makes_nothing(self, manifest: Path, tmp_path: Path) -> None:
         out = tmp_path / "out"
         said = reproduce(manifest, out, "--dry-run", "--seeds", "0,1,2")
-        assert "27 runs; nothing was made" in said
-        assert len(re.findall(r"seed[012]: ", said)) == 27
+        assert "30 runs; nothing was made" in said
+        assert len(re.findall(r"seed[012]: ", said)) == 30
         assert "finetune on clean, 10 epochs, lr 0.0001" in said
         assert (
             f"prompt on scenarios, 20 epochs, lr 0.001, from {out / 'runs' / 'urbansound8k-av-finetune-clean'}" in said
@@ -207,7 +211,7 @@ class TestPlan:
         (tmp_path / "noisy.yaml").write_text(yaml.safe_dump(noisy))
         with pytest.raises(UserError, match="needs a scenario without plans"):
             reproduce(tmp_path / "noisy.yaml", tmp_path / "out", "--dry-run")
-        assert "27 runs" in reproduce(tmp_path / "noisy.yaml", tmp_path / "out", "--dry-run", "--preset", "poster")
+        assert "30 runs" in reproduce(tmp_path / "noisy.yaml", tmp_path / "out", "--dry-run", "--preset", "poster")
 
     def test_what_may_be_compared_is_read_from_the_plan_and_the_data(self, manifest: Path, tmp_path: Path) -> None:
         def setting(options: dict[str, Any], preset: str = "fair", scale: float = 1.0) -> Setting:

@@ -39,7 +39,7 @@ class MissingAwarePrompt(Method):
     name = "map"
     source = "Lee et al., CVPR 2023"
     Config = MissingAwarePromptConfig
-    default_lr = 1e-2
+    default_lr = 3e-3
 
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: MissingAwarePromptConfig) -> None:
         super().__init__(backbone)

@@ -12,6 +12,7 @@ SYSTEMS = (
     System(name="finetune-clean", method="finetune", train_on="clean"),  # most likely the poster's row CAV-MAE
     *(System(name=method, method=method) for method in METHODS),
     System(name="prompt-from-finetune", method="prompt", init_from="finetune-clean"),  # as published
+    System(name="prompt-from-adapter", method="prompt", init_from="adapter"),  # the best start that we know
 )
 ALSO_CLEAN = tuple(System(name=f"{method}-clean", method=method, train_on="clean") for method in METHODS[1:])
 EVERY = (*SYSTEMS, *ALSO_CLEAN)
