@@ -1,44 +1,29 @@
-"""Tokens of a frozen backbone, computed once and kept memory-mapped in fp16.
+"""Tokens of a frozen backbone, computed once and kept.
 
-A folder a (weights, data, scenario, draw, front end, reduction): `audio.npy`, `image.npy` and so on [n, N, D],
-`present.npy` [n, modalities], and `done.json`, written last. What the key says is all that decides the tokens, so a
-folder is never stale, and methods and seeds that share a backbone share it.
+A folder a (weights, data, scenario, draw, front end, reduction), as feature_files.py has it.  What the key says is all
+that decides the tokens, so a folder is never stale, and methods and seeds that share a backbone share it.
 """
 
 import hashlib
-import json
-import os
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.lib.format import write_array_header_1_0
-from numpy.typing import NDArray
 from torch import Tensor
 
-from avbuild.errors import UserError, cannot_write
 from avbuild.progress import Advance, progress_bar
 from avbuild.seeding import digest
 from avtrain.backbones import Backbone
 from avtrain.backbones.base import Reading
 from avtrain.batch import Batch
 from avtrain.data import ALONE, AudioVisualData, Loading, Source
+from avtrain.feature_files import Features, open_features, whole, write_features
 from avtrain.machine import Machine
 from avtrain.methods import Method
 from avtrain.rows import Rows
 from avtrain.sharing import by_rows, completed, first_decides, is_first
-
-
-@dataclass(frozen=True)
-class Features:
-    """Tokens of every sample under one scenario and draw, on disk."""
-
-    tokens: dict[str, NDArray[np.float16]]  # [n, N, D] each
-    present: dict[str, NDArray[np.bool_]]  # [n] each
 
 
 @dataclass(frozen=True)
@@ -105,13 +90,15 @@ class FeatureCache:
         wanted = dict.fromkeys((name, _draw(data.at(epoch), name)) for name in data.scenarios for epoch in epochs)
         weights, rows = _digest_weights(self.backbone), _digest_rows(data.rows)
         folders = {key: self.folder / self._key(data, *key, weights, rows) for key in wanted}
-        absent = first_decides(lambda: [key for key, folder in folders.items() if not _whole(folder)])
+        absent = first_decides(lambda: [key for key, folder in folders.items() if not whole(folder)])
         if absent:
             with progress_bar("features", len(absent) * len(data)) as advance:
                 for name, draw in absent:
                     self._compute(folders[name, draw], replace(data.under(name), epoch=draw, draws=0), advance)
             first_decides(lambda: None)  # it writes; the others wait for it
-        return CachedData(data, {key: _open(folder, self.backbone.modalities) for key, folder in folders.items()})
+        return CachedData(
+            data, {key: open_features(folder, self.backbone.modalities) for key, folder in folders.items()}
+        )
 
     def _key(self, data: AudioVisualData, scenario: str, draw: int, weights: str, rows: str) -> str:
         clean = data.manifest.scenarios[scenario].clean
@@ -123,7 +110,7 @@ class FeatureCache:
         """Encode, each process its share; the first writes, into a folder of its own that takes its place whole."""
         batches = self._encoded(data, advance)
         if is_first():
-            self._write(folder, len(data), batches)
+            write_features(folder, len(data), self.backbone.modalities, batches)
         else:
             for _ in batches:
                 pass
@@ -138,21 +125,6 @@ class FeatureCache:
                 tokens = encode(batch, self.reading)
             yield batch, tokens
             advance(len(batch))
-
-    def _write(self, folder: Path, n: int, batches: Iterator[tuple[Batch, dict[str, Tensor]]]) -> None:
-        partial = folder.with_name(f".partial-{folder.name}-{os.getpid()}")
-        present = []
-        with _written_whole(partial, folder):
-            for batch, tokens in batches:
-                with _writing(folder):
-                    for modality, values in tokens.items():
-                        _append(partial / f"{modality}.npy", values.to("cpu", torch.float16).numpy(), n)
-                present.append(np.stack([batch.present[m].cpu().numpy() for m in self.backbone.modalities], axis=1))
-            with _writing(folder):
-                np.save(partial / "present.npy", np.concatenate(present))
-                for path in partial.iterdir():
-                    _to_disk(path)
-                (partial / "done.json").write_text(json.dumps({"n": n}))
 
 
 def cached(method: Method, data: AudioVisualData, machine: Machine, precision: str) -> Source:
@@ -171,55 +143,6 @@ def _never_repeats(data: AudioVisualData) -> bool:
 def _draw(data: AudioVisualData, scenario: str) -> int:
     """Clean data is the same in every draw."""
     return 0 if data.manifest.scenarios[scenario].clean else data.draw
-
-
-@contextmanager
-def _written_whole(partial: Path, folder: Path) -> Iterator[None]:
-    """What is written into `partial` becomes `folder`, unless another process was first or something went wrong."""
-    with _writing(folder):
-        partial.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-        if not folder.exists():
-            partial.replace(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-
-
-def _append(path: Path, rows: NDArray[np.float16], n: int) -> None:
-    """Some of the n rows.  Not by a memory map: on a full disk that ends the process without a word."""
-    with path.open("ab") as file:
-        if file.tell() == 0:
-            write_array_header_1_0(file, {"descr": "<f2", "fortran_order": False, "shape": (n, *rows.shape[1:])})
-        file.write(rows.tobytes())
-
-
-def _to_disk(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def _whole(folder: Path) -> bool:
-    return (folder / "done.json").exists()
-
-
-def _open(folder: Path, modalities: tuple[str, ...]) -> Features:
-    if not _whole(folder):
-        raise UserError(
-            f"{folder}: written by the first process, not seen by another; --cache must name a folder that "
-            "all nodes share, or --no-cache do without"
-        )
-    present = np.load(folder / "present.npy")
-    tokens = {m: np.load(folder / f"{m}.npy", mmap_mode="r") for m in modalities}
-    return Features(tokens, {m: present[:, index] for index, m in enumerate(modalities)})
 
 
 def _digest_weights(backbone: Backbone) -> str:

@@ -1,12 +1,13 @@
 """Cached tokens: what training sees from the cache is what it would compute, and nothing stale is ever read."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-import avtrain.feature_cache
+import avtrain.feature_files
 from avbuild.progress import Advance
 from avtrain.backbones import build_backbone
 from avtrain.backbones.base import Reading
@@ -88,12 +89,25 @@ def test_it_is_computed_once_and_anew_for_whatever_decides_it(
 
 def test_what_was_stopped_half_way_is_not_taken_for_whole(small_data: Path, backbone, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     data, cache = made(small_data, backbone, tmp_path)
-    with stopped_at_call(1, avtrain.feature_cache.np, "save"):
+    with stopped_at_call(1, avtrain.feature_files.np, "save"):
         cache.source(data)
     kept = cache.source(data)
     assert isinstance(kept, CachedData)
     assert all(len(f.present["audio"]) == len(data) for f in kept.features.values())
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".partial")]
+
+
+def test_what_a_killed_process_of_the_same_number_left_is_not_taken_in(
+    small_data: Path, backbone, tmp_path: Path
+) -> None:  # type: ignore[no-untyped-def]
+    data, cache = made(small_data, backbone, tmp_path)
+    cache.source(data)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.npy")}
+    for folder in list(tmp_path.iterdir()):
+        left = folder.rename(folder.with_name(f".partial-{folder.name}-{os.getpid()}"))
+        (left / "done.json").unlink()
+    cache.source(data)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.npy")} == before
 
 
 def test_without_repeated_draws_clean_data_is_kept_and_corrupted_data_computed_anew(
