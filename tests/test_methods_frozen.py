@@ -95,9 +95,10 @@ def test_merged_the_backbone_does_what_it_did_with_lora() -> None:
     }
 
 
-def test_a_method_without_parts_in_the_backbone_has_nothing_to_merge() -> None:
-    weights = build("map").state_dict()
-    assert merged_weights("map", {}, weights) == weights
+@pytest.mark.parametrize("name", ["map", "adapter"])
+def test_a_method_that_changes_no_weight_of_the_backbone_has_nothing_to_merge(name: str) -> None:
+    weights = build(name).state_dict()
+    assert merged_weights(name, {}, weights) == weights
 
 
 def softmax_attention(

@@ -160,9 +160,11 @@ def test_adapters_start_from_the_backbone_and_stand_behind_every_sublayer() -> N
     method = build_method("adapter", {"bottleneck": 5}, backbone, CLASSES, SCENARIOS)
     for modality, tokens in method.backbone.encode(batch).items():
         torch.testing.assert_close(tokens, plain[modality])
+    stacks = {m: method.backbone.encoder(m).get_submodule("adapters") for m in method.backbone.modalities}
+    assert {m: len(list(stack.children())) for m, stack in stacks.items()} == {"audio": 4, "image": 4}
     adapters = {key: p for key, p in method.named_parameters() if ".adapters." in key}
     per_adapter = 2 * 24 * 5 + 5 + 24
-    assert sum(p.numel() for p in adapters.values()) == 2 * 4 * per_adapter  # encoders, sublayers of two layers
+    assert sum(p.numel() for p in adapters.values()) == 8 * per_adapter
     method.loss(batch).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for key, p in adapters.items() if "up.weight" in key)
 

@@ -37,13 +37,15 @@ def put_adapters(backbone: Backbone, bottleneck: int) -> list[nn.Module]:
     there = adapter_weights(backbone.state_dict())
     if there and (width := _width(there)) != bottleneck:
         raise UsageError(f"the backbone has adapters of width {width}; set method.bottleneck={width}, not {bottleneck}")
-    for modality in backbone.modalities if not there else ():
-        encoder = backbone.encoder(modality)
-        adapters = [Bottleneck(backbone.width, bottleneck) for _ in encoder.sublayers()]
-        for sublayer, adapter in zip(encoder.sublayers(), adapters, strict=True):
-            sublayer.register_forward_hook(_hook(adapter))
-        encoder.adapters = nn.ModuleList(adapters)
-    return [backbone.encoder(modality).get_submodule("adapters") for modality in backbone.modalities]
+    encoders = [backbone.encoder(modality) for modality in backbone.modalities]
+    if not there:
+        for encoder in encoders:
+            sublayers = encoder.sublayers()
+            adapters = [Bottleneck(backbone.width, bottleneck) for _ in sublayers]
+            for sublayer, adapter in zip(sublayers, adapters, strict=True):
+                sublayer.register_forward_hook(_hook(adapter))
+            encoder.adapters = nn.ModuleList(adapters)
+    return [encoder.get_submodule("adapters") for encoder in encoders]
 
 
 def adapter_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
