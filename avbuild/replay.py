@@ -30,7 +30,8 @@ class Replayed:
     @property
     def differs(self) -> list[str]:
         """Columns that are not bit for bit those on disk."""
-        return [key for key, value in self.sample.items() if value != self.stored[key]]  # type: ignore[literal-required]
+        stored: Mapping[str, Any] = {**self.stored}
+        return [key for key, value in self.sample.items() if value != stored[key]]
 
 
 def replay(folder: Folder, build: BuildRecord, scenario: str, sample_id: str) -> Replayed:

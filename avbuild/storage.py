@@ -3,7 +3,10 @@
 import hashlib
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import fsspec
 
@@ -46,25 +49,15 @@ class Folder:
 
     def write(self, name: str, data: bytes | memoryview) -> None:
         """Write a file so that no reader and no crash ever sees half of it.  Raises UserError where it cannot be."""
-        try:
-            if self.local:
-                self._write_locally(Path(self._full(name)), data)
-            else:  # object stores make an object visible when its upload completes
-                self._fs.pipe_file(self._full(name), bytes(data))
+        if self.local:
+            target = Path(self._full(name))
+            with whole_file(target, partial_name(target.name, os.getpid())) as file:
+                file.write(data)
+            return
+        try:  # object stores make an object visible when its upload completes
+            self._fs.pipe_file(self._full(name), bytes(data))
         except OSError as error:
             raise cannot_write(self.path(name), error) from error
-
-    def _write_locally(self, target: Path, data: bytes | memoryview) -> None:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(partial_name(target.name, os.getpid()))
-        try:
-            with partial.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
 
     def remove(self, name: str) -> None:
         """Remove a file."""
@@ -79,6 +72,33 @@ class Folder:
 
     def _full(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}"
+
+
+@contextmanager
+def whole_file(target: Path, partial_name: str | None = None) -> Iterator[BinaryIO]:
+    """A file to write that takes its place when it is whole; of one that fails nothing stays.
+
+    partial_name: what it is called until then; to be given where several processes may write one target.
+    Raises UserError where it cannot be written.
+    """
+    partial = target.with_name(partial_name or f".partial-{target.name}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(target)
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_whole(target: Path, data: bytes | str) -> None:
+    """Write a file, whole or not at all: the one that was there stays until then.  Raises UserError."""
+    with whole_file(target) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
 
 
 def partial_name(name: str, process: int) -> str:

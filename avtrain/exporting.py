@@ -1,6 +1,8 @@
 """A finished run as one file that PyTorch alone can run: an ExportedProgram, with what it needs to be used."""
 
+import io
 import json
+import warnings
 from collections.abc import Iterable, Mapping
 from inspect import Parameter, Signature
 from pathlib import Path
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from avbuild.errors import UserError
+from avbuild.storage import whole_file
 from avtrain.batch import Batch
 from avtrain.frontends import SAMPLE_RATE
 from avtrain.methods import Method
@@ -31,7 +34,7 @@ class Exportable(nn.Module):
 
         # torch.export knows inputs by the signature, and each method has those of its own modalities
         parameters = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names]
-        forward.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        forward.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # mypy knows no such attribute
         self.forward = forward
 
     def _logits(self, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -64,9 +67,11 @@ def export_program(method: Method) -> ExportedProgram:
     inputs = example_inputs(method, samples=2)  # one would be taken for a constant
     batch = Dim("batch", min=1)
     try:
-        return torch.export.export(
-            Exportable(method.eval(), inputs), (), inputs, dynamic_shapes={name: {0: batch} for name in inputs}
-        )
+        with warnings.catch_warnings():  # snntorch notes its reset in each neuron; nothing outside reads it
+            warnings.filterwarnings("ignore", message=".*were assigned during export", category=UserWarning)
+            return torch.export.export(
+                Exportable(method.eval(), inputs), (), inputs, dynamic_shapes={name: {0: batch} for name in inputs}
+            )
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(
@@ -79,13 +84,14 @@ def export(trained: Trained, path: Path, inference: str | None = None) -> None:
     """Write the program, whole or not at all, with its description inside as `avtrain.json`.
 
     inference: one of the method's ways to choose prompts; None: the router where there is one.
+    Raises UserError where it cannot be traced or written.
     """
     trained.method.inference = pick_inference(trained.method, inference)
     program = export_program(trained.method)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{path.name}")
-    torch.export.save(program, partial, extra_files={METADATA: json.dumps(describe(trained), indent=1)})
-    partial.replace(path)
+    archive = io.BytesIO()  # not the file itself: PyTorch would hide why that cannot be written
+    torch.export.save(program, archive, extra_files={METADATA: json.dumps(describe(trained), indent=1)})
+    with whole_file(path) as file:
+        file.write(archive.getbuffer())
 
 
 def describe(trained: Trained) -> dict[str, Any]:

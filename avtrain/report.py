@@ -5,6 +5,7 @@ import io
 from collections.abc import Container, Sequence
 from pathlib import Path
 
+from avbuild.storage import write_whole
 from avtrain.report_balance import contributions, contributions_as_markdown
 from avtrain.report_page import as_page
 from avtrain.report_table import PARTLY, Curve, Table, curves, tables
@@ -21,10 +22,10 @@ def write_report(folder: Path) -> list[Table]:
     """Write `report.html`, `.md`, `.csv` and `.png` into the folder of runs; returns the tables."""
     results = gather(find_runs([folder]))
     found = [table for each in results for table in tables(each)]
-    (folder / "report.md").write_text("\n".join(_as_markdown(each) for each in results), encoding="utf-8")
-    (folder / "report.csv").write_text(as_csv(results), encoding="utf-8")
-    (folder / "report.html").write_text(as_page(results), encoding="utf-8")
-    plot(found, folder / "report.png")
+    write_whole(folder / "report.md", "\n".join(_as_markdown(each) for each in results))
+    write_whole(folder / "report.csv", as_csv(results))
+    write_whole(folder / "report.html", as_page(results))
+    write_whole(folder / "report.png", plot(found))
     return found
 
 
@@ -83,8 +84,8 @@ def _line(
     return (results.manifest, results.leaky, str(entry), scenario, *measured, other or "", severity or "")
 
 
-def plot(tables: Sequence[Table], path: Path) -> None:
-    """Bars: scenarios along, methods side by side, standard deviation as whiskers; one panel a manifest."""
+def plot(tables: Sequence[Table]) -> bytes:
+    """A PNG with bars: scenarios along, methods side by side, standard deviation as whiskers; one panel a manifest."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -107,5 +108,7 @@ def plot(tables: Sequence[Table], path: Path) -> None:
         axes.set_title(table.title, loc="left", fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(fontsize=7, frameon=False, loc="upper right", ncols=2, bbox_to_anchor=(1.0, 1.16))
-    figure.savefig(path, dpi=150)
+    png = io.BytesIO()
+    figure.savefig(png, dpi=150)
     pyplot.close(figure)
+    return png.getvalue()

@@ -12,9 +12,8 @@ eval/D.json       what `avtrain eval` found, one file a scenario and way of infe
 """
 
 import json
-import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,7 +24,8 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from avbuild.build_record import library_versions
-from avbuild.errors import UserError, cannot_write
+from avbuild.errors import UserError
+from avbuild.storage import whole_file, write_whole
 from avtrain.config import RunConfig
 
 
@@ -91,7 +91,9 @@ class Run:
 
     def save_state(self, state: Mapping[str, Any]) -> None:
         """Write `state.pt`."""
-        self._write("state.pt", lambda file: _save(dict(state), file))
+        if self.writes:
+            with whole_file(self.folder / "state.pt") as file:
+                _save(dict(state), file)
 
     def state(self) -> dict[str, Any] | None:
         """What to go on from, or None at the beginning."""
@@ -118,24 +120,8 @@ class Run:
         return [json.loads(path.read_text()) for path in sorted((self.folder / "eval").rglob("*.json"))]
 
     def _write_bytes(self, name: str, data: bytes) -> None:
-        self._write(name, lambda file: file.write(data))
-
-    def _write(self, name: str, fill: Callable[[BinaryIO], object]) -> None:
-        """`fill` a file that takes its place when it is whole.  Raises UserError where it cannot be written."""
-        if not self.writes:
-            return
-        path = self.folder / name
-        partial = path.with_name(f".partial-{path.name}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                fill(file)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise cannot_write(path, error) from error
+        if self.writes:
+            write_whole(self.folder / name, data)
 
 
 def _save(state: dict[str, Any], file: BinaryIO) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from avbuild.errors import UserError
 from avtrain.runs import Run
-from tests.test_train_runs import fit
+from tests.test_train_runs import avtrain_, fit
 
 CANNOT = "cannot be written: File too large. What is finished stays; put it right and run the same command again"
 
@@ -59,3 +59,18 @@ def test_features_that_cannot_be_written_are_not_taken_for_whole(small_data: Pat
     assert list(features.iterdir()) == []
     fit(small_data / "manifest.yaml", tmp_path, *options, "--cache", features)
     assert all((folder / "done.json").exists() for folder in features.iterdir())
+
+
+def test_a_report_and_an_export_that_cannot_be_written_leave_the_last_ones(small_data: Path, tmp_path: Path) -> None:
+    fit(small_data / "manifest.yaml", tmp_path)
+    run, model = tmp_path / "urbansound8k-av-finetune-tiny", tmp_path / "model.pt2"
+    avtrain_("eval", run)
+    avtrain_("report", tmp_path)
+    avtrain_("export", run, "--out", model)
+    before = {path: path.read_bytes() for path in (*tmp_path.glob("report.*"), model)}
+    assert len(before) == 5
+    for command, name in ((("report", tmp_path), "report.html"), (("export", run, "--out", model), "model.pt2")):
+        with no_file_above(5_000), pytest.raises(UserError, match=f"{name}: {CANNOT}"):
+            avtrain_(*command)
+    assert {path: path.read_bytes() for path in before} == before
+    assert unfinished(tmp_path) == []

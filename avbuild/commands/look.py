@@ -36,15 +36,14 @@ def preview(
     """
     from avbuild.corrupt import Corruptions, plan_corruptions
     from avbuild.preview import contact_sheet, preview_rows, render_page
-    from avbuild.storage import Folder
+    from avbuild.storage import Folder, write_whole
 
     data = Folder(folder)
     build, manifest, (name,) = plan_corruptions(data, Corruptions((scenario,)))
     rows = preview_rows(data, build, manifest, name, samples)
     page = out or Path(f"preview-{build.name}-{name}.html")
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(render_page(f"{build.title}: {name}", rows), encoding="utf-8")
-    page.with_suffix(".png").write_bytes(contact_sheet(rows))
+    write_whole(page, render_page(f"{build.title}: {name}", rows))
+    write_whole(page.with_suffix(".png"), contact_sheet(rows))
     size = page.stat().st_size / 1e6
     typer.echo(f"written: {page} ({size:.1f} MB, open it in a browser) and {page.with_suffix('.png')}")
     typer.echo(f"next: avbuild corrupt --scenario {name}" + data_option(folder))

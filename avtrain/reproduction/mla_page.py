@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from avbuild.storage import write_whole
 from avtrain.config import SELECTED_ON_TEST
 from avtrain.reproduction.markdown import UNKNOWN, Notes, cell_as_json, table_head, table_line
 from avtrain.reproduction.mla_published import DATA, Claim
@@ -22,8 +23,8 @@ SELECTION_WARNING = (
 def write(plan: Plan, table: PublishedTable, parts: Sequence[Part], out: Path) -> tuple[Path, Path]:
     """Write the page and its JSON, called as the table; returns where."""
     page, data = out / f"{table.name}.md", out / f"{table.name}.json"
-    page.write_text(as_markdown(plan, table, parts), encoding="utf-8")
-    data.write_text(json.dumps(as_json(plan, table, parts), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(page, as_markdown(plan, table, parts))
+    write_whole(data, json.dumps(as_json(plan, table, parts), indent=1, ensure_ascii=False) + "\n")
     return page, data
 
 

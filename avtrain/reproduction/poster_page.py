@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from avbuild.storage import write_whole
 from avtrain.efficiency import Cost
 from avtrain.report_table import MEAN
 from avtrain.reproduction.markdown import UNKNOWN, Notes, cell_as_json, table_head, table_line
@@ -20,8 +21,8 @@ TITLES = {None: "", "oracle": "oracle (told the scenario)", "concat": "concat", 
 def write(plan: Plan, parts: Sequence[Part], out: Path) -> tuple[Path, Path]:
     """Write `poster.md` and `poster.json`; returns where."""
     page, data = out / "poster.md", out / "poster.json"
-    page.write_text(as_markdown(plan, parts), encoding="utf-8")
-    data.write_text(json.dumps(as_json(plan, parts), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(page, as_markdown(plan, parts))
+    write_whole(data, json.dumps(as_json(plan, parts), indent=1, ensure_ascii=False) + "\n")
     return page, data
 
 

@@ -1,0 +1,165 @@
+"""What was published of MLA's tables: sources, verdicts, and rows that are the paper's."""
+
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from avbuild.errors import UsageError
+from avtrain.efficiency import Cost
+from avtrain.methods import method_config
+from avtrain.reproduction.mla_published import DATA, RESNETS, SAME_PEOPLE, Claim
+from avtrain.reproduction.mla_report import MULTI, Row, Worth, about, times_slower, worths
+from avtrain.reproduction.mla_tables import REFERENCE, TABLE_1, TABLE_3, PublishedTable, choose_rows
+from avtrain.reproduction.mla_verdicts import Setting, judge_claim, published_data
+from avtrain.reproduction.plan import System, also_selected_on_test
+from avtrain.results import Cell
+
+TABLES = pytest.mark.parametrize("table", [TABLE_1, TABLE_3], ids=["table1", "table3"])
+THEIRS = Setting("crema-d", True, "resnet", False, 100, 3, "test")
+CLAIM = Claim("mla", "crema-d", 0.70, "made up", "quoted", True, 100, 3, RESNETS)
+
+
+class TestPublished:
+    @TABLES
+    def test_every_number_has_a_source_and_a_row_of_ours(self, table: PublishedTable) -> None:
+        rows = {system.name for system in table.systems}
+        for claim in table.claims:
+            assert claim.source
+            assert claim.confidence in ("verified", "inferred", "quoted", "second-hand")
+            assert claim.system in rows
+            assert claim.data in DATA
+            assert 0 < claim.value < 1
+            assert claim.std is None or 0 < claim.std < 0.1
+            assert claim.selected_on_test is not None or claim.reasons, "of unknown selection, and nothing else said"
+
+    @TABLES
+    def test_no_number_stands_twice_with_one_source(self, table: PublishedTable) -> None:
+        keys = [(c.system, c.data, c.value, c.source) for c in table.claims]
+        assert len(set(keys)) == len(keys)
+
+    def test_late_fusion_is_the_ablation_without_either_part(self) -> None:
+        def of(table: PublishedTable, system: str) -> dict[str, float]:
+            own = [c for c in table.claims if c.system == system and "Zhang" in c.source]
+            return {c.data: c.value for c in own}
+
+        assert of(TABLE_1, "late-fusion") == of(TABLE_3, "mla-off-mean") == {"crema-d": 0.6632, "iemocap": 0.7496}
+
+    @TABLES
+    def test_every_row_is_a_method_with_options_it_has(self, table: PublishedTable) -> None:
+        names = [system.name for system in table.systems]
+        assert len(set(names)) == len(names)
+        assert REFERENCE in names
+        for system in table.systems:
+            assert system.train_on == "clean"
+            method_config(system.method, dict(system.method_options))
+
+    def test_the_ablation_crosses_both_parts(self) -> None:
+        crossed = {s.method_options for s in TABLE_3.systems if s.method == "mla"}
+        for hgm in ("off", "rls"):
+            for fusion in ("mean", "entropy"):
+                assert (("hgm", hgm), ("fusion", fusion)) in crossed
+        assert {dict(options)["hgm"] for options in crossed} >= {"as_released", "as_released_unrepaired"}
+        assert "entropy_as_released" in {dict(options)["fusion"] for options in crossed}
+
+    def test_a_row_of_both_tables_is_trained_once_for_both(self) -> None:
+        both = {s.name for s in TABLE_1.systems} & {s.name for s in TABLE_3.systems}
+        assert both == {"concat", "mla"}
+        first, third = ({s.name: s for s in table.systems} for table in (TABLE_1, TABLE_3))
+        assert all(first[name] == third[name] for name in both)
+
+
+class TestVerdicts:
+    @pytest.mark.parametrize(
+        ("values", "word"),
+        [((0.72,), "reproduced"), ((0.721,), "not reproduced"), ((0.58, 0.66), "reproduced")],
+    )
+    def test_the_rule_is_that_of_every_reproduction(self, values: tuple[float, ...], word: str) -> None:
+        assert judge_claim(CLAIM, Cell(values), THEIRS).word == word
+
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [
+            ({"data": "urbansound8k-av"}, "other data: urbansound8k-av, not CREMA-D"),
+            ({"data": "kinetics-sounds"}, "other data: Kinetics-Sounds, not CREMA-D"),
+            ({"row_split": False}, "same people in training and test"),
+            ({"backbone": "dual"}, "other encoders: dual, not ResNet-18"),
+            ({"frozen": True}, "encoders are frozen"),
+            ({"epochs": 30}, "epochs: 30 here, 100 there"),
+            ({"frames": 1}, "theirs sees 3 pictures of a clip, this one one picture"),
+            ({"selected_on": "validation"}, "theirs chose its best epoch on test, this one on validation"),
+        ],
+    )
+    def test_one_thing_that_differs_is_one_reason_not_to_compare(self, change: dict[str, Any], reason: str) -> None:
+        verdict = judge_claim(CLAIM, Cell((0.70,)), replace(THEIRS, **change))
+        assert verdict.word == "not comparable"
+        assert len(verdict.why) == 1
+        assert reason in verdict.why[0]
+
+    def test_every_part_of_the_setting_has_such_a_case(self) -> None:
+        assert {field.name for field in fields(Setting)} == {
+            "data", "row_split", "backbone", "frozen", "epochs", "frames", "selected_on"
+        }  # fmt: skip
+
+    def test_what_is_not_known_of_theirs_is_a_reason(self) -> None:
+        dim = replace(CLAIM, selected_on_test=None, epochs=None, encoders=None)
+        why = judge_claim(dim, Cell((0.70,)), THEIRS).why
+        assert [reason.split(" is not ")[1] for reason in why] == ["stated in what we have", "known", "known"]
+
+    def test_other_encoders_than_a_resnet_are_no_resnet(self) -> None:
+        (reason,) = judge_claim(replace(CLAIM, encoders="pretrained M3AE"), Cell((0.70,)), THEIRS).why
+        assert reason == "other encoders: resnet, not pretrained M3AE"
+
+    def test_what_was_not_measured_is_not_judged(self) -> None:
+        assert judge_claim(CLAIM, None, THEIRS).why == ("not measured: the plan leaves this row out",)
+
+    @pytest.mark.parametrize("data", [key for key in DATA if key not in SAME_PEOPLE])
+    def test_a_split_by_people_is_no_matter_where_theirs_has_none(self, data: str) -> None:
+        claim, setting = replace(CLAIM, data=data), replace(THEIRS, data=data)
+        assert judge_claim(claim, Cell((0.70,)), replace(setting, row_split=False)).word == "reproduced"
+
+    @pytest.mark.parametrize(
+        ("name", "key"),
+        [("cremad", "crema-d"), ("crema-d-av", "crema-d"), ("KineticsSounds", "kinetics-sounds"), ("cifar10-av", None)],
+    )
+    def test_data_are_known_however_they_are_written(self, name: str, key: str | None) -> None:
+        assert published_data(name) == key
+        assert about(CLAIM, name) == (key in (None, "crema-d"))
+
+
+class TestRows:
+    def test_time_is_a_ratio_on_equal_batches(self) -> None:
+        concat = Cost(100, 100, 32, 4.0, 4.0, 0.0, None, "")
+        slow = replace(concat, seconds_per_epoch=6.0)
+        assert times_slower(slow, concat) == 1.5
+        assert times_slower(concat, concat) == 1
+        assert times_slower(slow, None) is None
+        assert times_slower(replace(slow, batch_size=64), concat) is None
+
+    def test_the_worth_of_selecting_on_test_is_taken_seed_by_seed(self) -> None:
+        cost = Cost(1, 1, 32, 1.0, 1.0, 0.0, None, "")
+        honest, flattered = also_selected_on_test([System(name="concat", method="concat", train_on="clean")])
+        rows = [
+            Row(honest, THEIRS, {MULTI: Cell((0.50, 0.60))}, cost, None),
+            Row(flattered, THEIRS, {MULTI: Cell((0.53, 0.61))}, cost, None),
+        ]
+        (worth,) = worths(rows)
+        assert worth.difference.values == pytest.approx((0.03, 0.01))
+        assert str(worth.difference) == "2.0 ± 1.4"
+        assert worth == Worth("concat", rows[0].cells[MULTI], rows[1].cells[MULTI])
+        assert worths(rows[1:]) == []
+
+    def test_both_kinds_of_a_row_differ_by_their_name_and_selection_alone(self) -> None:
+        both = also_selected_on_test(TABLE_3.systems)
+        assert len({system.name for system in both}) == len(both) == 2 * len(TABLE_3.systems)
+        for honest, flattered in zip(both[::2], both[1::2], strict=True):
+            assert honest.row == flattered.row == honest.name
+            assert (honest.select_on, flattered.select_on) == ("validation", "test")
+            assert flattered.model_copy(update={"name": honest.name, "select_on": "validation"}) == honest
+
+    def test_rows_are_chosen_by_their_name_or_their_methods_in_order(self) -> None:
+        assert choose_rows(TABLE_3, "all") == TABLE_3.systems
+        assert {s.method for s in choose_rows(TABLE_3, "mla")} == {"mla"}
+        assert [s.name for s in choose_rows(TABLE_1, "mla, concat")] == ["concat", "mla"]
+        with pytest.raises(UsageError, match='no "filmm"; did you mean "film"'):
+            choose_rows(TABLE_1, "filmm")
