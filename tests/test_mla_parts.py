@@ -7,7 +7,8 @@ from torch import Tensor
 
 from avtrain.methods.base import Moment
 from avtrain.methods.mla_fusion import fuse
-from avtrain.methods.mla_gradient import HeadGradient, as_released, ridge, rls
+from avtrain.methods.mla_gradient import HeadGradient, ridge
+from avtrain.methods.mla_projectors import RlsProjector, as_released, rls
 from tests.test_mla import THREE, softmax
 from tests.toys import CLASSES
 
@@ -40,6 +41,26 @@ def test_rls_stays_symmetric_and_semi_definite() -> None:
     assert values.min() > -1e-12
     assert values.max() < 1 + 1e-12
     torch.testing.assert_close(projector, torch.linalg.inv(precision), rtol=1e-6, atol=1e-9)
+
+
+def test_rows_of_updates_are_the_same_projector() -> None:
+    generator = torch.Generator().manual_seed(0)
+    means = torch.randn(37, 48, generator=generator, dtype=torch.float64) + 1.0
+    gradient = torch.randn(10, 48, generator=generator, dtype=torch.float64)
+    lean, whole = RlsProjector(48), torch.eye(48, dtype=torch.float64)
+    for step, mean in enumerate(means):  # rows are folded into the matrix every twelve steps, and in checkpoints
+        lean.take_in(mean, 0.1)
+        whole = rls(whole, mean, 0.1)
+        torch.testing.assert_close(lean.times(gradient), gradient @ whole.T, rtol=0, atol=1e-12)
+        if step == 20:
+            saved, lean = lean.state_dict(), RlsProjector(48)
+            lean.load_state_dict(saved)
+    folded = lean.state_dict()["matrix"]
+    assert torch.equal(folded, folded.T)
+    torch.testing.assert_close(folded, whole, rtol=0, atol=1e-12)
+    lean.forget()
+    assert torch.equal(lean.times(gradient), gradient)
+    assert torch.equal(lean.state_dict()["matrix"], torch.eye(48, dtype=torch.float64))
 
 
 def test_the_ridge_falls_from_a_tenth_to_a_hundredth_over_an_epoch() -> None:
