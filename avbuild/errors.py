@@ -18,9 +18,11 @@ class UsageError(UserError):
 
 def cannot_write(path: object, error: OSError) -> UserError:
     """For a full disk, a folder that is read-only, and the like."""
+    reason = error.strerror or error
+    if isinstance(error, (FileExistsError, NotADirectoryError)):
+        reason = "a file stands where a folder is needed"
     return UserError(
-        f"{path}: cannot be written: {error.strerror or error}. What is finished stays; put it right and run the same "
-        "command again"
+        f"{path}: cannot be written: {reason}. What is finished stays; put it right and run the same command again"
     )
 
 

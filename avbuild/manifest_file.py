@@ -23,15 +23,21 @@ def load_manifest(path: str | Path) -> Manifest:
     path: a file, or any fsspec URL.  Raises UsageError that lists every problem with its line.
     """
     path = str(path)
+    manifest = parse_manifest(read_yaml(path, "manifest", "; manifests/ holds examples"), path)
+    return manifest.model_copy(update={"dataset": _resolve(manifest.dataset, path)})
+
+
+def read_yaml(path: str, what: str, hint: str = "") -> str:
+    """The text of a YAML file.  what, hint: for the error where there is none.  Raises UsageError."""
     try:
         with fsspec.open(path, "rt", encoding="utf-8") as file:
-            text = file.read()
-    except (FileNotFoundError, IsADirectoryError):
-        raise UsageError(f"{path}: no such manifest; manifests/ holds examples") from None
+            return str(file.read())
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        raise UsageError(f"{path}: no such {what}{hint}") from None
     except UnicodeDecodeError:
-        raise UsageError(f"{path}: not a text file; a manifest is YAML") from None
-    manifest = parse_manifest(text, path)
-    return manifest.model_copy(update={"dataset": _resolve(manifest.dataset, path)})
+        raise UsageError(f"{path}: not a text file; a {what} is YAML") from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def parse_manifest(text: str, origin: str) -> Manifest:

@@ -33,7 +33,10 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """All bytes of a file.  Raises FileNotFoundError."""
-        return bytes(self._fs.cat_file(self._full(name)))
+        try:
+            return bytes(self._fs.cat_file(self._full(name)))
+        except NotADirectoryError as error:  # below what is a file there is none
+            raise FileNotFoundError(*error.args) from error
 
     def exists(self, name: str) -> bool:
         """Whether there is a file or folder of that name."""
@@ -41,7 +44,7 @@ class Folder:
 
     def names(self) -> list[str]:
         """All files below, sorted; unfinished ones are not among them."""
-        if not self._fs.exists(self._root):
+        if self._fs.isfile(self._root) or not self._fs.exists(self._root):
             return []
         prefix = self._root.rstrip("/") + "/"
         found = (str(path).removeprefix(prefix) for path in self._fs.find(self._root))
@@ -84,15 +87,16 @@ def whole_file(target: Path, partial_name: str | None = None) -> Iterator[Binary
     partial = target.with_name(partial_name or f".partial-{target.name}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
+        try:
+            with partial.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         raise cannot_write(target, error) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_whole(target: Path, data: bytes | str) -> None:

@@ -15,6 +15,7 @@ from avbuild.errors import UserError
 from avbuild.sources import locate
 from avbuild.sources.download import fetch, unpack
 from avbuild.sources.locate import Published, find_source
+from tests.full_disk import no_file_above
 
 CONTENT = bytes(range(256)) * 4_000
 MD5 = hashlib.md5(CONTENT).hexdigest()
@@ -76,6 +77,18 @@ def test_a_broken_download_is_continued(server: Server, tmp_path: Path, ranges: 
     assert [path.name for path in tmp_path.iterdir()] == ["corpus.bin"]
 
 
+def test_a_download_that_fills_the_disk_goes_on_later(server: Server, tmp_path: Path) -> None:
+    target = tmp_path / "corpus.bin"
+    with (
+        no_file_above(300_000),
+        pytest.raises(UserError, match=r"bin\.part: cannot be written: File too large"),
+    ):
+        fetch(url(server), target, MD5, "by hand")
+    assert not target.exists()
+    fetch(url(server), target, MD5, "by hand")
+    assert target.read_bytes() == CONTENT
+
+
 def test_a_download_that_was_complete_is_not_asked_for_again(server: Server, tmp_path: Path) -> None:
     (tmp_path / "corpus.bin.part").write_bytes(CONTENT)
     assert fetch(url(server), tmp_path / "corpus.bin", MD5, "").read_bytes() == CONTENT
@@ -131,6 +144,14 @@ def test_a_truncated_archive_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be unpacked"):
         unpack(packed, tmp_path, expect="Corpus")
     assert [path.name for path in tmp_path.iterdir()] == ["a.tar.gz"]
+
+
+def test_a_corpus_that_the_disk_cannot_hold_stays_packed(tmp_path: Path) -> None:
+    packed = archive(tmp_path / "a.zip", {"Corpus/a": CONTENT})
+    with no_file_above(300_000), pytest.raises(UserError, match="Corpus: cannot be written: File too large"):
+        unpack(packed, tmp_path, expect="Corpus")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+    assert (unpack(packed, tmp_path, expect="Corpus") / "a").read_bytes() == CONTENT
 
 
 def test_sources_are_found_unpacked_then_as_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,5 @@
-"""avtrain where no more can be written: one clear error, nothing half written, and the same command goes on."""
+"""avtrain where no more can be written, or nothing: one clear error, nothing half written; and it goes on later."""
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,20 +7,10 @@ import torch
 
 from avbuild.errors import UserError
 from avtrain.runs import Run
+from tests.full_disk import no_file_above
 from tests.test_train_runs import avtrain_, fit
 
 CANNOT = "cannot be written: File too large. What is finished stays; put it right and run the same command again"
-
-
-@contextmanager
-def no_file_above(size: int) -> Iterator[None]:
-    """Writing on behind so many bytes fails, as it does on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def unfinished(folder: Path) -> list[Path]:
@@ -74,3 +61,12 @@ def test_a_report_and_an_export_that_cannot_be_written_leave_the_last_ones(small
             avtrain_(*command)
     assert {path: path.read_bytes() for path in before} == before
     assert unfinished(tmp_path) == []
+
+
+def test_a_place_below_a_file_is_no_place(small_data: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(
+        UserError, match=r"taken/.*config\.yaml: cannot be written: a file stands where a folder is needed"
+    ):
+        fit(small_data / "manifest.yaml", tmp_path / "taken")
+    assert (tmp_path / "taken").read_text() == "a file"

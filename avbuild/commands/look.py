@@ -64,19 +64,18 @@ def replay(
     from avbuild.build_record import read_build
     from avbuild.replay import replay as replay_sample
     from avbuild.shards import cells_of, encoded_files
-    from avbuild.storage import Folder
+    from avbuild.storage import Folder, write_whole
 
     folder = Folder(data or only_data_set())
     done = replay_sample(folder, read_build(folder), scenario, sample)
     typer.echo(f"{sample}: {done.stored['corruption']}")
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
         for name, row in (("clean", done.clean), (scenario, done.sample)):
             for cell in cells_of(row).values():
                 for number, file in enumerate(encoded_files(cell)):
                     frame = f"-{number}" if isinstance(cell, list) else ""
                     target = out / f"{sample}-{name}{frame}{Path(file['path']).suffix}"
-                    target.write_bytes(file["bytes"])
+                    write_whole(target, file["bytes"])
                     typer.echo(f"written: {target}")
     if done.differs:
         raise UserError(

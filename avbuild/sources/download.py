@@ -1,5 +1,6 @@
 """Download and unpack: resumable, checked, and never half done under the final name."""
 
+import gzip
 import hashlib
 import shutil
 import tarfile
@@ -7,10 +8,11 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from pathlib import Path
 from typing import BinaryIO
 
-from avbuild.errors import UserError
+from avbuild.errors import UserError, cannot_write
 from avbuild.progress import byte_bar
 
 CHUNK = 1 << 20
@@ -23,13 +25,15 @@ def fetch(url: str, target: Path, md5: str | None, by_hand: str) -> Path:
     md5: of the whole file.  by_hand: what the user can do instead, for the error.  Raises UserError.
     """
     part = target.with_name(target.name + ".part")
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         _download(url, part)
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", None) or error
         kept = f" {part.stat().st_size:,} bytes are kept in {part} and will be continued." if part.exists() else ""
         raise UserError(f"{url}: download failed ({reason}).{kept} {by_hand}") from error
+    except OSError as error:
+        raise cannot_write(part, error) from error
     if md5:
         check_md5(part, md5)
     part.replace(target)
@@ -88,10 +92,12 @@ def unpack(archive: Path, into: Path, expect: str) -> Path:
             else:
                 with tarfile.open(archive) as tar:
                     tar.extractall(staging, filter="data")
-        except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+        except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
             raise UserError(
                 f"{archive}: cannot be unpacked ({error}); remove it and run the same command again"
             ) from error
+        except OSError as error:
+            raise cannot_write(into / expect, error) from error
         if not (staging / expect).is_dir():
             there = ", ".join(sorted(path.name for path in staging.iterdir())[:8]) or "nothing"
             raise UserError(f"{archive}: holds {there}, not {expect}/")

@@ -9,6 +9,7 @@ import yaml
 from avbuild.errors import UsageError, nearest
 from avbuild.frozen import Frozen
 from avbuild.manifest import Manifest
+from avbuild.manifest_file import read_yaml
 from avtrain.config import SELECTED_ON_TEST, FitConfig, RunConfig, Selection, fit_config, selection_suffix
 from avtrain.regimes import clean_scenario
 from avtrain.runs import Run
@@ -140,9 +141,7 @@ def make_plan(
 def read_settings(path: Path) -> dict[str, dict[str, Any]]:
     """A YAML file: method or system -> options as a run's config.yaml has them under `fit`.  Raises UsageError."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"--settings {path}: no such file") from None
+        content = yaml.safe_load(read_yaml(str(path), "file of --settings"))
     except yaml.YAMLError as error:
         raise UsageError(f"--settings {path}: not YAML: {error}") from None
     if not isinstance(content, dict) or not all(isinstance(value, dict) for value in content.values()):
