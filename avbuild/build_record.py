@@ -118,7 +118,8 @@ def read_build(folder: Folder) -> BuildRecord:
     try:
         return BuildRecord.model_validate_json(folder.read(FILE_NAME))
     except FileNotFoundError:
-        state = "not finished: run the same avbuild make again" if folder.names() else "no data set there"
+        begun = any(name.endswith(".parquet") for name in folder.names())
+        state = "not finished: run the same avbuild make again" if begun else "no data set there"
         raise UserError(f"{folder.path(FILE_NAME)}: missing, {state} (avbuild list shows what can be made)") from None
     except ValidationError as error:
         first = error.errors()[0]

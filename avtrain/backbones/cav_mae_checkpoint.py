@@ -64,8 +64,10 @@ def load_checkpoint(backbone: nn.Module, source: str, grids: Mapping[str, tuple[
 
 def read_checkpoint(source: str) -> dict[str, Tensor]:
     """A state dict from a `.pth` file, none of which is executed, or a `.safetensors` file.  Raises UserError."""
-    if not source.endswith((".pth", ".safetensors")) or not Path(source).is_file():
+    if not Path(source).is_file():
         raise UserError(f"{source}: no such file; backbone.weights takes a .pth or a .safetensors file of CAV-MAE")
+    if not source.endswith((".pth", ".safetensors")):
+        raise UserError(f"{source}: neither .pth nor .safetensors; backbone.weights takes such a file of CAV-MAE")
     if source.endswith(".safetensors"):
         return load_weights(source)
     try:

@@ -16,7 +16,8 @@ def load_weights(source: str) -> dict[str, Tensor]:
 
     source: a `.safetensors` file, or a name such as `facebook/dinov2-small`.  Raises UserError where it cannot be had.
     """
-    path = Path(source) if source.endswith(".safetensors") else _from_hub(source)
+    is_path = source.endswith(".safetensors") or Path(source).is_file()
+    path = Path(source) if is_path else _from_hub(source)
     if not path.is_file():
         raise UserError(f"{source}: no such file; give a .safetensors file or a name on the Hugging Face Hub")
     try:
