@@ -4,7 +4,6 @@ A folder a (weights, data, scenario, draw, front end, reduction), as feature_fil
 that decides the tokens, so a folder is never stale, and methods and seeds that share a backbone share it.
 """
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,10 +18,10 @@ from avtrain.backbones import Backbone
 from avtrain.backbones.base import Reading
 from avtrain.batch import Batch
 from avtrain.data import ALONE, AudioVisualData, Loading, Source
+from avtrain.digests import digest_rows, digest_weights
 from avtrain.feature_files import Features, open_features, whole, write_features
 from avtrain.machine import Machine
 from avtrain.methods import Method
-from avtrain.rows import Rows
 from avtrain.sharing import by_rows, completed, first_decides, is_first
 
 
@@ -88,7 +87,7 @@ class FeatureCache:
         """
         epochs = range(1, max(1, data.draws) + 1) if data.epoch else [0]
         wanted = dict.fromkeys((name, _draw(data.at(epoch), name)) for name in data.scenarios for epoch in epochs)
-        weights, rows = _digest_weights(self.backbone), _digest_rows(data.rows)
+        weights, rows = digest_weights(self.backbone.state_dict()), digest_rows(data.rows)
         folders = {key: self.folder / self._key(data, *key, weights, rows) for key in wanted}
         absent = first_decides(lambda: [key for key, folder in folders.items() if not whole(folder)])
         if absent:
@@ -143,26 +142,3 @@ def _never_repeats(data: AudioVisualData) -> bool:
 def _draw(data: AudioVisualData, scenario: str) -> int:
     """Clean data is the same in every draw."""
     return 0 if data.manifest.scenarios[scenario].clean else data.draw
-
-
-def _digest_weights(backbone: Backbone) -> str:
-    found = hashlib.blake2b(digest_size=16)
-    for name, value in backbone.state_dict().items():
-        found.update(name.encode())
-        found.update(_bytes(value))
-    return found.hexdigest()
-
-
-def _bytes(value: Tensor) -> bytes:
-    return value.detach().cpu().contiguous().numpy().tobytes()
-
-
-def _digest_rows(rows: Rows) -> str:
-    found = hashlib.blake2b(digest_size=16)
-    for sample in rows.samples:
-        found.update(sample.id.encode())
-        for modality, data in sample.media.items():
-            for part in data if isinstance(data, tuple) else (data,):
-                found.update(modality.encode() + len(part).to_bytes(8, "big"))
-                found.update(part)
-    return found.hexdigest()

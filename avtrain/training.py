@@ -29,7 +29,7 @@ from avtrain.rows import read_rows
 from avtrain.runs import Run, backbone_weights
 from avtrain.sharing import completed, first_decides, share_out, start_alike
 from avtrain.tracking import tracking
-from avtrain.training_state import restore, state_of
+from avtrain.training_state import digest_of_frozen, restore, state_of
 
 
 def fit(
@@ -60,8 +60,8 @@ def fit(
     validation = cached(method, data[1], machine, settings.precision)
     prepared = time.monotonic() - started
     machine.forget_peak_memory()  # that of the cache is not the training's
-    average = WeightAverage()
-    done, best = restore(run, method, optimizer, average)
+    average, frozen = WeightAverage(), digest_of_frozen(method)
+    done, best = restore(run, method, optimizer, average, frozen)
     if first_decides(lambda: done) != done:
         raise UserError(f"{run}: not every process finds the same state.pt; all nodes must share this folder")
     start_alike(method)
@@ -96,7 +96,7 @@ def fit(
             }
             run.log(line)
             track(line)
-            run.save_state(state_of(method, optimizer, average, epoch, best))
+            run.save_state(state_of(method, optimizer, average, frozen, epoch, best))
     result = {
         "best_epoch": best["epoch"],
         "selected_on": settings.select_on,

@@ -223,6 +223,21 @@ def test_prompts_start_from_a_backbone_with_its_adapters(manifest: Path, tmp_pat
     avtrain_("eval", prompt)
 
 
+def test_a_stopped_run_does_not_go_on_when_what_it_stands_on_has_changed(manifest: Path, tmp_path: Path) -> None:
+    source = tmp_path / "urbansound8k-av-finetune-tiny"
+    prompt = ("--method", "prompt", "--set", "method.heads=2", "--epochs", 2, "--init-from", source)
+    fit(manifest, tmp_path, "--epochs", 1)
+    with stopped_in(epoch=1):
+        fit(manifest, tmp_path, *prompt)
+    before = (source / "seed0" / "model.safetensors").read_bytes()
+    fit(manifest, tmp_path, "--epochs", 1, "--lr", "1e-4", "--resume", "restart")
+    with pytest.raises(UserError, match=r"begun on other frozen weights .* the run of --init-from"):
+        fit(manifest, tmp_path, *prompt)
+    (source / "seed0" / "model.safetensors").write_bytes(before)
+    fit(manifest, tmp_path, *prompt)
+    assert (tmp_path / "urbansound8k-av-prompt-tiny" / "seed0" / "result.json").exists()
+
+
 @pytest.mark.parametrize("method", ["adapter", "map", "lora", "spiking"])
 def test_a_frozen_method_is_evaluated_as_it_was_trained(manifest: Path, tmp_path: Path, method: str) -> None:
     from avtrain.data import AudioVisualData
