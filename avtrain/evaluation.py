@@ -7,6 +7,7 @@ import numpy as np
 
 from avbuild.errors import UserError
 from avbuild.manifest import Manifest
+from avbuild.samples import SPLITS
 from avtrain.backbones import build_backbone
 from avtrain.balance import balance
 from avtrain.config import RunConfig
@@ -17,7 +18,7 @@ from avtrain.methods import Method, build_method, merged_weights
 from avtrain.metrics import accuracy, calibration_error, confusion_matrix, macro_f1, reliability, softmax
 from avtrain.prediction import Outputs, predict, unimodal_accuracy
 from avtrain.regimes import train_scenarios
-from avtrain.rows import Rows, read_corrupted, read_rows, shared_recordings
+from avtrain.rows import Rows, content_of, read_corrupted, read_rows, shared_recordings
 from avtrain.runs import Run, backbone_weights
 from avtrain.trials import Asked, Trial, manifest_under_test, trials
 
@@ -33,10 +34,11 @@ def evaluate(run: Run, asked: Asked, machine: Machine, precision: str) -> list[d
     if not run.finished:
         raise UserError(f"{run}: training is not finished; run the same avtrain fit again")
     config = run.config()
+    _refuse_other_data(run, config.manifest)
     tested = manifest_under_test(config.manifest, asked)
     wanted = trials(tested, asked)
     clean = read_rows(tested, "test")
-    leaky = bool(shared_recordings(config.manifest))
+    leaky, content = bool(shared_recordings(config.manifest)), content_of(tested, ["test"])
     method = load_method(run, config, len(clean.classes), machine)
     results = []
     for trial in wanted:
@@ -45,7 +47,7 @@ def evaluate(run: Run, asked: Asked, machine: Machine, precision: str) -> list[d
         data = AudioVisualData(rows, trial.manifest, method.backbone.frontend, (trial.name,))
         source = cached(method, data, machine, precision)
         computed = "from disk" if on_disk or trial.severity == 0 else "on the fly"
-        facts = _describe(run, config, trial) | {"leaky": leaky, "computed": computed}
+        facts = _describe(run, config, trial) | {"leaky": leaky, "computed": computed, "content": content}
         for inference in ways_to_infer(method, told=trial.other is None):
             method.inference = inference
             outputs = predict(method, source, config.fit.batch_size, machine, precision)
@@ -56,6 +58,18 @@ def evaluate(run: Run, asked: Asked, machine: Machine, precision: str) -> list[d
             run.write_json(trial.file(inference), result)
             results.append(result)
     return results
+
+
+def _refuse_other_data(run: Run, manifest: Manifest) -> None:
+    """Where the data set was made anew since, what was training data may stand in its test split."""
+    then = run.read_json("result.json").get("content", {})
+    now = content_of(manifest, [split for split in SPLITS if split in then])
+    if other := [split for split, found in now.items() if found != then[split]]:
+        raise UserError(
+            f"{run}: trained on other rows than {manifest.dataset} has now ({' and '.join(other)} differ), so its test "
+            "split may hold some of them. Put the data back as they were, or train again: avtrain fit with "
+            "--resume restart"
+        )
 
 
 def load_method(run: Run, config: RunConfig, classes: int, machine: Machine) -> Method:

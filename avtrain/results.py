@@ -155,9 +155,9 @@ def _same_conditions(manifest: str, evaluations: Sequence[Evaluation]) -> None:
     first: dict[tuple[str | None, str], Evaluation] = {}
     for e in evaluations:
         other = first.setdefault((e["other_manifest"], e["scenario"]), e)
-        if (e["scenario_hash"], e["split"]) != (other["scenario_hash"], other["split"]):
+        if any(e.get(key) != other.get(key) for key in ("scenario_hash", "split", "content")):
             raise UserError(
                 f"manifest {manifest}: {e['run']} and {other['run']} were scored on different data both called "
-                f"{e['scenario']} (spec, seed, op version or split differ); report them in folders of their own, "
+                f"{e['scenario']} (rows, spec, seed, op version or split differ); report them in folders of their own, "
                 "or fit and eval one again"
             )

@@ -12,6 +12,7 @@ from avbuild.corruptions.registry import MODALITIES
 from avbuild.errors import UsageError, UserError
 from avbuild.manifest import CLEAN, Manifest
 from avbuild.samples import SPLITS, Split
+from avbuild.seeding import digest
 from avbuild.splits import Row, resplit, shared_groups
 
 Media = bytes | tuple[bytes, ...]  # a file, or the frames of a video in order of time
@@ -69,6 +70,23 @@ def read_corrupted(manifest: Manifest, split: Split, scenario: str) -> Rows | No
             if (pq.read_metadata(stream).metadata or {}).get(b"avbuild.scenario") != wanted:
                 return None
     return _read(manifest, scenario, split)
+
+
+def content_of(manifest: Manifest, splits: Iterable[Split]) -> dict[str, str]:
+    """A digest of the clean rows behind each split, to tell whether they are still the same.
+
+    It is of what `avbuild make` notes in each shard: data made again bit for bit have the same.  Splits that the
+    manifest cuts anew stand on all those on disk.  What is absent is left out.
+    """
+    found: dict[str, str] = {}
+    for split in splits if manifest.split.protocol == "default" else SPLITS:
+        marks = []
+        for file in _files(manifest, CLEAN, split):
+            with file as stream:
+                marks.append((pq.read_metadata(stream).metadata or {}).get(b"avbuild.content", b"").decode())
+        if any(marks):
+            found[split] = digest(*marks)
+    return found
 
 
 def shared_recordings(manifest: Manifest) -> list[str]:

@@ -25,11 +25,11 @@ from avtrain.metrics import accuracy
 from avtrain.optimizing import make_optimizer, schedule
 from avtrain.prediction import predict, unimodal_accuracy
 from avtrain.regimes import train_scenarios
-from avtrain.rows import read_rows
+from avtrain.rows import content_of, read_rows
 from avtrain.runs import Run, backbone_weights
 from avtrain.sharing import completed, first_decides, share_out, start_alike
 from avtrain.tracking import tracking
-from avtrain.training_state import digest_of_frozen, restore, state_of
+from avtrain.training_state import ground_of, restore, state_of
 
 
 def fit(
@@ -60,8 +60,10 @@ def fit(
     validation = cached(method, data[1], machine, settings.precision)
     prepared = time.monotonic() - started
     machine.forget_peak_memory()  # that of the cache is not the training's
-    average, frozen = WeightAverage(), digest_of_frozen(method)
-    done, best = restore(run, method, optimizer, average, frozen)
+    average = WeightAverage()
+    content = content_of(manifest, ("train", settings.select_on))
+    ground = ground_of(method, content)
+    done, best = restore(run, method, optimizer, average, ground)
     if first_decides(lambda: done) != done:
         raise UserError(f"{run}: not every process finds the same state.pt; all nodes must share this folder")
     start_alike(method)
@@ -96,7 +98,7 @@ def fit(
             }
             run.log(line)
             track(line)
-            run.save_state(state_of(method, optimizer, average, frozen, epoch, best))
+            run.save_state(state_of(method, optimizer, average, ground, epoch, best))
     result = {
         "best_epoch": best["epoch"],
         "selected_on": settings.select_on,
@@ -106,6 +108,7 @@ def fit(
         "peak_memory": machine.peak_memory(),
         "classes": list(rows[0].classes),  # what a prediction's numbers mean
         "modalities": list(rows[0].modalities),  # what the backbone was built for
+        "content": content,  # of the data, by split
     }
     run.finish(result)
     return result

@@ -1,5 +1,6 @@
 """What `state.pt` holds: all that training needs to go on as if it had never stopped."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -13,17 +14,24 @@ from avtrain.random_state import random_state, restore_random_state
 from avtrain.runs import Run
 
 
+def ground_of(method: Method, content: Mapping[str, str]) -> dict[str, str]:
+    """What training stands on and does not change, by name, as digests.  content: of the data, by split."""
+    return {f"{split} data": found for split, found in content.items()} | {
+        "frozen weights": digest_weights(_frozen(method))
+    }
+
+
 def state_of(
     method: Method,
     optimizer: torch.optim.Optimizer,
     average: WeightAverage,
-    frozen: str,
+    ground: Mapping[str, str],
     epoch: int,
     best: dict[str, Any],
 ) -> dict[str, Any]:
-    """All that `restore` needs.  frozen: `digest_of_frozen`."""
+    """All that `restore` needs.  ground: `ground_of`, which must be the same then."""
     return {
-        "frozen": frozen,
+        "ground": dict(ground),
         "epoch": epoch,
         "best": best,
         "method": _moving(method),
@@ -35,19 +43,19 @@ def state_of(
 
 
 def restore(
-    run: Run, method: Method, optimizer: torch.optim.Optimizer, average: WeightAverage, frozen: str
+    run: Run, method: Method, optimizer: torch.optim.Optimizer, average: WeightAverage, ground: Mapping[str, str]
 ) -> tuple[int, dict[str, Any]]:
     """Go on from a run's state; returns the epochs done, and the best so far.
 
-    Raises UserError where the weights that training leaves as they are are not those of before.
+    Raises UserError where the ground is another than before.
     """
     state = run.state()
     if state is None:
         return 0, {"epoch": 0, "accuracy": -1.0}
-    if state["frozen"] != frozen:
+    if other := [name for name, value in ground.items() if state["ground"].get(name) != value]:
         raise UserError(
-            f"{run}: begun on other frozen weights than there are now: a file of weights, or the run of --init-from, "
-            "has changed since. Put the old one back, or --resume restart to begin anew on the new one"
+            f"{run}: begun on other {' and '.join(other)} than there are now. Put back what has changed since (the "
+            "data set, a file of weights, the run of --init-from), or --resume restart to begin anew"
         )
     method.load_state_dict(method.state_dict() | state["method"])
     method.resume(state.get("method_training", {}))
@@ -56,11 +64,6 @@ def restore(
     average.restore(state["average"]["count"], state["average"]["mean"], device)
     restore_random_state(state, device)
     return state["epoch"], state["best"]
-
-
-def digest_of_frozen(method: Method) -> str:
-    """Tells whether the weights that training leaves as they are are still the same."""
-    return digest_weights(_frozen(method))
 
 
 def _moving(method: Method) -> dict[str, Tensor]:

@@ -9,13 +9,14 @@ import pytest
 import torch
 import yaml
 
-from avbuild.errors import UsageError
+from avbuild.errors import UsageError, UserError
 from avbuild.manifest import Manifest
 from avbuild.manifest_file import load_manifest
 from avtrain.batch import Batch
 from avtrain.methods import Prediction
 from avtrain.methods.prompt import Prompt
 from avtrain.trials import Asked, manifest_under_test, trials
+from tests.changed_data import make_anew
 from tests.commands import succeed
 from tests.test_train_runs import avtrain_, fit
 
@@ -48,6 +49,36 @@ def other_manifest(folder: Path, data: Path, scenarios: dict[str, Any], name: st
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump({"manifest": 1, "name": name, "dataset": str(data), "scenarios": scenarios}))
     return path
+
+
+def test_a_run_is_not_scored_on_data_made_anew(small_data: Path, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(small_data, tmp_path / small_data.name))
+    manifest, run = data / "manifest.yaml", tmp_path / "urbansound8k-av-finetune-tiny"
+    fit(manifest, tmp_path, "--epochs", 1)
+    avtrain_("eval", run)
+    before = {path: path.read_bytes() for path in (data / "C").iterdir()}
+    make_anew(data)
+    with pytest.raises(UserError, match=r"trained on other rows than .* has now \(train and validation differ\)"):
+        avtrain_("eval", run)
+    for path in data.glob("C/train-*"):
+        path.unlink()
+    with pytest.raises(UserError, match=r"\(validation differ"):
+        avtrain_("eval", run)
+    for path, content in before.items():
+        path.write_bytes(content)
+    avtrain_("eval", run)
+
+
+def test_a_report_does_not_mix_what_was_scored_on_other_rows(runs: Path) -> None:
+    for name in (FINETUNE, PROMPT):
+        avtrain_("eval", runs / name, "--scenarios", "C")
+    avtrain_("report", runs)
+    file = runs / FINETUNE / "eval" / "C.json"
+    changed = json.loads(file.read_text())
+    assert changed["content"].keys() == {"test"}
+    file.write_text(json.dumps(changed | {"content": {"test": "another"}}))
+    with pytest.raises(UserError, match=r"were scored on different data both called C .*rows, spec"):
+        avtrain_("report", runs)
 
 
 def test_the_bins_of_confidence_hold_every_sample_and_give_the_calibration_error(runs: Path) -> None:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from avbuild.errors import UserError
 from avtrain.cli import app
 from avtrain.methods import Finetune
+from tests.changed_data import make_anew
 from tests.stopping import stopped_at_call, stopped_in
 
 TINY = ("--backbone", "tiny", "--epochs", "3", "--batch-size", "32", "--lr", "0.002")
@@ -231,11 +232,21 @@ def test_a_stopped_run_does_not_go_on_when_what_it_stands_on_has_changed(manifes
         fit(manifest, tmp_path, *prompt)
     before = (source / "seed0" / "model.safetensors").read_bytes()
     fit(manifest, tmp_path, "--epochs", 1, "--lr", "1e-4", "--resume", "restart")
-    with pytest.raises(UserError, match=r"begun on other frozen weights .* the run of --init-from"):
+    with pytest.raises(UserError, match=r"begun on other frozen weights than .* the run of --init-from"):
         fit(manifest, tmp_path, *prompt)
     (source / "seed0" / "model.safetensors").write_bytes(before)
     fit(manifest, tmp_path, *prompt)
     assert (tmp_path / "urbansound8k-av-prompt-tiny" / "seed0" / "result.json").exists()
+
+
+def test_a_stopped_run_does_not_go_on_when_its_data_were_made_anew(small_data: Path, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(small_data, tmp_path / small_data.name))
+    with stopped_in(epoch=1):
+        fit(data / "manifest.yaml", tmp_path)
+    make_anew(data)
+    with pytest.raises(UserError, match="begun on other train data and validation data than there are now"):
+        fit(data / "manifest.yaml", tmp_path)
+    fit(data / "manifest.yaml", tmp_path, "--resume", "restart")
 
 
 @pytest.mark.parametrize("method", ["adapter", "map", "lora", "spiking"])
