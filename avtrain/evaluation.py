@@ -7,7 +7,6 @@ import numpy as np
 
 from avbuild.errors import UserError
 from avbuild.manifest import Manifest
-from avbuild.samples import SPLITS
 from avtrain.backbones import build_backbone
 from avtrain.balance import balance
 from avtrain.config import RunConfig
@@ -20,6 +19,7 @@ from avtrain.prediction import Outputs, predict, unimodal_accuracy
 from avtrain.regimes import train_scenarios
 from avtrain.rows import Rows, content_of, read_corrupted, read_rows, shared_recordings
 from avtrain.runs import Run, backbone_weights
+from avtrain.same_data import refuse_other_data
 from avtrain.trials import Asked, Trial, manifest_under_test, trials
 
 ORACLE = "oracle"  # the inference mode that is told the scenario
@@ -34,7 +34,7 @@ def evaluate(run: Run, asked: Asked, machine: Machine, precision: str) -> list[d
     if not run.finished:
         raise UserError(f"{run}: training is not finished; run the same avtrain fit again")
     config = run.config()
-    _refuse_other_data(run, config.manifest)
+    refuse_other_data(run, config.manifest)
     tested = manifest_under_test(config.manifest, asked)
     wanted = trials(tested, asked)
     clean = read_rows(tested, "test")
@@ -58,18 +58,6 @@ def evaluate(run: Run, asked: Asked, machine: Machine, precision: str) -> list[d
             run.write_json(trial.file(inference), result)
             results.append(result)
     return results
-
-
-def _refuse_other_data(run: Run, manifest: Manifest) -> None:
-    """Where the data set was made anew since, what was training data may stand in its test split."""
-    then = run.read_json("result.json").get("content", {})
-    now = content_of(manifest, [split for split in SPLITS if split in then])
-    if other := [split for split, found in now.items() if found != then[split]]:
-        raise UserError(
-            f"{run}: trained on other rows than {manifest.dataset} has now ({' and '.join(other)} differ), so its test "
-            "split may hold some of them. Put the data back as they were, or train again: avtrain fit with "
-            "--resume restart"
-        )
 
 
 def load_method(run: Run, config: RunConfig, classes: int, machine: Machine) -> Method:

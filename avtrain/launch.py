@@ -12,6 +12,7 @@ from avtrain.machine import Machine
 from avtrain.methods import merged_weights
 from avtrain.runs import Run, find_runs
 from avtrain.same_configuration import refuse_other
+from avtrain.same_data import refuse_other_data
 from avtrain.sharing import first_decides, is_first
 from avtrain.training import fit
 
@@ -64,6 +65,7 @@ def _settle(run: Run, config: RunConfig, resume: str) -> str:
         dumped = [(before.model_dump(), now.model_dump()) for before, now in parts]
         refuse_other(run, dumped, holds="a run", choose="--name or --out")
     if run.finished:
+        refuse_other_data(run, config.manifest)
         return f"{run}: finished already, {_selected(config)} {run.read_json('result.json')['validation']:.3f}"
     return ""
 

@@ -60,6 +60,8 @@ def test_a_run_is_not_scored_on_data_made_anew(small_data: Path, tmp_path: Path)
     make_anew(data)
     with pytest.raises(UserError, match=r"trained on other rows than .* has now \(train and validation differ\)"):
         avtrain_("eval", run)
+    with pytest.raises(UserError, match="trained on other rows than"):
+        fit(manifest, tmp_path, "--epochs", 1)
     for path in data.glob("C/train-*"):
         path.unlink()
     with pytest.raises(UserError, match=r"\(validation differ"):
