@@ -50,16 +50,16 @@ class HeadGradient(nn.Module):
             for projector, modality in zip(self._all(), self.modalities, strict=True):
                 for other, mean in means.items():
                     if other != modality:
-                        projector.take_in(mean.double(), ridge(moment))
+                        projector.take_in(mean, ridge(moment))
 
     def modify(self, gradient: Tensor, modality: str, mean: Tensor, moment: Moment) -> Tensor:
         """The gradient of the head's weight, [C, D], as it is used in a modality's step.  mean: its r, [D]."""
         if self.direction == "current":
             (projector,) = self._all()
-            projector.take_in(mean.double(), ridge(moment))
+            projector.take_in(mean, ridge(moment))
         else:
             projector = self._all()[self.modalities.index(modality)]
-        return projector.times(gradient.double()).to(gradient.dtype)
+        return projector.times(gradient).to(gradient.dtype)
 
     def _all(self) -> list[Projector | RlsProjector]:
         return cast("list[Projector | RlsProjector]", list(self.projectors))

@@ -23,12 +23,12 @@ class Projector(nn.Module):
 
     def take_in(self, mean: Tensor, alpha: float) -> None:
         """One r, [D]."""
-        updated = self.update(self.matrix, mean, alpha)
+        updated = self.update(self.matrix, mean.to(self.matrix.dtype), alpha)
         self.matrix.copy_(updated / updated.norm() if self.scaled else updated)
 
     def times(self, rows: Tensor) -> Tensor:
         """rows P^T.  [..., D]"""
-        return rows @ self.matrix.T
+        return rows.to(self.matrix.dtype) @ self.matrix.T
 
 
 class RlsProjector(nn.Module):
@@ -56,6 +56,7 @@ class RlsProjector(nn.Module):
 
     def take_in(self, mean: Tensor, alpha: float) -> None:
         """One r, [D]: as `rls` does, k = P r / sqrt(alpha + r^T P r)."""
+        mean = mean.to(self.matrix.dtype)
         k = self.times(mean)
         if self.count == len(self.rows):
             self.fold()
@@ -64,7 +65,7 @@ class RlsProjector(nn.Module):
 
     def times(self, rows: Tensor) -> Tensor:
         """rows P^T.  [..., D]"""
-        k = self.rows[: self.count]
+        rows, k = rows.to(self.matrix.dtype), self.rows[: self.count]
         return (rows if self.is_identity else rows @ self.matrix) - (rows @ k.T) @ k
 
     def fold(self) -> None:
