@@ -30,7 +30,7 @@ class Replayed:
     @property
     def differs(self) -> list[str]:
         """Columns that are not bit for bit those on disk."""
-        stored: Mapping[str, Any] = {**self.stored}
+        stored: Mapping[str, object] = self.stored
         return [key for key, value in self.sample.items() if value != stored[key]]
 
 

@@ -44,7 +44,7 @@ class Folder:
 
     def names(self) -> list[str]:
         """All files below, sorted; unfinished ones are not among them."""
-        if self._fs.isfile(self._root) or not self._fs.exists(self._root):
+        if not self._fs.isdir(self._root):
             return []
         prefix = self._root.rstrip("/") + "/"
         found = (str(path).removeprefix(prefix) for path in self._fs.find(self._root))
@@ -54,13 +54,10 @@ class Folder:
         """Write a file so that no reader and no crash ever sees half of it.  Raises UserError where it cannot be."""
         if self.local:
             target = Path(self._full(name))
-            with whole_file(target, partial_name(target.name, os.getpid())) as file:
-                file.write(data)
+            write_whole(target, data, partial_name(target.name, os.getpid()))
             return
-        try:  # object stores make an object visible when its upload completes
+        with writing(self.path(name)):  # object stores make an object visible when its upload completes
             self._fs.pipe_file(self._full(name), bytes(data))
-        except OSError as error:
-            raise cannot_write(self.path(name), error) from error
 
     def remove(self, name: str) -> None:
         """Remove a file."""
@@ -78,14 +75,23 @@ class Folder:
 
 
 @contextmanager
-def whole_file(target: Path, partial_name: str | None = None) -> Iterator[BinaryIO]:
+def writing(place: object) -> Iterator[None]:
+    """Raises UserError that names the place where what is inside cannot write."""
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(place, error) from error
+
+
+@contextmanager
+def whole_file(target: Path, until_then: str | None = None) -> Iterator[BinaryIO]:
     """A file to write that takes its place when it is whole; of one that fails nothing stays.
 
-    partial_name: what it is called until then; to be given where several processes may write one target.
+    until_then: its name before; to be given where several processes may write one target.
     Raises UserError where it cannot be written.
     """
-    partial = target.with_name(partial_name or f".partial-{target.name}")
-    try:
+    partial = target.with_name(until_then or f".partial-{target.name}")
+    with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             with partial.open("wb") as file:
@@ -95,13 +101,11 @@ def whole_file(target: Path, partial_name: str | None = None) -> Iterator[Binary
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise cannot_write(target, error) from error
 
 
-def write_whole(target: Path, data: bytes | str) -> None:
-    """Write a file, whole or not at all: the one that was there stays until then.  Raises UserError."""
-    with whole_file(target) as file:
+def write_whole(target: Path, data: bytes | memoryview | str, until_then: str | None = None) -> None:
+    """Write a file, whole or not at all: the one that was there stays until then.  As `whole_file`."""
+    with whole_file(target, until_then) as file:
         file.write(data.encode() if isinstance(data, str) else data)
 
 

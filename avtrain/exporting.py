@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from avbuild.errors import UserError
-from avbuild.storage import whole_file
+from avbuild.storage import write_whole
 from avtrain.batch import Batch
 from avtrain.frontends import SAMPLE_RATE
 from avtrain.methods import Method
@@ -90,8 +90,7 @@ def export(trained: Trained, path: Path, inference: str | None = None) -> None:
     program = export_program(trained.method)
     archive = io.BytesIO()  # not the file itself: PyTorch would hide why that cannot be written
     torch.export.save(program, archive, extra_files={METADATA: json.dumps(describe(trained), indent=1)})
-    with whole_file(path) as file:
-        file.write(archive.getbuffer())
+    write_whole(path, archive.getbuffer())
 
 
 def describe(trained: Trained) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avbuild.errors import UserError, cannot_write
+from avbuild.errors import UserError
+from avbuild.storage import writing
 from avtrain.batch import Batch
 
 
@@ -38,11 +39,11 @@ def write_features(
     present = []
     with _written_whole(partial, folder):
         for batch, tokens in batches:
-            with _writing(folder):
+            with writing(folder):
                 for modality, values in tokens.items():
                     _append(partial / f"{modality}.npy", values.to("cpu", torch.float16).numpy(), n)
             present.append(np.stack([batch.present[m].cpu().numpy() for m in modalities], axis=1))
-        with _writing(folder):
+        with writing(folder):
             np.save(partial / "present.npy", np.concatenate(present))
             for path in partial.iterdir():
                 _to_disk(path)
@@ -69,7 +70,7 @@ def open_features(folder: Path, modalities: tuple[str, ...]) -> Features:
 @contextmanager
 def _written_whole(partial: Path, folder: Path) -> Iterator[None]:
     """What is written into `partial` becomes `folder`, unless another process was first or something went wrong."""
-    with _writing(folder):
+    with writing(folder):
         shutil.rmtree(partial, ignore_errors=True)  # of a killed process that had this one's number
         partial.mkdir(parents=True)
     try:
@@ -78,14 +79,6 @@ def _written_whole(partial: Path, folder: Path) -> Iterator[None]:
             partial.replace(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise cannot_write(folder, error) from error
 
 
 def _append(path: Path, rows: NDArray[np.float16], n: int) -> None:

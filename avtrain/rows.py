@@ -65,10 +65,8 @@ def read_corrupted(manifest: Manifest, split: Split, scenario: str) -> Rows | No
     if manifest.split.protocol != "default" or scenario == CLEAN or not _files(manifest, scenario, split):
         return None
     wanted = manifest.scenario_hash(scenario).encode()
-    for file in _files(manifest, scenario, split):
-        with file as stream:
-            if (pq.read_metadata(stream).metadata or {}).get(b"avbuild.scenario") != wanted:
-                return None
+    if any(_mark(file, b"avbuild.scenario") != wanted for file in _files(manifest, scenario, split)):
+        return None
     return _read(manifest, scenario, split)
 
 
@@ -80,10 +78,7 @@ def content_of(manifest: Manifest, splits: Iterable[Split]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for split in splits if manifest.split.protocol == "default" else SPLITS:
-        marks = []
-        for file in _files(manifest, CLEAN, split):
-            with file as stream:
-                marks.append((pq.read_metadata(stream).metadata or {}).get(b"avbuild.content", b"").decode())
+        marks = [_mark(file, b"avbuild.content").decode() for file in _files(manifest, CLEAN, split)]
         if any(marks):
             found[split] = digest(*marks)
     return found
@@ -143,6 +138,13 @@ def _sample(row: dict[str, Any], modalities: Iterable[str], pool: dict[bytes, by
         m: tuple(map(kept, row[m])) if m == "video" else kept(row[m]) for m in modalities if row[m] is not None
     }
     return Sample(row["id"], media, row["label"], row["group"], row["fold"])
+
+
+def _mark(file: fsspec.core.OpenFile, name: bytes) -> bytes:
+    """What `avbuild` notes in a shard under that name; empty where it noted nothing."""
+    with file as stream:
+        mark: bytes = (pq.read_metadata(stream).metadata or {}).get(name, b"")
+    return mark
 
 
 def _files(manifest: Manifest, scenario: str, split: Split) -> list[fsspec.core.OpenFile]:

@@ -46,7 +46,7 @@ class RlsProjector(nn.Module):
         self.register_buffer("rows", torch.empty(max(1, width // 4), width, dtype=torch.float64), persistent=False)
         self.count, self.is_identity = 0, True  # rows of K; and B
         self.register_state_dict_pre_hook(_fold)  # type: ignore[no-untyped-call]  # torch has no types there
-        self.register_load_state_dict_post_hook(_loaded)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(_loaded)  # type: ignore[no-untyped-call]  # nor there
 
     def forget(self) -> None:
         """The identity again."""
