@@ -14,7 +14,7 @@ from avtrain.commands.pretrain import pretrain
 from avtrain.commands.run_options import Resume, set_option
 from avtrain.commands.seeds import parse_seeds
 from avtrain.commands.selection import SelectOnTest, warn_of_test_selection
-from avtrain.processes import joined
+from avtrain.distributed.process_group import joined
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -70,11 +70,11 @@ def fit(
         avtrain fit manifests/demo.yaml --method prompt --backbone tiny --init-from runs/demo-finetune-tiny
         avtrain fit manifests/urbansound8kav.yaml --seeds 0,1,2 --set backbone.vision=vit.safetensors
     """
-    from avbuild.manifest_file import load_manifest
+    from avbuild.scenarios.manifest_file import load_manifest
     from avtrain.config import RunConfig, fit_config, parse_settings, selection_suffix
-    from avtrain.launch import check_resume, fit_run
-    from avtrain.machine import Machine, pick_device, pick_precision
-    from avtrain.tracking import check_trackers
+    from avtrain.device import Machine, pick_device, pick_precision
+    from avtrain.training.start import check_resume, fit_run
+    from avtrain.training.tracking import check_trackers
 
     check_resume(resume)
     check_trackers(track or [])
@@ -110,7 +110,7 @@ def methods() -> None:
     from rich.console import Console
     from rich.table import Table as Printed
 
-    from avtrain.methods import METHODS
+    from avtrain.methods.registry import METHODS
 
     printed = Printed("method", "what it does", "source", "options (--set method.KEY=VALUE)")
     for name, method in METHODS.items():
@@ -129,7 +129,7 @@ def validate(manifests: Annotated[list[str], typer.Argument(help="Manifests.")])
 
         avtrain validate manifests/*.yaml
     """
-    from avbuild.manifest_file import load_manifest
+    from avbuild.scenarios.manifest_file import load_manifest
 
     problems = []
     for path in manifests:

@@ -8,11 +8,11 @@ from pydantic import Field
 
 from avbuild.errors import UsageError
 from avbuild.frozen import Frozen
-from avbuild.manifest import Manifest
+from avbuild.scenarios.manifest import Manifest
 from avtrain.options import parse_options
 
 if TYPE_CHECKING:
-    from avtrain.methods import Method
+    from avtrain.methods.base import Method
 
 PARTS = ("method", "backbone")
 Selection = Literal["validation", "test"]  # the split that the best epoch is chosen on
@@ -103,8 +103,8 @@ def fit_config(options: Mapping[str, Any]) -> FitConfig:
 
     Raises UsageError; unknown options of method and backbone are named together with those of the fit.
     """
-    from avtrain.backbones import backbone_config
-    from avtrain.methods import find_method, method_config
+    from avtrain.backbones.registry import backbone_config
+    from avtrain.methods.registry import find_method, method_config
 
     given = {key: value for key, value in options.items() if value is not None}
     method = find_method(str(given.get("method", FitConfig.model_fields["method"].default)))

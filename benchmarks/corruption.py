@@ -22,14 +22,14 @@ import soundfile
 from building import command, measured
 from PIL import Image
 
-from avbuild.build_record import read_build
 from avbuild.corruptions import CORRUPTIONS
-from avbuild.engines import Engine, run
-from avbuild.media import decode_audio, decode_image, encode_audio, encode_image
-from avbuild.noise_clips import noise_clips
-from avbuild.shard_jobs import CorruptJob
-from avbuild.shards import ShardRecord, read_samples, write_shard
-from avbuild.storage import Folder
+from avbuild.dataset.build_record import read_build
+from avbuild.dataset.shards import ShardRecord, read_samples, write_shard
+from avbuild.dataset.storage import Folder
+from avbuild.modalities.media import decode_audio, decode_image, encode_audio, encode_image
+from avbuild.pipeline.engines import Engine, run
+from avbuild.pipeline.jobs import CorruptJob
+from avbuild.scenarios.noise_clips import noise_clips
 
 Call = Callable[[], object]
 PICTURE_PEERS = {
@@ -157,8 +157,8 @@ def recode(job: CorruptJob) -> ShardRecord:
 
 def pipeline(sources: list[str], pairs: int) -> None:
     """`corrupt` of A, V and D on real files against `recode`, with one worker and two."""
-    from avbuild import corrupt
-    from avbuild.manifest_file import load_manifest
+    from avbuild.pipeline import corrupt
+    from avbuild.scenarios.manifest_file import load_manifest
 
     print(f"\n**Whole commands**: `avbuild corrupt` of A, V and D, {pairs} pairs each\n")
     print("| workers | corrupt, pairs/s | decode + encode, pairs/s | corrupt / floor |\n| ---: | ---: | ---: | ---: |")

@@ -91,8 +91,8 @@ def measure(chosen: list[str], options: argparse.Namespace, folder: Path) -> str
 
 def table(chosen: list[str], runs: Path) -> None:
     """Print what the runs wrote down."""
-    from avtrain.efficiency import cost
-    from avtrain.runs import Run
+    from avtrain.runs.cost import cost
+    from avtrain.runs.folder import Run
 
     costs = {name: cost([Run(runs / name / "seed0")]) for name in chosen}
     full = costs["finetune"]
@@ -109,9 +109,9 @@ def table(chosen: list[str], runs: Path) -> None:
 
 def describe(manifest: str, runs: Path, options: argparse.Namespace) -> None:
     """Print on what it was measured."""
-    from avbuild.manifest_file import load_manifest
-    from avtrain.rows import read_rows
-    from avtrain.runs import Run
+    from avbuild.scenarios.manifest_file import load_manifest
+    from avtrain.data.shards import read_rows
+    from avtrain.runs.folder import Run
 
     first = Run(runs / "finetune" / "seed0")
     where, fit, memory = first.read_json("env.json"), first.config().fit, first.read_json("result.json")["peak_memory"]
@@ -125,7 +125,7 @@ def describe(manifest: str, runs: Path, options: argparse.Namespace) -> None:
 
 def published() -> None:
     """Print the published ratios, and what keeps them apart from these."""
-    from avtrain.reproduction.poster_published import EFFICIENCY
+    from avtrain.reproduction.prompt_the_missing.published import EFFICIENCY
 
     ratios = [claim for claim in EFFICIENCY if claim.system is None]
     reasons = dict.fromkeys(reason for claim in ratios for reason in claim.reasons)

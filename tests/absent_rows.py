@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import torch
 
-from avtrain.batch import Batch
-from avtrain.methods import Method
+from avtrain.data.batch import Batch
+from avtrain.methods.base import Method
 
 
 def assert_absent_rows_do_not_matter(method: Method, batch: Batch) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from avbuild.corruptions import CORRUPTIONS, Corruption
 from avbuild.corruptions.registry import SEVERITIES, Samples
-from avbuild.seeding import rng_for
+from avbuild.scenarios.seeding import rng_for
 
 
 class FixedClips:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from avtrain.runs import Run
+from avtrain.runs.folder import Run
 
 
 class Stopped(BaseException):

@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import save_file
 
 from avbuild.errors import UserError
-from avtrain.backbones import build_backbone
 from avtrain.backbones.dual import Dual, DualConfig
+from avtrain.backbones.registry import build_backbone
 from avtrain.backbones.vit import Layer as VisionLayer
 from avtrain.backbones.vit import VisionTransformer
 from avtrain.backbones.whisper import Layer as WhisperLayer

@@ -12,16 +12,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avtrain.balance import Coalition, Keeping, balance, coalitions, shapley
-from avtrain.batch import Batch
-from avtrain.data import Source
-from avtrain.machine import Machine
-from avtrain.methods import METHODS
+from avtrain.data.batch import Batch
+from avtrain.data.dataset import Source
+from avtrain.device import Machine
+from avtrain.evaluation.contributions import Coalition, Keeping, balance, coalitions, shapley
+from avtrain.evaluation.predict import predict
 from avtrain.methods.base import Method, Prediction
-from avtrain.methods.unimodal_features import UnimodalFeatures
-from avtrain.prediction import predict
-from avtrain.results import Cell
-from avtrain.runs import Run
+from avtrain.methods.registry import METHODS
+from avtrain.methods.shared.unimodal_features import UnimodalFeatures
+from avtrain.report.results import Cell
+from avtrain.runs.folder import Run
 from tests.test_report_page import report, score
 from tests.test_train_runs import avtrain_, fit
 from tests.toys import CLASSES, toy_batch, toy_method

@@ -4,15 +4,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from avtrain.backbones import build_backbone
 from avtrain.backbones.base import Reading
 from avtrain.backbones.cav_mae import CavMae
 from avtrain.backbones.cav_mae_blocks import grid_positions
 from avtrain.backbones.cav_mae_checkpoint import to_official
-from avtrain.batch import Batch
-from avtrain.exporting import export_program
-from avtrain.methods import METHODS, Method, build_method
-from avtrain.methods.unimodal_features import UnimodalFeatures
+from avtrain.backbones.registry import build_backbone
+from avtrain.data.batch import Batch
+from avtrain.inference.export import export_program
+from avtrain.methods.base import Method
+from avtrain.methods.registry import METHODS, build_method
+from avtrain.methods.shared.unimodal_features import UnimodalFeatures
 from tests.absent_rows import assert_absent_rows_do_not_matter
 
 CLASSES, SCENARIOS, WIDTH, HEADS = 5, 4, 192, 3

@@ -8,9 +8,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from avbuild.errors import UsageError, UserError
-from avtrain.backbones import build_backbone
 from avtrain.backbones.cav_mae_checkpoint import fit_positions, to_official
-from avtrain.methods import build_method
+from avtrain.backbones.registry import build_backbone
+from avtrain.methods.registry import build_method
 from tests.test_cav_mae import CLASSES, SCENARIOS, SMALL, WIDTH, batch_of, build
 
 

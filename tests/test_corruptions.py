@@ -16,7 +16,7 @@ from avbuild.corruptions.audio.channel import packet_loss
 from avbuild.corruptions.audio.noise import mix
 from avbuild.corruptions.audio.timing import time_mask, time_shift
 from avbuild.corruptions.registry import SEVERITIES
-from avbuild.seeding import rng_for
+from avbuild.scenarios.seeding import rng_for
 from tests.golden import apply, example, golden
 
 ALL = [corruption for kinds in CORRUPTIONS.values() for corruption in kinds.values()]

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avbuild.frames import read_frames
-from avbuild.media import Unreadable
+from avbuild.modalities.media import Unreadable
+from avbuild.modalities.video import read_frames
 from tests.commands import fail, rows, succeed, tree
 from tests.conftest import REPOSITORY
 from tests.crema_d import POINTER, RATE, encoded, moving_square, write_crema_d
@@ -256,7 +256,7 @@ def test_the_bytes_are_the_same_for_any_number_of_workers(root: Path, tmp_path: 
 
 
 def test_the_shipped_manifest_has_the_scenarios_it_is_made_with(root: Path, tmp_path: Path) -> None:
-    from avbuild.manifest_file import load_manifest
+    from avbuild.scenarios.manifest_file import load_manifest
 
     shipped = load_manifest(REPOSITORY / "manifests" / "cremad.yaml")
     made = load_manifest(make(root, tmp_path, "--limit", 12) / "manifest.yaml")

@@ -13,8 +13,8 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from avbuild.engines import Part, parse_part
 from avbuild.errors import UsageError
+from avbuild.pipeline.engines import Part, parse_part
 from tests.commands import AVBUILD, fail, succeed, tree
 
 EVERYTHING = ("--scenario", "A,V,D", "--splits", "train,validation,test")

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from avtrain.backbones.checkpointing import compile_blocks, recompute_blocks
 from avtrain.config import fit_config
-from avtrain.encoder_blocks import compile_blocks, recompute_blocks
 from tests.test_torchrun import gradients, method_and_batch
 
 VARIANTS = ("finetune", "lora dropout", "map", "map attention", "prompt input", "prompt deep", "adapter")

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
-import avtrain.feature_files
+import avtrain.features.files
 from avbuild.progress import Advance
-from avtrain.backbones import build_backbone
 from avtrain.backbones.base import Reading
-from avtrain.data import AudioVisualData
-from avtrain.feature_cache import CachedData, FeatureCache, cached
-from avtrain.machine import Machine
-from avtrain.rows import read_rows
+from avtrain.backbones.registry import build_backbone
+from avtrain.data.dataset import AudioVisualData
+from avtrain.data.shards import read_rows
+from avtrain.device import Machine
+from avtrain.features.cache import CachedData, FeatureCache, cached
 from tests.stopping import stopped_at_call
 from tests.test_train_data import manifest_of
 from tests.test_train_methods import SMALL
@@ -89,7 +89,7 @@ def test_it_is_computed_once_and_anew_for_whatever_decides_it(
 
 def test_what_was_stopped_half_way_is_not_taken_for_whole(small_data: Path, backbone, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     data, cache = made(small_data, backbone, tmp_path)
-    with stopped_at_call(1, avtrain.feature_files.np, "save"):
+    with stopped_at_call(1, avtrain.features.files.np, "save"):
         cache.source(data)
     kept = cache.source(data)
     assert isinstance(kept, CachedData)

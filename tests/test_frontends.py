@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from avtrain.fbank import FbankFrontend, log_filter_banks
-from avtrain.frontends import IMAGENET_MEAN, IMAGENET_STD, fit_length, log_mel, normalise_picture
+from avtrain.frontends.kaldi_fbank import FbankFrontend, log_filter_banks
+from avtrain.frontends.whisper_mel import IMAGENET_MEAN, IMAGENET_STD, fit_length, log_mel, normalise_picture
 
 
 def slaney_filters() -> np.ndarray:  # type: ignore[type-arg]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from avbuild.errors import UserError
-from avtrain.runs import Run
+from avtrain.runs.folder import Run
 from tests.full_disk import no_file_above
 from tests.test_train_runs import avtrain_, fit
 

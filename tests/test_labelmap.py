@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from avbuild.errors import UsageError
-from avbuild.labelmap import SHIPPED, load_label_map, match_classes, shipped_label_map
-from avbuild.yaml_lines import parse
+from avbuild.scenarios.yaml_lines import parse
+from avbuild.sources.labelmap import SHIPPED, load_label_map, match_classes, shipped_label_map
 from tests.conftest import CIFAR10, URBANSOUND8K
 
 

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from avbuild.errors import UsageError
-from avtrain.batch import Batch
-from avtrain.methods import Method
-from avtrain.methods.base import Moment
+from avtrain.data.batch import Batch
+from avtrain.methods.base import Method, Moment
 from avtrain.methods.lfm import LFM, contrastive_loss, divergence
 from tests.toys import sgd, toy_batch, toy_method
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from avbuild.storage import partial_name
+from avbuild.dataset.storage import partial_name
 from tests.commands import AVBUILD, fail, rows, succeed, tree
 
 
@@ -160,9 +160,9 @@ def test_a_truncated_shard_is_written_again(data: Path, urbansound8k: Path, pict
 
 
 def test_a_leaking_recording_is_named(data: Path, tmp_path: Path) -> None:
-    from avbuild.build_record import Made, read_build, scenario_content
-    from avbuild.shards import read_samples, write_shard
-    from avbuild.storage import Folder
+    from avbuild.dataset.build_record import Made, read_build, scenario_content
+    from avbuild.dataset.shards import read_samples, write_shard
+    from avbuild.dataset.storage import Folder
 
     path = copy(data, tmp_path)
     folder, build = Folder(path), read_build(Folder(path))

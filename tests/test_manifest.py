@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from avbuild.corruptions import CORRUPTIONS
 from avbuild.errors import UsageError
-from avbuild.manifest import Manifest
-from avbuild.manifest_file import dump_manifest, load_manifest, parse_manifest
-from avbuild.scenario_spec import Scenario
+from avbuild.scenarios.manifest import Manifest
+from avbuild.scenarios.manifest_file import dump_manifest, load_manifest, parse_manifest
+from avbuild.scenarios.spec import Scenario
 
 GOOD = """\
 manifest: 1

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from avbuild.errors import UsageError
-from avtrain.backbones import build_backbone
 from avtrain.backbones import vit as vision
 from avtrain.backbones import whisper as audio
-from avtrain.methods import Method, build_method, merged_weights
+from avtrain.backbones.registry import build_backbone
+from avtrain.methods.base import Method
+from avtrain.methods.registry import build_method, merged_weights
 from avtrain.methods.spiking import Neurons, SpikingAttention
 from tests.test_train_methods import CLASSES, SCENARIOS, SMALL, batch_of, build
 

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avbuild.corruptions.missing import PROTOCOLS, fill
-from avbuild.manifest import Manifest
-from avbuild.scenario_spec import Scenario
-from avbuild.scenarios import SamplePlan, at_severity, condition, corrupt, plan_sample
-from avbuild.seeding import uniform_for
+from avbuild.scenarios.apply import SamplePlan, at_severity, condition, corrupt, plan_sample
+from avbuild.scenarios.manifest import Manifest
+from avbuild.scenarios.seeding import uniform_for
+from avbuild.scenarios.spec import Scenario
 
 AUDIO = ((np.arange(4_000) * 7919 % 20_011 - 10_005) / 32_768).astype(np.float32)
 IMAGE = (np.arange(24 * 32 * 3) * 7919 % 251).astype(np.uint8).reshape(24, 32, 3)
@@ -103,7 +103,7 @@ def test_a_filled_modality_is_there_marked_and_says_nothing_of_the_signal(what: 
 
 
 def test_the_mean_picture_is_zero_once_normalised() -> None:
-    from avtrain.frontends import normalise_picture
+    from avtrain.frontends.whisper_mel import normalise_picture
 
     torch = pytest.importorskip("torch")
     picture = fill("image", IMAGE, "mean", np.random.default_rng(0))

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from torch.nn.functional import one_hot
 
-from avtrain.averaging import WeightAverage
-from avtrain.methods.recipe import Recipe, recipe_loss
-from avtrain.mixup import mix
+from avtrain.methods.shared.mixup import mix
+from avtrain.methods.shared.recipe import Recipe, recipe_loss
+from avtrain.training.weight_averaging import WeightAverage
 from tests.test_train_methods import CLASSES, batch_of, build
 
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from avbuild.errors import UsageError
-from avtrain.batch import Batch
-from avtrain.methods import Method, build_method
-from avtrain.methods.base import Moment
-from avtrain.methods.mla import MLA
-from avtrain.methods.mla_gradient import ridge
+from avtrain.data.batch import Batch
+from avtrain.methods.base import Method, Moment
+from avtrain.methods.mla.head_gradient import ridge
+from avtrain.methods.mla.mla import MLA
+from avtrain.methods.registry import build_method
 from tests.stopping import last_states, stopped_in
 from tests.test_train_runs import fit, weights
 from tests.toys import CLASSES, WIDTH, ToyBackbone, sgd, toy_batch, toy_method

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from avbuild.errors import UsageError
-from avtrain.efficiency import Cost
-from avtrain.methods import method_config
-from avtrain.reproduction.mla_published import DATA, RESNETS, SAME_PEOPLE, Claim
-from avtrain.reproduction.mla_report import MULTI, Row, Worth, about, times_slower, worths
-from avtrain.reproduction.mla_tables import REFERENCE, TABLE_1, TABLE_3, PublishedTable, choose_rows
-from avtrain.reproduction.mla_verdicts import Setting, judge_claim, published_data
+from avtrain.methods.registry import method_config
+from avtrain.report.results import Cell
+from avtrain.reproduction.mla.published import DATA, RESNETS, SAME_PEOPLE, Claim
+from avtrain.reproduction.mla.report import MULTI, Row, Worth, about, times_slower, worths
+from avtrain.reproduction.mla.tables import REFERENCE, TABLE_1, TABLE_3, PublishedTable, choose_rows
+from avtrain.reproduction.mla.verdicts import Setting, judge_claim, published_data
 from avtrain.reproduction.plan import System, also_selected_on_test
-from avtrain.results import Cell
+from avtrain.runs.cost import Cost
 
 TABLES = pytest.mark.parametrize("table", [TABLE_1, TABLE_3], ids=["table1", "table3"])
 THEIRS = Setting("crema-d", True, "resnet", False, 100, 3, "test")

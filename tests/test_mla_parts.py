@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from avtrain.methods.base import Moment
-from avtrain.methods.mla_fusion import fuse
-from avtrain.methods.mla_gradient import HeadGradient, ridge
-from avtrain.methods.mla_projectors import RlsProjector, as_released, rls
+from avtrain.methods.mla.fusion import fuse
+from avtrain.methods.mla.head_gradient import HeadGradient, ridge
+from avtrain.methods.mla.projectors import RlsProjector, as_released, rls
 from tests.test_mla import THREE, softmax
 from tests.toys import CLASSES
 

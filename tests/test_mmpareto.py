@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from avbuild.errors import UsageError
-from avtrain.batch import Batch
-from avtrain.methods import Method
+from avtrain.data.batch import Batch
+from avtrain.methods.base import Method
 from avtrain.methods.mmpareto import stretch, weight_of_joint
 from tests.toys import WIDTH, sgd, toy_batch, toy_method
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from avbuild.errors import UsageError
-from avtrain.batch import Batch
-from avtrain.methods import Method, build_method
-from avtrain.methods.base import Moment
+from avtrain.data.batch import Batch
+from avtrain.methods.base import Method, Moment
 from avtrain.methods.ogm_ge import discrepancies, noise_like
+from avtrain.methods.registry import build_method
 from tests.toys import CLASSES, INPUTS, WIDTH, ToyBackbone, ToyEncoder, sgd, toy_batch, toy_method
 
 THREE = ("audio", "image", "text")

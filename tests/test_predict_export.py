@@ -13,16 +13,17 @@ from PIL import Image
 from torch import Tensor
 
 from avbuild.errors import UserError
-from avtrain.batch import Batch
-from avtrain.data import AudioVisualData
-from avtrain.exporting import METADATA, export_program
-from avtrain.machine import Machine
-from avtrain.methods import METHODS, Finetune, Method, Prediction
-from avtrain.methods.finetune import FinetuneConfig
-from avtrain.metrics import softmax
-from avtrain.prediction import predict
-from avtrain.rows import read_rows
-from avtrain.serving import answer, load_trained, make_batch, read_media
+from avtrain.data.batch import Batch
+from avtrain.data.dataset import AudioVisualData
+from avtrain.data.shards import read_rows
+from avtrain.device import Machine
+from avtrain.evaluation.metrics import softmax
+from avtrain.evaluation.predict import predict
+from avtrain.inference.export import METADATA, export_program
+from avtrain.inference.predictor import answer, load_trained, make_batch, read_media
+from avtrain.methods.base import Method, Prediction
+from avtrain.methods.finetune import Finetune, FinetuneConfig
+from avtrain.methods.registry import METHODS
 from tests.test_train_methods import CLASSES, batch_of, build
 from tests.test_train_runs import avtrain_, fit
 

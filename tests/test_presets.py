@@ -8,12 +8,12 @@ import torch
 
 from avbuild.corruptions import CORRUPTIONS
 from avbuild.errors import UsageError
-from avbuild.manifest_file import dump_manifest, parse_manifest
-from avbuild.presets import PRESETS
-from avbuild.scenario_spec import Scenario
-from avtrain.data import AudioVisualData
-from avtrain.frontends import Frontend
-from avtrain.rows import read_rows
+from avbuild.scenarios.manifest_file import dump_manifest, parse_manifest
+from avbuild.scenarios.presets import PRESETS
+from avbuild.scenarios.spec import Scenario
+from avtrain.data.dataset import AudioVisualData
+from avtrain.data.shards import read_rows
+from avtrain.frontends.whisper_mel import Frontend
 from tests.commands import fail, rows, succeed
 from tests.test_train_data import manifest_of
 

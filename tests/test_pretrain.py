@@ -8,21 +8,21 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import avtrain.pretraining
+import avtrain.pretraining.cav_mae
 from avbuild.errors import UserError
-from avtrain.backbones import build_backbone
 from avtrain.backbones.cav_mae import CavMaeConfig
 from avtrain.backbones.cav_mae_blocks import Attention
 from avtrain.backbones.cav_mae_checkpoint import to_official
-from avtrain.masked_autoencoder import (
+from avtrain.backbones.registry import build_backbone
+from avtrain.pretraining.cav_mae import PretrainConfig, build
+from avtrain.pretraining.masked_autoencoder import (
     MaskedAutoencoder,
     contrastive_loss,
     draw_visible,
     patches,
     reconstruction_loss,
 )
-from avtrain.pretraining import PretrainConfig, build
-from avtrain.runs import Run
+from avtrain.runs.folder import Run
 from tests.stopping import stopped_at_call, stopped_in
 from tests.test_train_runs import avtrain_
 
@@ -167,7 +167,7 @@ def test_the_line_it_ends_with_works(whole: tuple[Path, str], tmp_path: Path) ->
 
 
 # in the second of epochs of five steps, or between its end and the saving of its state
-STOPPED = (stopped_at_call(8, avtrain.pretraining, "draw_visible"), stopped_in(epoch=2, saved=False))
+STOPPED = (stopped_at_call(8, avtrain.pretraining.cav_mae, "draw_visible"), stopped_in(epoch=2, saved=False))
 
 
 @pytest.mark.parametrize("stopped", STOPPED)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from avbuild.preview import describe
-from avbuild.spectrogram import spectrogram
+from avbuild.inspect.preview import describe
+from avbuild.inspect.spectrogram import spectrogram
 from tests.commands import fail, succeed
 
 

@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from avbuild.errors import UsageError
-from avtrain.backbones import build_backbone
-from avtrain.methods import Method, build_method
-from avtrain.methods.prompt_parts import PromptedCrossAttention, PromptSets, Router
+from avtrain.backbones.registry import build_backbone
+from avtrain.methods.base import Method
+from avtrain.methods.prompt.parts import PromptedCrossAttention, PromptSets, Router
+from avtrain.methods.registry import build_method
 from tests.test_train_methods import CLASSES, OPTIONS, SCENARIOS, SMALL, batch_of, build
 
 DEPTHS = ("fusion", "input", "deep")

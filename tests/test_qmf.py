@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from avtrain.batch import Batch
-from avtrain.methods.loss_history import LossHistory
+from avtrain.data.batch import Batch
 from avtrain.methods.qmf import QMF
+from avtrain.methods.shared.loss_history import LossHistory
 from tests.toys import WIDTH, sgd, toy_batch, toy_method
 
 PAIR = ("audio", "image")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from avtrain.random_state import random_state, restore_random_state
+from avtrain.training.random_state import random_state, restore_random_state
 
 
 def test_draws_go_on_as_if_never_stopped() -> None:

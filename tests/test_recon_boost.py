@@ -7,9 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from avbuild.errors import UsageError
-from avtrain.batch import Batch
-from avtrain.methods import Method
-from avtrain.methods.base import Moment
+from avtrain.data.batch import Batch
+from avtrain.methods.base import Method, Moment
 from avtrain.methods.recon_boost import ReconBoost
 from tests.toys import CLASSES, sgd, toy_batch, toy_method
 

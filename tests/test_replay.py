@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from avbuild.build_record import read_build
-from avbuild.replay import replay
-from avbuild.storage import Folder
+from avbuild.dataset.build_record import read_build
+from avbuild.dataset.storage import Folder
+from avbuild.inspect.replay import replay
 from tests.commands import fail, rows, succeed
 
 MORE = """\
@@ -66,8 +66,8 @@ def test_another_version_of_an_op_is_named(data: Path, monkeypatch: pytest.Monke
 
 
 def test_other_noise_clips_change_the_scenario(data: Path, urbansound8k: Path, tmp_path: Path) -> None:
-    from avbuild.manifest_file import parse_manifest
-    from avbuild.noise_clips import noise_clips
+    from avbuild.scenarios.manifest_file import parse_manifest
+    from avbuild.scenarios.noise_clips import noise_clips
 
     clips = Path(shutil.copytree(urbansound8k / "audio" / "fold1", tmp_path / "clips"))
     text = "manifest: 1\nname: m\ndataset: .\nscenarios:\n  W: {audio: [{ambient_noise: {clips: clips, snr_db: 3}}]}\n"

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from avbuild.errors import UserError
-from avtrain.charts import Axis, Field, Point, count_axis, line_chart, percent_axis, whole_axis, zero_axis
-from avtrain.charts_of_counts import confusion_chart, stacked_bars
-from avtrain.report import write_report
+from avtrain.report.charts.counts import confusion_chart, stacked_bars
+from avtrain.report.charts.lines import Axis, Field, Point, count_axis, line_chart, percent_axis, whole_axis, zero_axis
+from avtrain.report.writer import write_report
 
 CLASSES = ["dog <bark>", "cat & mouse", "horse"]
 BINS = [{"confidence": None, "accuracy": None, "count": 0}] * 15

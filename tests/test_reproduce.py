@@ -10,15 +10,15 @@ import pytest
 import yaml
 
 from avbuild.errors import UserError
-from avbuild.manifest_file import load_manifest
-from avbuild.presets import SCENARIO_SETS
+from avbuild.scenarios.manifest_file import load_manifest
+from avbuild.scenarios.presets import SCENARIO_SETS
 from avtrain.reproduction import poster_systems
 from avtrain.reproduction.plan import make_plan
-from avtrain.reproduction.poster_published import EFFICIENCY, PROMPT
-from avtrain.reproduction.poster_report import is_fair, setting_of
-from avtrain.reproduction.poster_systems import ALSO_CLEAN, EVERY, SYSTEMS, choose_systems, with_preset
-from avtrain.reproduction.poster_verdicts import Setting
-from avtrain.reproduction.running import builds
+from avtrain.reproduction.prompt_the_missing.published import EFFICIENCY, PROMPT
+from avtrain.reproduction.prompt_the_missing.report import is_fair, setting_of
+from avtrain.reproduction.prompt_the_missing.systems import ALSO_CLEAN, EVERY, SYSTEMS, choose_systems, with_preset
+from avtrain.reproduction.prompt_the_missing.verdicts import Setting
+from avtrain.reproduction.run import builds
 from tests.test_train_runs import SMALL, avtrain_
 
 

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from avbuild.errors import UsageError, UserError
-from avbuild.manifest_file import load_manifest
-from avtrain.reproduction.mla_report import setting_of
-from avtrain.reproduction.mla_tables import TABLE_1, TABLE_3
+from avbuild.scenarios.manifest_file import load_manifest
+from avtrain.reproduction.mla.report import setting_of
+from avtrain.reproduction.mla.tables import TABLE_1, TABLE_3
 from avtrain.reproduction.plan import System, make_plan
 from tests.stopping import stopped_at_call
 from tests.test_train_runs import SMALL, avtrain_

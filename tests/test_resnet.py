@@ -10,15 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from avbuild.errors import UsageError
-from avtrain.averaging import WeightAverage, renew_statistics
-from avtrain.backbones import Backbone, build_backbone
-from avtrain.backbones.base import Reading
+from avtrain.backbones.base import Backbone, Reading
+from avtrain.backbones.checkpointing import compile_blocks, recompute_blocks
+from avtrain.backbones.registry import build_backbone
 from avtrain.backbones.resnet import BatchNorm
-from avtrain.batch import Batch
-from avtrain.encoder_blocks import compile_blocks, recompute_blocks
-from avtrain.exporting import export_program
-from avtrain.methods import Method, build_method
-from avtrain.runs import Run
+from avtrain.data.batch import Batch
+from avtrain.inference.export import export_program
+from avtrain.methods.base import Method
+from avtrain.methods.registry import build_method
+from avtrain.runs.folder import Run
+from avtrain.training.weight_averaging import WeightAverage, renew_statistics
 
 SMALL = {"image_size": 32, "audio_seconds": 0.5, "frames": 2}
 ALL = ("audio", "image", "video")

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from avbuild.manifest import Manifest
-from avbuild.media import decode_audio, decode_image, encode_audio, encode_image, quantise_audio
-from avbuild.scenario_spec import Scenario
-from avbuild.scenarios import SamplePlan, at_severity, condition, corrupt, plan_sample
+from avbuild.modalities.media import decode_audio, decode_image, encode_audio, encode_image, quantise_audio
+from avbuild.scenarios.apply import SamplePlan, at_severity, condition, corrupt, plan_sample
+from avbuild.scenarios.manifest import Manifest
+from avbuild.scenarios.spec import Scenario
 
 AUDIO = ((np.arange(8_000) * 7919 % 20_011 - 10_005) / 32_768).astype(np.float32)
 IMAGE = (np.arange(32 * 32 * 3) * 7919 % 251).astype(np.uint8).reshape(32, 32, 3)

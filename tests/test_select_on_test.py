@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from avbuild.errors import UsageError
 from avtrain.cli import app
 from avtrain.config import FitConfig, RunConfig
-from avtrain.results import Entry, gather
-from avtrain.runs import Run, find_runs
+from avtrain.report.results import Entry, gather
+from avtrain.runs.folder import Run, find_runs
 from tests.test_report_page import report, score
 from tests.test_train_runs import SMALL, TINY, avtrain_
 
@@ -104,7 +104,7 @@ def test_runs_and_scores_of_earlier_versions_were_selected_on_validation(runs: P
 
 
 def test_trackers_call_the_scores_by_their_split(runs: Path) -> None:
-    from avtrain.tracking import numbers
+    from avtrain.training.tracking import numbers
 
     line = json.loads((runs / f"{NAME}-selected-on-test" / "seed0" / "metrics.jsonl").read_text().splitlines()[0])
     assert numbers(line)["test/D"] == line["validation"]["D"]

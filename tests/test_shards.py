@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from avbuild.dataset.shards import Sample, content_hash, finished_shard, read_samples, write_shard
+from avbuild.dataset.storage import Folder
 from avbuild.errors import UserError
-from avbuild.shards import Sample, content_hash, finished_shard, read_samples, write_shard
-from avbuild.storage import Folder
 
 CLASSES = ("cat", "dog")
 

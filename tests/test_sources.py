@@ -13,7 +13,7 @@ import soundfile
 from PIL import Image
 
 from avbuild.errors import UsageError, UserError
-from avbuild.media import Unreadable, read_audio
+from avbuild.modalities.media import Unreadable, read_audio
 from avbuild.sources.cifar10 import read_cifar10
 from avbuild.sources.folders import read_audio_folder, read_picture_folder
 from avbuild.sources.kaggle import read_kaggle

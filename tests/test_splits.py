@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from avbuild.dataset.splits import FRACTIONS, Row, by_folds, grouped, random70, resplit, shared_groups
 from avbuild.errors import UsageError
-from avbuild.manifest import SplitSpec
-from avbuild.splits import FRACTIONS, Row, by_folds, grouped, random70, resplit, shared_groups
+from avbuild.scenarios.manifest import SplitSpec
 
 rows_strategy = st.lists(
     st.tuples(st.integers(0, 3), st.integers(0, 40), st.integers(1, 5)), min_size=1, max_size=120

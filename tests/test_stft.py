@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from avtrain.backbones import build_backbone
-from avtrain.fbank import log_filter_banks
-from avtrain.stft import StftFrontend, log_magnitude, repeat_to_length
+from avtrain.backbones.registry import build_backbone
+from avtrain.frontends.kaldi_fbank import log_filter_banks
+from avtrain.frontends.log_stft import StftFrontend, log_magnitude, repeat_to_length
 
 
 def test_the_log_spectrogram_is_that_of_the_formula() -> None:

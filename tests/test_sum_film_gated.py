@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from avbuild.errors import UsageError
-from avtrain.batch import Batch
-from avtrain.methods import Method
+from avtrain.data.batch import Batch
+from avtrain.methods.base import Method
 from tests.toys import CLASSES, toy_batch, toy_method
 
 AUDIO = torch.tensor([True, True, False, True, False, True, True, True])

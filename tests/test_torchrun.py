@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from avbuild.errors import UsageError, UserError
-from avtrain.backbones import build_backbone
-from avtrain.batch import Batch
-from avtrain.methods import METHODS, Method, build_method
-from avtrain.processes import own_device, several
-from avtrain.sharing import Share, by_rows, completed
+from avtrain.backbones.registry import build_backbone
+from avtrain.data.batch import Batch
+from avtrain.distributed.process_group import own_device, several
+from avtrain.distributed.row_sharing import Share, by_rows, completed
+from avtrain.methods.base import Method
+from avtrain.methods.registry import METHODS, build_method
 from tests.conftest import REPOSITORY
 from tests.test_train_methods import CLASSES, OPTIONS, SCENARIOS, SMALL, batch_of
 from tests.test_train_runs import SMALL as SMALL_BACKBONE

@@ -12,10 +12,10 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.tensorboard import SummaryWriter
 
-import avtrain.tracking
+import avtrain.training.tracking
 from avbuild.errors import UserError
-from avtrain.runs import Run
-from avtrain.tracking import check_trackers, numbers, tracking
+from avtrain.runs.folder import Run
+from avtrain.training.tracking import check_trackers, numbers, tracking
 from tests.stopping import stopped_in
 from tests.test_train_runs import fit, weights
 
@@ -112,8 +112,8 @@ TRACKIO = """
 import json, sys
 from pathlib import Path
 import trackio
-from avtrain.runs import Run
-from avtrain.tracking import tracking
+from avtrain.runs.folder import Run
+from avtrain.training.tracking import tracking
 run = Run(Path(sys.argv[1]))
 for done in (0, 1):
     with tracking(Run(run.folder / "copy"), run.config(), done, ["trackio"]) as log:
@@ -149,7 +149,7 @@ def test_a_tracker_that_is_unknown_or_absent_is_explained(monkeypatch: pytest.Mo
     def absent(package: str) -> str:
         raise PackageNotFoundError(package)
 
-    monkeypatch.setattr(avtrain.tracking, "version", absent)
+    monkeypatch.setattr(avtrain.training.tracking, "version", absent)
     with pytest.raises(UserError, match=r"pip install 'avbuild\[wandb\]'"):
         check_trackers(["wandb"])
 

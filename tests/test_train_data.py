@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from avbuild.errors import UsageError, UserError
-from avbuild.manifest import Manifest
-from avbuild.manifest_file import load_manifest
-from avbuild.scenario_spec import Scenario
-from avtrain.data import AudioVisualData, Loading
-from avtrain.frontends import Frontend
-from avtrain.rows import read_corrupted, read_rows, shared_recordings
+from avbuild.scenarios.manifest import Manifest
+from avbuild.scenarios.manifest_file import load_manifest
+from avbuild.scenarios.spec import Scenario
+from avtrain.data.dataset import AudioVisualData, Loading
+from avtrain.data.shards import read_corrupted, read_rows, shared_recordings
+from avtrain.frontends.whisper_mel import Frontend
 
 FRONTEND = Frontend(audio_seconds=0.5, image_size=16)
 
@@ -83,7 +83,7 @@ def test_order_and_batches_do_not_depend_on_workers(small_data: Path) -> None:
 
 
 def test_a_fold_protocol_cuts_the_rows_anew(small_data: Path) -> None:
-    from avbuild.manifest import SplitSpec
+    from avbuild.scenarios.manifest import SplitSpec
 
     spec = SplitSpec.model_validate({"fold": {"test": 3, "validation": 1}})
     manifest = manifest_of(small_data).model_copy(update={"split": spec})
@@ -101,7 +101,7 @@ def test_an_absent_data_set_names_the_command_that_makes_it(tmp_path: Path, smal
 
 
 def test_a_fold_that_is_not_there_is_a_usage_error(small_data: Path) -> None:
-    from avbuild.manifest import SplitSpec
+    from avbuild.scenarios.manifest import SplitSpec
 
     manifest = manifest_of(small_data).model_copy(update={"split": SplitSpec.model_validate({"fold": {"test": 9}})})
     with pytest.raises(UsageError, match="no fold 9 in this data set; folds it has: 1, 2, 3"):

@@ -10,12 +10,12 @@ import torch
 import yaml
 
 from avbuild.errors import UsageError, UserError
-from avbuild.manifest import Manifest
-from avbuild.manifest_file import load_manifest
-from avtrain.batch import Batch
-from avtrain.methods import Prediction
-from avtrain.methods.prompt import Prompt
-from avtrain.trials import Asked, manifest_under_test, trials
+from avbuild.scenarios.manifest import Manifest
+from avbuild.scenarios.manifest_file import load_manifest
+from avtrain.data.batch import Batch
+from avtrain.evaluation.conditions import Asked, manifest_under_test, trials
+from avtrain.methods.base import Prediction
+from avtrain.methods.prompt.prompt import Prompt
 from tests.changed_data import make_anew
 from tests.commands import succeed
 from tests.test_train_runs import avtrain_, fit

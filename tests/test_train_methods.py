@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avbuild.errors import UsageError
-from avtrain.backbones import build_backbone
-from avtrain.batch import Batch
-from avtrain.methods import METHODS, Method, build_method
-from avtrain.methods.base import Prediction, mean_over_present
-from avtrain.methods.head import joint_and_unimodal_loss
-from avtrain.runs import backbone_weights
+from avtrain.backbones.registry import build_backbone
+from avtrain.data.batch import Batch
+from avtrain.methods.base import Method, Prediction, mean_over_present
+from avtrain.methods.registry import METHODS, build_method
+from avtrain.methods.shared.head import joint_and_unimodal_loss
+from avtrain.runs.folder import backbone_weights
 from tests.absent_rows import assert_absent_rows_do_not_matter
 from tests.toys import train
 

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avtrain.metrics import accuracy, calibration_error, confusion_matrix, macro_f1, pooled, reliability, softmax
+from avtrain.evaluation.metrics import (
+    accuracy,
+    calibration_error,
+    confusion_matrix,
+    macro_f1,
+    pooled,
+    reliability,
+    softmax,
+)
 
 
 @st.composite

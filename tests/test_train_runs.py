@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from avbuild.errors import UserError
 from avtrain.cli import app
-from avtrain.methods import Finetune
+from avtrain.methods.finetune import Finetune
 from tests.changed_data import make_anew
 from tests.stopping import stopped_at_call, stopped_in
 
@@ -251,12 +251,12 @@ def test_a_stopped_run_does_not_go_on_when_its_data_were_made_anew(small_data: P
 
 @pytest.mark.parametrize("method", ["adapter", "map", "lora", "spiking"])
 def test_a_frozen_method_is_evaluated_as_it_was_trained(manifest: Path, tmp_path: Path, method: str) -> None:
-    from avtrain.data import AudioVisualData
-    from avtrain.evaluation import load_method
-    from avtrain.machine import Machine
-    from avtrain.rows import read_rows
-    from avtrain.runs import Run
-    from avtrain.training import validate
+    from avtrain.data.dataset import AudioVisualData
+    from avtrain.data.shards import read_rows
+    from avtrain.device import Machine
+    from avtrain.evaluation.evaluate import load_method
+    from avtrain.runs.folder import Run
+    from avtrain.training.loop import validate
 
     fit(manifest, tmp_path, "--method", method, "--set", "epochs=1")
     run = Run(tmp_path / f"urbansound8k-av-{method}-tiny" / "seed0")

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from avtrain.backbones import build_backbone
+from avtrain.backbones.registry import build_backbone
 from tests.conftest import REPOSITORY
 from tests.test_train_runs import SMALL
 

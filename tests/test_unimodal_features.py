@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from avtrain.methods import METHODS
-from avtrain.methods.unimodal_features import UnimodalFeatures, mean_where
+from avtrain.methods.registry import METHODS
+from avtrain.methods.shared.unimodal_features import UnimodalFeatures, mean_where
 from tests.toys import CLASSES, sgd, toy_batch, toy_method, train
 
 THREE = ("audio", "image", "text")

@@ -8,13 +8,21 @@ from typing import Any
 import pytest
 import torch
 
-from avtrain.efficiency import Cost, seconds_to_nearly
-from avtrain.methods import METHODS
-from avtrain.reproduction.poster_published import ACCURACIES, CAV_MAE, DATA, EFFICIENCY, PROMPT, Accuracy, Efficiency
-from avtrain.reproduction.poster_report import measured_cost
-from avtrain.reproduction.poster_systems import SYSTEMS
-from avtrain.reproduction.poster_verdicts import Setting, judge_accuracy, judge_efficiency
-from avtrain.results import Cell
+from avtrain.methods.registry import METHODS
+from avtrain.report.results import Cell
+from avtrain.reproduction.prompt_the_missing.published import (
+    ACCURACIES,
+    CAV_MAE,
+    DATA,
+    EFFICIENCY,
+    PROMPT,
+    Accuracy,
+    Efficiency,
+)
+from avtrain.reproduction.prompt_the_missing.report import measured_cost
+from avtrain.reproduction.prompt_the_missing.systems import SYSTEMS
+from avtrain.reproduction.prompt_the_missing.verdicts import Setting, judge_accuracy, judge_efficiency
+from avtrain.runs.cost import Cost, seconds_to_nearly
 
 THEIRS = Setting("urbansound8k-av", True, True, "poster", "cav-mae", "base", "scale++.pth", 1.0)
 CLAIM = Accuracy("finetune-clean", "D", None, 0.71, "made up", "quoted", "urbansound8k-av")
@@ -126,7 +134,7 @@ class TestCost:
 
     @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the reference is Linux's own count")
     def test_peak_memory_of_a_process_is_what_it_held(self) -> None:
-        from avtrain.machine import Machine
+        from avtrain.device import Machine
 
         found = Machine(torch.device("cpu")).peak_memory()
         assert found is not None

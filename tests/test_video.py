@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from avbuild.corruptions import CORRUPTIONS
-from avbuild.manifest_file import parse_manifest
-from avbuild.media import decode_image, decode_video, encode_image
-from avbuild.scenario_spec import Scenario
-from avbuild.scenarios import Condition, condition, corrupt, corrupt_features, plan_sample
-from avbuild.seeding import rng_for
-from avbuild.shards import Encoded, Sample, content_hash, read_samples, write_shard
-from avbuild.storage import Folder
+from avbuild.dataset.shards import Encoded, Sample, content_hash, read_samples, write_shard
+from avbuild.dataset.storage import Folder
+from avbuild.modalities.media import decode_image, decode_video, encode_image
+from avbuild.scenarios.apply import Condition, condition, corrupt, corrupt_features, plan_sample
+from avbuild.scenarios.manifest_file import parse_manifest
+from avbuild.scenarios.seeding import rng_for
+from avbuild.scenarios.spec import Scenario
 from tests.commands import fail, rows, succeed, tree
 from tests.crema_d import write_crema_d
 
@@ -155,7 +155,7 @@ def test_stock_datasets_gives_frames_as_pictures(data: Path, tmp_path: Path) -> 
 
 
 def test_frames_on_disk_are_those_corrupted_in_memory(data: Path) -> None:
-    from avbuild.manifest_file import load_manifest
+    from avbuild.scenarios.manifest_file import load_manifest
 
     manifest = load_manifest(data / "manifest.yaml")
     for clean, row in zip(rows(data, "C"), rows(data, "K"), strict=True):

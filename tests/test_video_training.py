@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 import torch
 
-import avtrain.training
+import avtrain.training.loop
 from avbuild.errors import UsageError, UserError
-from avbuild.manifest_file import load_manifest
-from avtrain.backbones import build_backbone
+from avbuild.scenarios.manifest_file import load_manifest
 from avtrain.backbones.base import Reading
+from avtrain.backbones.registry import build_backbone
 from avtrain.config import fit_config
-from avtrain.data import AudioVisualData
-from avtrain.evaluation import load_method
-from avtrain.exporting import METADATA
-from avtrain.feature_cache import FeatureCache
-from avtrain.frontends import Frontend, normalise_picture, prepare_visual, spread
-from avtrain.machine import Machine
-from avtrain.methods import build_method
-from avtrain.optimizing import make_optimizer
-from avtrain.rows import read_rows
-from avtrain.runs import Run
+from avtrain.data.dataset import AudioVisualData
+from avtrain.data.shards import read_rows
+from avtrain.device import Machine
+from avtrain.evaluation.evaluate import load_method
+from avtrain.features.cache import FeatureCache
+from avtrain.frontends.whisper_mel import Frontend, normalise_picture, prepare_visual, spread
+from avtrain.inference.export import METADATA
+from avtrain.methods.registry import build_method
+from avtrain.runs.folder import Run
+from avtrain.training.optimizer import make_optimizer
 from tests.crema_d import encoded, moving_square
 from tests.stopping import last_states, stopped_at_call
 from tests.test_train_runs import avtrain_, weights
@@ -108,7 +108,7 @@ def test_frames_are_read_in_order_and_their_absence_is_seen(manifests: dict[tupl
     assert batch.present["video"].tolist() == [video is not None for video in videos]
     assert batch.inputs["video"].shape == (12, 2, 3, 8, 8)
     assert batch.inputs["video"][~batch.present["video"]].eq(0).all()
-    from avbuild.media import decode_image
+    from avbuild.modalities.media import decode_image
 
     frames = videos[1]
     assert frames is not None
@@ -153,7 +153,7 @@ def test_a_stopped_training_ends_with_the_same_weights(
     manifest = manifests[modalities]
     # averaged weights need statistics of their own
     more = ("--set", "average_from=1", "--set", "optimizer=sgd", "--set", "weight_decay=1e-4", "--lr", "0.01")
-    with stopped_at_call(2, avtrain.training, "train_epoch"):
+    with stopped_at_call(2, avtrain.training.loop, "train_epoch"):
         fit(manifest, tmp_path / "resumed", backbone, *more)
     with last_states() as last:
         whole = fit(manifest, tmp_path / "whole", backbone, *more)
@@ -179,7 +179,7 @@ def test_every_method_takes_any_modalities(modalities: tuple[str, ...], method: 
     options = {"heads": 2} if method in ("prompt", "spiking") else {}
     built = build_method(method, options, backbone, 2, 2)
     shapes = backbone.frontend.shapes
-    from avtrain.batch import Batch
+    from avtrain.data.batch import Batch
 
     batch = Batch(
         inputs={m: torch.randn(4, *shapes[m]) for m in modalities},
@@ -236,10 +236,10 @@ def test_predict_says_what_a_run_with_video_can_be_given(
 
 
 def test_predict_takes_a_film_as_the_data_set_has_it(manifests: dict[tuple[str, ...], Path], tmp_path: Path) -> None:
-    from avbuild.frames import read_frames
-    from avbuild.media import encode_image
-    from avtrain.machine import Machine
-    from avtrain.serving import answer, load_trained
+    from avbuild.modalities.media import encode_image
+    from avbuild.modalities.video import read_frames
+    from avtrain.device import Machine
+    from avtrain.inference.predictor import answer, load_trained
 
     run, film = fit(manifests["audio", "video"], tmp_path, "tiny", "--set", "epochs=1"), tmp_path / "clip.flv"
     film.write_bytes(encoded(moving_square("clip", 25)))

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from avtrain.backbones.base import Backbone, Encoder
-from avtrain.batch import Batch
-from avtrain.methods import Method, build_method
-from avtrain.methods.base import Moment
+from avtrain.data.batch import Batch
+from avtrain.methods.base import Method, Moment
+from avtrain.methods.registry import build_method
 
 WIDTH, INPUTS, CLASSES = 6, 4, 3
 

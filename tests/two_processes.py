@@ -9,10 +9,10 @@ import torch
 
 from avbuild.errors import UserError
 from avtrain import cli
-from avtrain.methods import Finetune
-from avtrain.processes import joined
-from avtrain.runs import Run
-from avtrain.sharing import is_first, own_share, share_out
+from avtrain.distributed.process_group import joined
+from avtrain.distributed.row_sharing import is_first, own_share, share_out
+from avtrain.methods.finetune import Finetune
+from avtrain.runs.folder import Run
 from tests.test_torchrun import VARIANTS, gradients, method_and_batch
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from avbuild.media import encode_audio, encode_image, quantise_audio
+from avbuild.modalities.media import encode_audio, encode_image, quantise_audio
 
 CLASSES = ("low", "high")
 ENCODED = pa.struct({"bytes": pa.binary(), "path": pa.string()})

@@ -31,10 +31,10 @@ def corrupt(
         avbuild corrupt --scenario A,V,D --data data/urbansound8k-av --splits validation,test
         avbuild corrupt --scenario D --severity 5
     """
-    from avbuild.corrupt import Corruptions, corrupt_data_set, plan_corruptions
-    from avbuild.engines import parse_part
-    from avbuild.samples import SPLITS
-    from avbuild.storage import Folder
+    from avbuild.dataset.storage import Folder
+    from avbuild.pipeline.corrupt import Corruptions, corrupt_data_set, plan_corruptions
+    from avbuild.pipeline.engines import parse_part
+    from avbuild.sources.corpus import SPLITS
 
     started, wanted, part = time.monotonic(), _words(splits), parse_part(shard) if shard else None
     if unknown := [split for split in wanted if split not in SPLITS]:
@@ -49,7 +49,7 @@ def corrupt(
     )
     build, updated, names = plan_corruptions(folder, asked)
     if dry_run:
-        from avbuild.estimate import estimate_corrupt
+        from avbuild.pipeline.estimate import estimate_corrupt
 
         typer.echo(estimate_corrupt(folder, build, updated, names, asked.splits))
         return

@@ -8,7 +8,7 @@ import typer
 from avbuild.errors import UsageError
 
 if TYPE_CHECKING:
-    from avbuild.engines import Engine
+    from avbuild.pipeline.engines import Engine
 
 Workers = Annotated[int | None, typer.Option(help="Processes to use.", show_default="all cores", min=1)]
 
@@ -29,7 +29,7 @@ ShardOption = Annotated[
 
 def chosen_engine(engine: EngineChoice, workers: int | None, address: str | None) -> "Engine":
     """Local processes, or Ray."""
-    from avbuild.engines import Engine, default_workers
+    from avbuild.pipeline.engines import Engine, default_workers
 
     if address is not None and engine is not EngineChoice.ray:
         raise UsageError("--ray-address goes with --engine ray")

@@ -16,8 +16,8 @@ def inspect(folder: Annotated[str, typer.Argument(help="A data set, e.g. data/ur
 
         avbuild inspect data/urbansound8k-av
     """
-    from avbuild.inspect_data_set import describe
-    from avbuild.storage import Folder
+    from avbuild.dataset.storage import Folder
+    from avbuild.inspect.describe import describe
 
     describe(Folder(folder))
 
@@ -34,9 +34,9 @@ def preview(
 
         avbuild preview data/urbansound8k-av --scenario D
     """
-    from avbuild.corrupt import Corruptions, plan_corruptions
-    from avbuild.preview import contact_sheet, preview_rows, render_page
-    from avbuild.storage import Folder, write_whole
+    from avbuild.dataset.storage import Folder, write_whole
+    from avbuild.inspect.preview import contact_sheet, preview_rows, render_page
+    from avbuild.pipeline.corrupt import Corruptions, plan_corruptions
 
     data = Folder(folder)
     build, manifest, (name,) = plan_corruptions(data, Corruptions((scenario,)))
@@ -61,10 +61,10 @@ def replay(
 
         avbuild replay --id 100032-3-0-0 --scenario D --data data/urbansound8k-av --out replayed/
     """
-    from avbuild.build_record import read_build
-    from avbuild.replay import replay as replay_sample
-    from avbuild.shards import cells_of, encoded_files
-    from avbuild.storage import Folder, write_whole
+    from avbuild.dataset.build_record import read_build
+    from avbuild.dataset.shards import cells_of, encoded_files
+    from avbuild.dataset.storage import Folder, write_whole
+    from avbuild.inspect.replay import replay as replay_sample
 
     folder = Folder(data or only_data_set())
     done = replay_sample(folder, read_build(folder), scenario, sample)
@@ -87,7 +87,7 @@ def replay(
 
 def list_builders() -> None:
     """Show the data sets that can be made, what each needs and its licence."""
-    from avbuild.inspect_data_set import list_builders as show
+    from avbuild.inspect.describe import list_builders as show
 
     show()
 
@@ -101,6 +101,6 @@ def scenarios(
 
         avbuild scenarios manifests/demo.yaml
     """
-    from avbuild.inspect_data_set import list_corruptions
+    from avbuild.inspect.describe import list_corruptions
 
     list_corruptions(manifest)

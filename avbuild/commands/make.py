@@ -73,11 +73,11 @@ def make(
         avbuild make cifar10-av --audio-root ESC-50-master/ --images cifar10:cifar-10-python.tar.gz
         avbuild make crema-d --audio-root CREMA-D/ --fps 2
     """
-    from avbuild.builders import BUILDERS
-    from avbuild.engines import default_workers, parse_part
+    from avbuild.dataset.storage import Folder
     from avbuild.errors import nearest
-    from avbuild.options import Options, refuse_useless
-    from avbuild.storage import Folder
+    from avbuild.pipeline.engines import default_workers, parse_part
+    from avbuild.sources.builders import BUILDERS
+    from avbuild.sources.options import Options, refuse_useless
 
     if name not in BUILDERS:
         raise UsageError(f'no data set "{name}"{nearest(name, BUILDERS)}; known: {", ".join(BUILDERS)}')
@@ -97,13 +97,13 @@ def make(
         lists=lists,
     )
     refuse_useless(options, name, videos=builder.visual == "video")
-    from avbuild.make import write
-    from avbuild.prepare import prepare
+    from avbuild.pipeline.make import write
+    from avbuild.pipeline.prepare import prepare
 
     prepared = prepare(builder, options, workers or default_workers(), skip_bad)
     folder = Folder(f"{out.rstrip('/')}/{name}")
     if dry_run:
-        from avbuild.estimate import estimate_make
+        from avbuild.pipeline.estimate import estimate_make
 
         typer.echo(estimate_make(prepared, folder))
         return

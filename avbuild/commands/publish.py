@@ -14,8 +14,8 @@ def verify(folder: Annotated[str, typer.Argument(help="A data set, e.g. data/urb
 
         avbuild verify data/urbansound8k-av
     """
-    from avbuild.storage import Folder
-    from avbuild.verify import verify as verify_folder
+    from avbuild.dataset.storage import Folder
+    from avbuild.dataset.verify import verify as verify_folder
 
     build, problems, notes = verify_folder(Folder(folder))
     for note in notes:
@@ -33,10 +33,10 @@ def card(folder: Annotated[str, typer.Argument(help="A data set, e.g. data/urban
 
         avbuild card data/urbansound8k-av
     """
-    from avbuild.build_record import read_build
-    from avbuild.card import card_files, write_card
-    from avbuild.manifest_file import load_manifest
-    from avbuild.storage import Folder
+    from avbuild.dataset.build_record import read_build
+    from avbuild.dataset.card import card_files, write_card
+    from avbuild.dataset.storage import Folder
+    from avbuild.scenarios.manifest_file import load_manifest
 
     data = Folder(folder)
     build = read_build(data)
@@ -57,9 +57,9 @@ def push(
 
         avbuild push data/urbansound8k-av you/urbansound8k-av
     """
-    from avbuild.build_record import read_build
-    from avbuild.push import push as send
-    from avbuild.storage import Folder
+    from avbuild.dataset.build_record import read_build
+    from avbuild.dataset.push import push as send
+    from avbuild.dataset.storage import Folder
 
     data = Folder(folder)
     for source in read_build(data).sources:

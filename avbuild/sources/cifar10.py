@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avbuild.errors import UserError
-from avbuild.media import encode_image
-from avbuild.samples import Credit, Picture, PictureCorpus
+from avbuild.modalities.media import encode_image
+from avbuild.sources.corpus import Credit, Picture, PictureCorpus
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 FOLDER = "cifar-10-batches-py"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avbuild.errors import UserError
-from avbuild.samples import AudioCorpus, Clip, Credit, LocalFile, PictureCorpus, Problem, Video
+from avbuild.sources.corpus import AudioCorpus, Clip, Credit, LocalFile, PictureCorpus, Problem, Video
 from avbuild.sources.urbansound8k import file_problem
 
 EMOTIONS = {"ANG": "anger", "DIS": "disgust", "FEA": "fear", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from avbuild.errors import UsageError, listed
-from avbuild.samples import AudioCorpus, Problem
+from avbuild.sources.corpus import AudioCorpus, Problem
 from avbuild.sources.crema_d import NAME
 
 SUFFIXES = (".csv", ".txt")

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import soundfile
 
-from avbuild.media import SAMPLE_RATE, encode_image
-from avbuild.samples import AudioCorpus, Clip, Credit, Picture, PictureCorpus
-from avbuild.seeding import rng_for
+from avbuild.modalities.media import SAMPLE_RATE, encode_image
+from avbuild.scenarios.seeding import rng_for
+from avbuild.sources.corpus import AudioCorpus, Clip, Credit, Picture, PictureCorpus
 from avbuild.sources.demo_pictures import picture
 from avbuild.sources.demo_sounds import SOUNDS, sound
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avbuild.errors import UserError
-from avbuild.samples import AudioCorpus, Clip, Credit, LocalFile
+from avbuild.sources.corpus import AudioCorpus, Clip, Credit, LocalFile
 from avbuild.sources.urbansound8k import file_problem
 
 TABLE = Path("meta") / "esc50.csv"

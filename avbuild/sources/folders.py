@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from avbuild.errors import UserError
-from avbuild.samples import AudioCorpus, Clip, Credit, LocalFile, Picture, PictureCorpus, Problem
+from avbuild.sources.corpus import AudioCorpus, Clip, Credit, LocalFile, Picture, PictureCorpus, Problem
 from avbuild.sources.urbansound8k import SLICE_NAME, file_problem
 
 AUDIO = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64"})

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from avbuild.errors import UserError
-from avbuild.samples import Credit, Picture, PictureCorpus
+from avbuild.sources.corpus import Credit, Picture, PictureCorpus
 
 
 @dataclass(frozen=True, slots=True)

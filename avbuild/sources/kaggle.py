@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from avbuild.errors import UserError
-from avbuild.samples import AudioCorpus, Clip, Credit, Picture, PictureCorpus, Problem
+from avbuild.sources.corpus import AudioCorpus, Clip, Credit, Picture, PictureCorpus, Problem
 from avbuild.sources.folders import read_audio_folder, read_picture_folder
 from avbuild.sources.urbansound8k import read_table
 

@@ -4,8 +4,8 @@ import tarfile
 from pathlib import Path
 
 from avbuild.errors import UsageError
-from avbuild.samples import PictureCorpus
 from avbuild.sources.cifar10 import read_cifar10
+from avbuild.sources.corpus import PictureCorpus
 from avbuild.sources.download import unpack
 from avbuild.sources.folders import read_picture_folder
 from avbuild.sources.huggingface import read_huggingface_pictures

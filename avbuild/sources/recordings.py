@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avbuild.errors import UsageError
-from avbuild.samples import AudioCorpus
+from avbuild.sources.corpus import AudioCorpus
 from avbuild.sources.esc50 import is_esc50, read_esc50
 from avbuild.sources.folders import read_audio_folder
 from avbuild.sources.urbansound8k import is_urbansound8k, read_urbansound8k

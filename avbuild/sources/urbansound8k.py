@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avbuild.errors import UserError
-from avbuild.samples import AudioCorpus, Clip, Credit, LocalFile, Problem
+from avbuild.sources.corpus import AudioCorpus, Clip, Credit, LocalFile, Problem
 
 CLASSES = (
     "air_conditioner", "car_horn", "children_playing", "dog_bark", "drilling",

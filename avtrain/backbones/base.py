@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from avbuild.errors import UsageError
 from avtrain.backbones.attention import Prompts
-from avtrain.batch import Batch
-from avtrain.frontends import AnyFrontend
+from avtrain.data.batch import Batch
+from avtrain.frontends.whisper_mel import AnyFrontend
 
 AUDIO_IMAGE = ("audio", "image")
 

@@ -13,7 +13,7 @@ from avtrain.backbones.base import AUDIO_IMAGE, Backbone, Encoder
 from avtrain.backbones.cav_mae_blocks import NORMS, UNIFIED, Block, grid_positions, initialise, stack, through
 from avtrain.backbones.cav_mae_checkpoint import load_checkpoint
 from avtrain.backbones.weights import load_into
-from avtrain.fbank import MEL_BINS, FbankFrontend
+from avtrain.frontends.kaldi_fbank import MEL_BINS, FbankFrontend
 
 PATCH = 16
 SIZES = {"base": (768, 12), "small": (384, 6), "tiny": (192, 3)}  # width and heads

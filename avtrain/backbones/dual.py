@@ -12,7 +12,7 @@ from avtrain.backbones.frames import FrameEncoder
 from avtrain.backbones.vit import VisionTransformer
 from avtrain.backbones.weights import count_layers, load_into, load_weights
 from avtrain.backbones.whisper import WhisperEncoder
-from avtrain.frontends import Frontend
+from avtrain.frontends.whisper_mel import Frontend
 
 HEAD_WIDTH = 64  # of every published DINOv2 and Whisper
 

@@ -11,7 +11,7 @@ from avtrain.backbones.frames import FrameEncoder
 from avtrain.backbones.vit import Embeddings, LayerScale, VisionTransformer
 from avtrain.backbones.weights import load_into
 from avtrain.backbones.whisper import WhisperEncoder
-from avtrain.frontends import Frontend
+from avtrain.frontends.whisper_mel import Frontend
 
 
 class TinyConfig(Frozen):

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from avtrain.backbones.attention import Prompts, attend
 from avtrain.backbones.base import Encoder
-from avtrain.frontends import MEL_BINS
+from avtrain.frontends.whisper_mel import MEL_BINS
 
 
 class SelfAttention(nn.Module):

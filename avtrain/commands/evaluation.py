@@ -31,12 +31,12 @@ def evaluate(
         avtrain eval runs/ --severities 1,2,3,4,5
         avtrain eval runs/ --manifest manifests/weather.yaml
     """
-    from avbuild.manifest_file import load_manifest
     from avbuild.progress import progress_bar
-    from avtrain.evaluation import evaluate as score
-    from avtrain.machine import Machine, pick_device, pick_precision
-    from avtrain.runs import find_runs
-    from avtrain.trials import Asked
+    from avbuild.scenarios.manifest_file import load_manifest
+    from avtrain.device import Machine, pick_device, pick_precision
+    from avtrain.evaluation.conditions import Asked
+    from avtrain.evaluation.evaluate import evaluate as score
+    from avtrain.runs.folder import find_runs
 
     asked = Asked(
         tuple(pattern.strip() for pattern in scenarios.split(",")),
@@ -98,7 +98,7 @@ def report(
     from rich.console import Console
     from rich.table import Table as Printed
 
-    from avtrain.report import write_report
+    from avtrain.report.writer import write_report
 
     console = Console()
     for table in write_report(folder):

@@ -29,14 +29,14 @@ def pretrain(
 
         avtrain pretrain manifests/cifar10av.yaml --size tiny --out pretrained
     """
-    from avbuild.manifest_file import load_manifest
-    from avtrain.backbones import backbone_config
+    from avbuild.scenarios.manifest_file import load_manifest
+    from avtrain.backbones.registry import backbone_config
     from avtrain.config import parse_settings
-    from avtrain.launch import check_resume
-    from avtrain.machine import Machine, pick_device, pick_precision
+    from avtrain.device import Machine, pick_device, pick_precision
     from avtrain.options import parse_options
-    from avtrain.pretraining import WEIGHTS, PretrainConfig, pretrain_run
-    from avtrain.runs import Run
+    from avtrain.pretraining.cav_mae import WEIGHTS, PretrainConfig, pretrain_run
+    from avtrain.runs.folder import Run
+    from avtrain.training.start import check_resume
 
     check_resume(resume)
     where, given = pick_device(device), parse_settings(settings or [])

@@ -66,9 +66,9 @@ def poster(
         avtrain reproduce poster manifests/urbansound8kav.yaml --preset poster --dry-run
     """
     from avtrain.reproduction.plan import make_plan
-    from avtrain.reproduction.poster_page import write
-    from avtrain.reproduction.poster_report import collect
-    from avtrain.reproduction.poster_systems import EVERY, choose_systems, with_preset
+    from avtrain.reproduction.prompt_the_missing.page import write
+    from avtrain.reproduction.prompt_the_missing.report import collect
+    from avtrain.reproduction.prompt_the_missing.systems import EVERY, choose_systems, with_preset
 
     computing = computing_on(device, precision, resume, workers, cache_folder(cache, no_cache, out))
     plan = make_plan(

@@ -47,9 +47,9 @@ def mla_table(
     no_cache: NoCache = False,
 ) -> None:
     """Make one of the tables, by the name of its command; `HELP` says what each is."""
-    from avtrain.reproduction.mla_page import write
-    from avtrain.reproduction.mla_report import collect
-    from avtrain.reproduction.mla_tables import TABLES, choose_rows
+    from avtrain.reproduction.mla.page import write
+    from avtrain.reproduction.mla.report import collect
+    from avtrain.reproduction.mla.tables import TABLES, choose_rows
     from avtrain.reproduction.plan import also_selected_on_test, make_plan
 
     table = TABLES[str(context.info_name)]

@@ -8,8 +8,8 @@ import typer
 from avtrain.commands.run_options import set_option
 
 if TYPE_CHECKING:
-    from avbuild.manifest import Manifest
-    from avtrain.machine import Machine
+    from avbuild.scenarios.manifest import Manifest
+    from avtrain.device import Machine
     from avtrain.reproduction.plan import Plan
 
 Manifests = Annotated[list[str], typer.Argument(help="Manifests, e.g. manifests/urbansound8kav.yaml.")]
@@ -32,8 +32,8 @@ class Computing(NamedTuple):
 
 def computing_on(device: str, precision: str, resume: str, workers: int, cache: Path | None) -> Computing:
     """From the options of a command line.  Raises UsageError."""
-    from avtrain.launch import check_resume
-    from avtrain.machine import Machine, pick_device, pick_precision
+    from avtrain.device import Machine, pick_device, pick_precision
+    from avtrain.training.start import check_resume
 
     check_resume(resume)
     where = pick_device(device)
@@ -42,7 +42,7 @@ def computing_on(device: str, precision: str, resume: str, workers: int, cache: 
 
 def load_manifests(manifests: list[str]) -> "list[Manifest]":
     """Read them.  Raises UsageError."""
-    from avbuild.manifest_file import load_manifest
+    from avbuild.scenarios.manifest_file import load_manifest
 
     return [load_manifest(path) for path in manifests]
 
@@ -66,7 +66,7 @@ def settings_of_methods(path: Path | None) -> dict[str, dict[str, Any]]:
 
 def made(plan: "Plan", computing: Computing, dry_run: bool) -> bool:
     """Make the runs, or say what they would be; returns whether they are there now."""
-    from avtrain.reproduction.running import builds, reproduce
+    from avtrain.reproduction.run import builds, reproduce
 
     if dry_run:
         for planned in plan.runs:

@@ -8,7 +8,7 @@ import typer
 from avtrain.commands.machine_options import Device
 
 if TYPE_CHECKING:
-    from avtrain.serving import Answer
+    from avtrain.inference.predictor import Answer
 
 OneRun = Annotated[Path, typer.Argument(help="A finished run, e.g. runs/demo-finetune-tiny/seed0.")]
 
@@ -36,8 +36,8 @@ def predict(
     """
     import json
 
-    from avtrain.machine import Machine, pick_device
-    from avtrain.serving import answer, load_trained, read_media
+    from avtrain.device import Machine, pick_device
+    from avtrain.inference.predictor import answer, load_trained, read_media
 
     given = (("audio", audio), ("image", image), ("video", video))
     files = {m: path for m, path in given if path is not None}
@@ -105,9 +105,9 @@ def export(
     """
     import torch
 
-    from avtrain.exporting import export as write
-    from avtrain.machine import Machine
-    from avtrain.serving import load_trained
+    from avtrain.device import Machine
+    from avtrain.inference.export import export as write
+    from avtrain.inference.predictor import load_trained
 
     trained = load_trained(run, Machine(torch.device("cpu")))
     path = out or trained.run.folder / "model.pt2"

@@ -4,8 +4,8 @@ from pydantic import Field
 
 from avtrain.backbones.adapters import put_adapters
 from avtrain.backbones.base import Backbone
-from avtrain.methods.pooled import PooledMethod
-from avtrain.methods.recipe import Recipe
+from avtrain.methods.shared.pooled import PooledMethod
+from avtrain.methods.shared.recipe import Recipe
 
 
 class AdapterConfig(Recipe):

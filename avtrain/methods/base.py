@@ -10,8 +10,8 @@ from torch.nn.functional import cross_entropy
 
 from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone, Reading
-from avtrain.batch import Batch
-from avtrain.sharing import average_gradients
+from avtrain.data.batch import Batch
+from avtrain.distributed.row_sharing import average_gradients
 
 
 @dataclass(frozen=True)

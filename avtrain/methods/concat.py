@@ -5,9 +5,9 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from avtrain.backbones.base import Backbone
-from avtrain.batch import Batch
+from avtrain.data.batch import Batch
 from avtrain.methods.base import Prediction
-from avtrain.methods.unimodal_features import FeatureOptions, UnimodalFeatures, zero_absent
+from avtrain.methods.shared.unimodal_features import FeatureOptions, UnimodalFeatures, zero_absent
 
 
 class ConcatConfig(FeatureOptions):

@@ -4,8 +4,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from avtrain.backbones.base import Backbone
-from avtrain.methods.pair_fusion import PairFusion
-from avtrain.methods.unimodal_features import FeatureOptions
+from avtrain.methods.shared.pair_fusion import PairFusion
+from avtrain.methods.shared.unimodal_features import FeatureOptions
 
 
 class FiLMConfig(FeatureOptions):

@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import Field
 
-from avtrain.methods.pooled import PooledMethod
-from avtrain.methods.recipe import Recipe
+from avtrain.methods.shared.pooled import PooledMethod
+from avtrain.methods.shared.recipe import Recipe
 
 
 class FinetuneConfig(Recipe):

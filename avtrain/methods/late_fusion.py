@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from avtrain.backbones.base import Backbone
-from avtrain.batch import Batch
+from avtrain.data.batch import Batch
 from avtrain.methods.base import Prediction, mean_over_present
-from avtrain.methods.unimodal_features import FeatureOptions, UnimodalFeatures, linear_heads, unimodal_losses
+from avtrain.methods.shared.unimodal_features import FeatureOptions, UnimodalFeatures, linear_heads, unimodal_losses
 
 
 class LateFusionConfig(FeatureOptions):

@@ -11,9 +11,9 @@ from torch.nn.functional import cross_entropy, normalize
 
 from avbuild.errors import UsageError
 from avtrain.backbones.base import Backbone
-from avtrain.batch import Batch
+from avtrain.data.batch import Batch
 from avtrain.methods.base import Prediction, mean_over_present
-from avtrain.methods.unimodal_features import FeatureOptions, UnimodalFeatures, linear_heads, unimodal_losses
+from avtrain.methods.shared.unimodal_features import FeatureOptions, UnimodalFeatures, linear_heads, unimodal_losses
 
 
 class LFMConfig(FeatureOptions):

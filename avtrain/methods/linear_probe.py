@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from avtrain.backbones.base import Backbone, Reading
-from avtrain.batch import Batch
+from avtrain.data.batch import Batch
 from avtrain.methods.base import Prediction
-from avtrain.methods.pooled import PooledMethod
-from avtrain.methods.recipe import ANY, Recipe, recipe_loss
+from avtrain.methods.shared.pooled import PooledMethod
+from avtrain.methods.shared.recipe import ANY, Recipe, recipe_loss
 
 
 class LinearProbeConfig(Recipe):

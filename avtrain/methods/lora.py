@@ -7,8 +7,8 @@ from pydantic import Field
 from torch import Tensor
 
 from avtrain.backbones.base import Backbone
-from avtrain.methods.pooled import PooledMethod
-from avtrain.methods.recipe import Recipe
+from avtrain.methods.shared.pooled import PooledMethod
+from avtrain.methods.shared.recipe import Recipe
 
 
 class LoRAConfig(Recipe):

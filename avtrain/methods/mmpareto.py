@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from avtrain.backbones.base import Backbone
-from avtrain.batch import Batch
+from avtrain.data.batch import Batch
 from avtrain.methods.base import Prediction, trained_by
-from avtrain.methods.unimodal_features import (
+from avtrain.methods.shared.unimodal_features import (
     FeatureOptions,
     UnimodalFeatures,
     linear_heads,

@@ -9,10 +9,10 @@ from torch.nn.functional import cross_entropy
 
 from avbuild.errors import UsageError
 from avtrain.backbones.base import Backbone
-from avtrain.batch import Batch
+from avtrain.data.batch import Batch
 from avtrain.methods.base import Prediction
 from avtrain.methods.concat import Concat
-from avtrain.methods.unimodal_features import FeatureOptions, mean_where
+from avtrain.methods.shared.unimodal_features import FeatureOptions, mean_where
 
 
 class OGMGEConfig(FeatureOptions):

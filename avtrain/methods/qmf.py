@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from avtrain.backbones.base import Backbone
-from avtrain.batch import Batch
+from avtrain.data.batch import Batch
 from avtrain.methods.base import Prediction
-from avtrain.methods.loss_history import LossHistory
-from avtrain.methods.unimodal_features import (
+from avtrain.methods.shared.loss_history import LossHistory
+from avtrain.methods.shared.unimodal_features import (
     FeatureOptions,
     UnimodalFeatures,
     linear_heads,

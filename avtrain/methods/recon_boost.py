@@ -9,9 +9,15 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from avbuild.errors import UsageError
 from avtrain.backbones.base import Backbone
-from avtrain.batch import Batch
+from avtrain.data.batch import Batch
 from avtrain.methods.base import Prediction
-from avtrain.methods.unimodal_features import FeatureOptions, UnimodalFeatures, linear_heads, mean_where, zero_absent
+from avtrain.methods.shared.unimodal_features import (
+    FeatureOptions,
+    UnimodalFeatures,
+    linear_heads,
+    mean_where,
+    zero_absent,
+)
 
 
 class ReconBoostConfig(FeatureOptions):

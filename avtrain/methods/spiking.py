@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from avbuild.errors import UsageError
 from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone, Reading
-from avtrain.batch import Batch
+from avtrain.data.batch import Batch
 from avtrain.methods.base import Method, Prediction, mean_over_present
-from avtrain.methods.context import context_of
+from avtrain.methods.shared.context import context_of
 
 
 class SpikingConfig(Frozen):

@@ -3,9 +3,9 @@
 import torch
 
 from avtrain.backbones.base import Backbone
-from avtrain.batch import Batch
+from avtrain.data.batch import Batch
 from avtrain.methods.base import Prediction
-from avtrain.methods.unimodal_features import FeatureOptions, UnimodalFeatures, linear_heads, zero_absent
+from avtrain.methods.shared.unimodal_features import FeatureOptions, UnimodalFeatures, linear_heads, zero_absent
 
 
 class SumConfig(FeatureOptions):

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from avtrain.reproduction.verdicts import NOT_COMPARABLE, Verdict
-from avtrain.results import Cell
+from avtrain.report.results import Cell
+from avtrain.reproduction.verdict import NOT_COMPARABLE, Verdict
 
 UNKNOWN = "not known"
 

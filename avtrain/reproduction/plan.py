@@ -8,11 +8,11 @@ import yaml
 
 from avbuild.errors import UsageError, nearest
 from avbuild.frozen import Frozen
-from avbuild.manifest import Manifest
-from avbuild.manifest_file import read_yaml
+from avbuild.scenarios.manifest import Manifest
+from avbuild.scenarios.manifest_file import read_yaml
 from avtrain.config import SELECTED_ON_TEST, FitConfig, RunConfig, Selection, fit_config, selection_suffix
-from avtrain.regimes import clean_scenario
-from avtrain.runs import Run
+from avtrain.data.regimes import clean_scenario
+from avtrain.runs.folder import Run
 
 DECIDED = ("method", "train_on", "select_on", "init_from", "seed")  # by the plan
 SHARED = ("backbone", "backbone_options")  # by all runs, or their rows could not stand side by side

@@ -1,0 +1,1 @@
+"""What is on disk: shards, `build.json`, splits, card, Croissant, and checking them."""

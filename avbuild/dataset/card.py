@@ -1,0 +1,166 @@
+"""The data set card: README.md, written from `build.json` and the manifest alone, so it can be checked against them."""
+
+from collections.abc import Sequence
+
+import yaml
+
+from avbuild.dataset.build_record import BuildRecord, ScenarioRecord
+from avbuild.dataset.croissant import FILE_NAME as CROISSANT
+from avbuild.dataset.croissant import render_croissant
+from avbuild.dataset.storage import Folder
+from avbuild.scenarios.manifest import CLEAN, Manifest
+from avbuild.sources.corpus import SPLITS, WORDS
+
+FILE_NAME = "README.md"
+
+
+def write_card(folder: Folder, build: BuildRecord, manifest: Manifest) -> None:
+    """Write the card of a data set, and its Croissant metadata."""
+    for name, text in card_files(build, manifest).items():
+        folder.write(name, text.encode())
+
+
+def card_files(build: BuildRecord, manifest: Manifest) -> dict[str, str]:
+    """What is said about a data set: file name -> text."""
+    return {FILE_NAME: render_card(build, manifest), CROISSANT: render_croissant(build, manifest)}
+
+
+def render_card(build: BuildRecord, manifest: Manifest) -> str:
+    """Markdown with the front matter that `datasets` and the Hub read: one config a scenario."""
+    front = yaml.safe_dump(_front_matter(build), sort_keys=False, allow_unicode=True, width=120)
+    parts = [
+        f"---\n{front}---\n\n# {build.title}\n",
+        _summary(build),
+        _sources(build),
+        _splits(build),
+        _pairing(build),
+        _scenarios(build, manifest),
+        _notes(build),
+        _left_out(build),
+        _use(build),
+        _citation(build),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _front_matter(build: BuildRecord) -> dict[str, object]:
+    configs = [
+        {
+            "config_name": name,
+            "data_files": [{"split": split, "path": f"{name}/{split}-*.parquet"} for split in scenario.splits],
+        }
+        | ({"default": True} if name == CLEAN else {})
+        for name, scenario in build.scenarios.items()
+    ]
+    return {
+        "pretty_name": build.title,
+        "license": "other",
+        "license_name": "see-sources-below",
+        "task_categories": ["audio-classification", f"{build.visual}-classification"],
+        "tags": ["audio-visual", "robustness", "missing-modality", "avbuild"],
+        "configs": configs,
+    }
+
+
+def _summary(build: BuildRecord) -> str:
+    rows = sum(made.rows for made in build.scenarios[CLEAN].splits.values())
+    seen = WORDS[build.visual]
+    return (
+        f"{rows:,} pairs of a sound and a {seen} in {len(build.classes)} classes, from {build.clips:,} distinct clips "
+        f"and {build.pictures:,} distinct {seen}s.\nMade by `avbuild make {build.builder}` "
+        f"(avbuild {build.versions['avbuild']}, seed {build.recipe['seed']}).\n"
+    )
+
+
+def _sources(build: BuildRecord) -> str:
+    rows = [
+        (s.role, f"[{s.name}]({s.homepage})" if s.homepage else s.name, s.licence, f"{s.files:,}", s.citation)
+        for s in build.sources
+    ]
+    return "## Sources\n\n" + _table(("modality", "source", "licence", "files used", "please cite"), rows)
+
+
+def _splits(build: BuildRecord) -> str:
+    splits = list(build.per_class)
+    rows: list[Sequence[str]] = [
+        (name, *(f"{build.per_class[split][name]:,}" for split in splits)) for name in build.classes
+    ]
+    rows.append(("**all**", *(f"**{sum(build.per_class[split].values()):,}**" for split in splits)))
+    rows.append((f"{build.group_name}s", *(f"{build.groups[split]:,}" for split in splits)))
+    leaks = _leaks(build)
+    return f"## Splits\n\n{build.split}.\n\n{leaks}\n\n" + _table(("class", *splits), rows)
+
+
+def _leaks(build: BuildRecord) -> str:
+    group, seen = build.group_name, WORDS[build.visual]
+    if not build.leaky:
+        return f"Leak report: none of the {sum(build.groups.values()):,} {group}s stands in two splits, and no {seen}."
+    pieces = "slices" if group == "recording" else "clips"
+    return f"**Leaky split**: {pieces} of one {group} stand in train and test."
+
+
+def _pairing(build: BuildRecord) -> str:
+    if not build.pairing:
+        return f"## Pairing\n\nSound and {WORDS[build.visual]} have the same id.\n"
+    rows = [
+        (name, ", ".join(match.partners), "class index: no class fits" if match.by_index else "meaning")
+        for name, match in build.pairing.items()
+    ]
+    return "## Pairing\n\n" + _table(("class", "served by", "matched by"), rows)
+
+
+def _scenarios(build: BuildRecord, manifest: Manifest) -> str:
+    rows = [
+        (name, _plan(manifest, name), str(record.seed), _made(record), f"`{record.content[:12]}`")
+        for name, record in build.scenarios.items()
+    ]
+    return "## Scenarios\n\n" + _table(("scenario", "plan", "seed", "rows", "content hash"), rows)
+
+
+def _plan(manifest: Manifest, name: str) -> str:
+    plan = yaml.safe_dump(manifest.scenarios[name].as_yaml(), default_flow_style=True, sort_keys=False, width=10_000)
+    return "clean" if plan.strip() == "{}" else f"`{plan.strip()}`"
+
+
+def _made(record: ScenarioRecord) -> str:
+    parts = []
+    for split in SPLITS:
+        if made := record.splits.get(split):
+            gone = [f"{m} missing in {count / made.rows:.1%}" for m, count in made.missing.items() if count]
+            parts.append(f"{split} {made.rows:,}" + (f" ({', '.join(gone)})" if gone else ""))
+    return ", ".join(parts)
+
+
+def _notes(build: BuildRecord) -> str:
+    return "## Notes\n\n" + "".join(f"- {note}\n" for note in build.notes) if build.notes else ""
+
+
+def _left_out(build: BuildRecord) -> str:
+    if not build.left_out:
+        return ""
+    files = "".join(f"- `{bad.path}`: {bad.what}\n" for bad in build.left_out)
+    count = len(build.left_out)
+    return f"## Left out\n\n<details><summary>{count:,} files could not be used</summary>\n\n{files}\n</details>\n"
+
+
+def _use(build: BuildRecord) -> str:
+    return (
+        "## Use\n\n```python\nfrom datasets import Audio, load_dataset\n\n"
+        f'data = load_dataset("path/to/{build.name}", "{CLEAN}", split="test")\n'
+        'data = data.cast_column("audio", Audio(decode=False))  # FLAC bytes; drop this line if you have torchcodec\n'
+        "```\n\nCheck it with `avbuild verify`. Columns and hashes: docs/data-format.md of avbuild.\n"
+    )
+
+
+def _citation(build: BuildRecord) -> str:
+    cited = dict.fromkeys(source.citation for source in build.sources if source.citation)
+    lines = "".join(f"- {citation}\n" for citation in cited)
+    tool = f"- avbuild {build.versions['avbuild']}: its CITATION.cff\n"
+    return f"## Citation\n\nPlease cite the sources, and the tool that the scenarios were made with:\n\n{lines}{tool}"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+    return line(header) + line(["---"] * len(header)) + "".join(line(row) for row in rows)

@@ -1,0 +1,161 @@
+"""Croissant metadata: what the data set holds, the true sha256 of every shard, and what it was derived from.
+
+Written from `build.json` and the manifest alone, as the card is.  Format: MLCommons Croissant 1.0.
+"""
+
+import json
+from typing import Any
+
+from avbuild import __version__
+from avbuild.corruptions.registry import MODALITIES
+from avbuild.dataset.build_record import BuildRecord, ScenarioRecord
+from avbuild.scenarios.manifest import CLEAN, Manifest
+from avbuild.sources.corpus import WORDS
+
+FILE_NAME = "croissant.json"
+
+# the standard @context of Croissant 1.0, and prov for provenance
+CONTEXT: dict[str, Any] = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "citeAs": "cr:citeAs",
+    "column": "cr:column",
+    "conformsTo": "dct:conformsTo",
+    "cr": "http://mlcommons.org/croissant/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "extract": "cr:extract",
+    "field": "cr:field",
+    "fileProperty": "cr:fileProperty",
+    "fileObject": "cr:fileObject",
+    "fileSet": "cr:fileSet",
+    "format": "cr:format",
+    "includes": "cr:includes",
+    "isLiveDataset": "cr:isLiveDataset",
+    "jsonPath": "cr:jsonPath",
+    "key": "cr:key",
+    "md5": "cr:md5",
+    "parentField": "cr:parentField",
+    "path": "cr:path",
+    "prov": "http://www.w3.org/ns/prov#",
+    "recordSet": "cr:recordSet",
+    "references": "cr:references",
+    "regex": "cr:regex",
+    "repeated": "cr:repeated",
+    "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
+    "sc": "https://schema.org/",
+    "separator": "cr:separator",
+    "source": "cr:source",
+    "subField": "cr:subField",
+    "transform": "cr:transform",
+}
+
+# column -> type, and the key inside the cell where it is a struct
+FIELDS: dict[str, tuple[str, str]] = {
+    "id": ("sc:Text", "the sample, the same in every scenario"),
+    "audio": ("sc:AudioObject", "16 kHz mono FLAC; null when missing"),
+    "image": ("sc:ImageObject", "encoded picture; null when missing"),
+    "video": ("sc:ImageObject", "frames in order of time, encoded pictures; null when missing"),
+    "label": ("sc:Integer", "class index"),
+    "group": ("sc:Text", "recording the clip was cut from; never in two splits, unless the split is leaky"),
+    "fold": ("sc:Integer", "the publisher's fold, 0 where there is none"),
+    "audio_missing": ("sc:Boolean", "whether the sound is missing"),
+    "image_missing": ("sc:Boolean", "whether the picture is missing"),
+    "video_missing": ("sc:Boolean", "whether the video is missing"),
+    "corruption": ("sc:Text", "JSON: the ops done to this sample, with all that re-creates them"),
+}
+
+
+def render_croissant(build: BuildRecord, manifest: Manifest) -> str:
+    """The JSON-LD of a data set; always the same bytes for the same build."""
+    sources = [
+        {"@type": "prov:Entity", "sc:name": s.name, "sc:license": s.licence, "sc:sha256": s.sha256}
+        | ({"@id": s.homepage} if s.homepage else {})
+        for s in build.sources
+    ]
+    document = {
+        "@context": CONTEXT,
+        "@type": "sc:Dataset",
+        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "name": build.name,
+        "description": f"{build.title}: pairs of a sound and a {WORDS[build.visual]} in {len(build.classes)} "
+        f"classes, clean and corrupted. Classes in order of their index: {', '.join(build.classes)}. "
+        f"Split: {build.split}",
+        "version": f"{__version__}+{build.job[:12]}",
+        "license": [f"{s.name}: {s.licence}" for s in build.sources],
+        "url": next((s.homepage for s in build.sources if s.homepage), "https://github.com/"),
+        "citeAs": " ".join(dict.fromkeys(s.citation for s in build.sources if s.citation)),
+        "prov:wasDerivedFrom": sources,
+        "distribution": [part for name, made in build.scenarios.items() for part in _files(name, made)],
+        "recordSet": [_records(name, build, manifest) for name in build.scenarios],
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _files(scenario: str, made: ScenarioRecord) -> list[dict[str, Any]]:
+    """Every shard with its hash, and the set of a scenario's shards; a corrupted shard names its clean one."""
+    shards: list[dict[str, Any]] = []
+    for split in made.splits.values():
+        for shard in split.shards:
+            entry: dict[str, Any] = {
+                "@type": "cr:FileObject",
+                "@id": shard.file,
+                "name": shard.file,
+                "contentUrl": shard.file,
+                "contentSize": f"{shard.bytes} B",
+                "encodingFormat": "application/x-parquet",
+                "sha256": shard.sha256,
+            }
+            if scenario != CLEAN:
+                entry["prov:wasDerivedFrom"] = {"@id": f"{CLEAN}/{shard.file.split('/', 1)[1]}"}
+            shards.append(entry)
+    together = {
+        "@type": "cr:FileSet",
+        "@id": f"shards-of-{scenario}",
+        "name": f"shards-of-{scenario}",
+        "encodingFormat": "application/x-parquet",
+        "includes": f"{scenario}/*.parquet",
+    }
+    return [*shards, together]
+
+
+def _records(scenario: str, build: BuildRecord, manifest: Manifest) -> dict[str, Any]:
+    plan = manifest.scenarios[scenario].as_yaml() or "clean"
+    return {
+        "@type": "cr:RecordSet",
+        "@id": scenario,
+        "name": scenario,
+        "description": f"scenario {scenario}: {json.dumps(plan, ensure_ascii=False)}",
+        "key": {"@id": f"{scenario}/id"},
+        "field": [_field(scenario, column, kind, text) for column, (kind, text) in _fields(build).items()],
+    }
+
+
+def _fields(build: BuildRecord) -> dict[str, tuple[str, str]]:
+    absent = [modality for modality in MODALITIES if modality not in build.modalities]
+    fields = {column: field for column, field in FIELDS.items() if column.removesuffix("_missing") not in absent}
+    if build.group_name != "recording":
+        fields["group"] = ("sc:Text", f"{build.group_name} in the clip; never in two splits, unless the split is leaky")
+    return fields
+
+
+def _field(scenario: str, column: str, kind: str, text: str) -> dict[str, Any]:
+    extract: dict[str, Any] = {"column": column}
+    source = {"fileSet": {"@id": f"shards-of-{scenario}"}, "extract": extract}
+    repeated = {"repeated": True} if column == "video" else {}
+    if kind in ("sc:AudioObject", "sc:ImageObject"):
+        source["transform"] = {"jsonPath": "[*].bytes" if repeated else "bytes"}
+    return {
+        "@type": "cr:Field",
+        "@id": f"{scenario}/{column}",
+        "name": column,
+        "description": text,
+        "dataType": kind,
+        **repeated,
+        "source": source,
+    }

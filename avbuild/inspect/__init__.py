@@ -1,0 +1,1 @@
+"""Looking at a data set: contents, preview page, replay of a sample."""

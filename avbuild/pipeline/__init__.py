@@ -1,0 +1,1 @@
+"""The steps of `avbuild make` and `avbuild corrupt`: check, pair, split, write."""

@@ -1,0 +1,103 @@
+"""`avbuild make`: write what was prepared, shard by shard, and `build.json` last."""
+
+from collections.abc import Mapping, Sequence
+
+from avbuild.dataset.build_record import FILE_NAME as BUILD
+from avbuild.dataset.build_record import BuildRecord, Made, ScenarioRecord, read_build, scenario_content
+from avbuild.dataset.card import write_card
+from avbuild.dataset.shards import ShardRecord, shard_name
+from avbuild.dataset.storage import Folder
+from avbuild.errors import UserError
+from avbuild.pipeline.engines import Engine, Part, run
+from avbuild.pipeline.jobs import CleanJob, write_clean
+from avbuild.pipeline.pairing import Pair, shard_order
+from avbuild.pipeline.prepare import Prepared
+from avbuild.pipeline.provenance import build_record, left_out_of, recipe_of, sources_of
+from avbuild.progress import progress_bar
+from avbuild.scenarios.default_manifest import default_manifest
+from avbuild.scenarios.manifest import CLEAN, Manifest
+from avbuild.scenarios.manifest_file import FILE_NAME as MANIFEST
+from avbuild.scenarios.manifest_file import dump_manifest, load_manifest
+from avbuild.scenarios.seeding import digest
+from avbuild.sources.corpus import SPLITS, Split
+
+
+def write(prepared: Prepared, folder: Folder, engine: Engine, part: Part | None = None) -> BuildRecord | None:
+    """Write what `prepare` got ready; shards that an earlier start finished are kept.
+
+    part: write this share of the shards and nothing else, and return None; the whole is finished by a run without it.
+    Raises UserError where the folder holds a finished data set of another recipe.
+    """
+    recipe, sources = recipe_of(prepared), sources_of(prepared)
+    left_out = left_out_of(prepared)
+    job = digest(recipe, [(s.name, s.sha256) for s in sources], [(bad.path, bad.what) for bad in left_out])
+    corrupted = _corrupted_already(folder, job, recipe)
+    folder.remove_abandoned()
+    manifest = _manifest(prepared, folder)
+    clean_hash = manifest.scenario_hash(CLEAN)
+    jobs = [
+        CleanJob(folder.url, name, tuple(pairs), prepared.material.classes, digest(job, name), clean_hash)
+        for name, pairs in _shards(prepared.pairs, prepared.builder.rows_per_shard)
+    ]
+    records = _run(part.of(jobs) if part else jobs, engine)
+    if part:
+        return None
+    made = {split: _made(records, split) for split in SPLITS if any(pair.split == split for pair in prepared.pairs)}
+    clean = ScenarioRecord(seed=manifest.seed, hash=clean_hash, content=scenario_content(made.values()), splits=made)
+    for name in folder.names():
+        if name.startswith(f"{CLEAN}/") and name not in records:  # of an unfinished build with other options
+            folder.remove(name)
+    build = build_record(prepared, recipe, sources, job, {CLEAN: clean, **corrupted})
+    folder.write(MANIFEST, dump_manifest(manifest).encode())
+    write_card(folder, build, manifest)
+    build.write(folder)  # last: its presence says that the data set is whole
+    return build
+
+
+def _corrupted_already(folder: Folder, job: str, recipe: Mapping[str, object]) -> dict[str, ScenarioRecord]:
+    """The corrupted scenarios of a finished data set that is the same as this one; a different one is not touched."""
+    if not folder.exists(BUILD):
+        return {}
+    existing = read_build(folder)
+    if existing.job == job:
+        return {name: record for name, record in existing.scenarios.items() if name != CLEAN}
+    differs = [
+        f"{key}: {existing.recipe.get(key)} there, {value} asked for"
+        for key, value in recipe.items()
+        if existing.recipe.get(key) != value
+    ]
+    reason = "; ".join(differs) or "its sources had other bytes"
+    raise UserError(f"{folder}: holds another build ({reason}). Remove the folder, or choose another place with --out")
+
+
+def _manifest(prepared: Prepared, folder: Folder) -> Manifest:
+    """The data set's own manifest: as the user may have extended it, or the default."""
+    if folder.exists(BUILD) and folder.exists(MANIFEST):
+        return load_manifest(folder.path(MANIFEST)).model_copy(update={"dataset": "."})
+    builder, seed = prepared.builder, prepared.options.seed
+    return default_manifest(builder.name, dataset=".", seed=seed, severity=builder.severity, visual=builder.visual)
+
+
+def _shards(pairs: Sequence[Pair], rows: int) -> list[tuple[str, list[Pair]]]:
+    named = []
+    for split in SPLITS:
+        members = shard_order([pair for pair in pairs if pair.split == split])
+        count = -(-len(members) // rows)
+        for index in range(count):
+            part = members[index * rows : (index + 1) * rows]
+            named.append((shard_name(CLEAN, split, index, count), part))
+    return named
+
+
+def _run(jobs: Sequence[CleanJob], engine: Engine) -> dict[str, ShardRecord]:
+    records = {}
+    with progress_bar("writing", sum(len(job.pairs) for job in jobs)) as advance:
+        for job, record in run(write_clean, jobs, engine):
+            records[job.name] = record
+            advance(record.rows)
+    return records
+
+
+def _made(records: Mapping[str, ShardRecord], split: Split) -> Made:
+    shards = tuple(records[name] for name in sorted(records) if name.startswith(f"{CLEAN}/{split}-"))
+    return Made(rows=sum(shard.rows for shard in shards), shards=shards)

@@ -1,0 +1,113 @@
+"""THE CONTRACT: a manifest names a data set, how it is split, and the scenarios it is tested under.
+
+Frozen models that round-trip to the YAML they came from; `manifest_file.py` reads them and reports what is wrong.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from avbuild.errors import nearest
+from avbuild.frozen import Frozen
+from avbuild.scenarios.noise_clips import noise_clips
+from avbuild.scenarios.presets import SCENARIO_SETS
+from avbuild.scenarios.seeding import digest
+from avbuild.scenarios.spec import Scenario
+
+CLEAN = "C"  # the scenario that is on disk before anything is corrupted
+
+
+class FoldSplit(Frozen):
+    """The publisher's folds: one tests, one validates (else validation is carved by recording), the rest trains."""
+
+    test: Annotated[int, Field(ge=1)]
+    validation: Annotated[int, Field(ge=1)] | None = None
+
+
+class SplitSpec(Frozen):
+    """How rows become train, validation and test.
+
+    `default`: as the data set was built, no recording in two splits.  `fold: {test: 10, validation: 9}`: the
+    publisher's folds.  `random70`: 70 / 30 by row, as much published work did it; leaky, and every table says so.
+    """
+
+    protocol: Literal["default", "fold", "random70"] = "default"
+    fold: FoldSplit | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(value.get("protocol"), dict):
+            value = {**value, **value["protocol"], "protocol": "fold"}
+        if isinstance(value, dict) and "fold" in value:
+            value = {"protocol": "fold", **value}
+        return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> "SplitSpec":
+        if (self.protocol == "fold") != (self.fold is not None):
+            raise ValueError("protocol fold is written {fold: {test: 10, validation: 9}}")
+        if self.fold and self.fold.test == self.fold.validation:
+            raise ValueError(f"fold {self.fold.test} cannot both test and validate")
+        return self
+
+    @property
+    def leaky(self) -> bool:
+        """Whether a recording may stand in two splits."""
+        return self.protocol == "random70"
+
+    def as_yaml(self) -> dict[str, Any]:
+        """As it would be written in a manifest."""
+        return self.model_dump(exclude_none=True)
+
+
+class Manifest(Frozen):
+    """Which data, split how, tested under what."""
+
+    manifest: Literal[1]
+    name: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    dataset: str
+    split: SplitSpec = SplitSpec()
+    seed: int = 0
+    scenarios: Annotated[
+        dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")], Scenario], Field(min_length=1)
+    ]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_preset(cls, value: Any) -> Any:
+        """`preset: poster` stands for its scenarios; those written beside it are added, or replace its own."""
+        if not isinstance(value, dict) or "preset" not in value:
+            return value
+        name, rest = value["preset"], {key: given for key, given in value.items() if key != "preset"}
+        if name not in SCENARIO_SETS:
+            raise ValueError(
+                f'no preset "{name}"{nearest(str(name), SCENARIO_SETS)}; allowed: {", ".join(SCENARIO_SETS)}'
+            )
+        return rest | {"scenarios": SCENARIO_SETS[name] | (rest.get("scenarios") or {})}
+
+    def scenario_seed(self, name: str) -> int:
+        """The seed a scenario draws with."""
+        own = self.scenarios[name].seed
+        return self.seed if own is None else own
+
+    def scenario_hash(self, name: str) -> str:
+        """Changes whenever the corrupted bytes may: seed, spec, the name draws are keyed by, op versions."""
+        scenario = self.scenarios[name]
+        versions: list[object] = [*sorted({(op.modality, op.name, op.corruption.version) for op in scenario.ops})]
+        versions += sorted({noise_clips(op.clips).content for op in scenario.ops if op.clips is not None})
+        spec = {modality: plan.as_yaml() for modality, plan in scenario.plans.items()}
+        if scenario.missing is not None:
+            spec["missing"] = scenario.missing.as_yaml()
+        return digest(self.scenario_seed(name), scenario.draws_as or name, spec, versions)
+
+    def as_yaml(self) -> dict[str, Any]:
+        """As it would be written to a file."""
+        return {
+            "manifest": self.manifest,
+            "name": self.name,
+            "dataset": self.dataset,
+            "split": self.split.as_yaml(),
+            "seed": self.seed,
+            "scenarios": {name: scenario.as_yaml() for name, scenario in self.scenarios.items()},
+        }

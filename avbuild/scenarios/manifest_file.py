@@ -1,0 +1,124 @@
+"""Manifests on disk: read with every problem at once, each with its line; written so that they read back equal."""
+
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import yaml
+from pydantic import ValidationError
+
+from avbuild.errors import UsageError, nearest
+from avbuild.scenarios.manifest import FoldSplit, Manifest, SplitSpec
+from avbuild.scenarios.spec import Missing, Plan
+from avbuild.scenarios.yaml_lines import Document, parse
+
+FILE_NAME = "manifest.yaml"
+# pydantic's own names for steps that no one wrote
+UNWRITTEN = {"plans", "name", "level", "[key]"}
+
+
+def load_manifest(path: str | Path) -> Manifest:
+    """Read a manifest; its `dataset` comes back absolute, resolved against the folder of the file.
+
+    path: a file, or any fsspec URL.  Raises UsageError that lists every problem with its line.
+    """
+    path = str(path)
+    manifest = parse_manifest(read_yaml(path, "manifest", "; manifests/ holds examples"), path)
+    return manifest.model_copy(update={"dataset": _resolve(manifest.dataset, path)})
+
+
+def read_yaml(path: str, what: str, hint: str = "") -> str:
+    """The text of a YAML file.  what, hint: for the error where there is none.  Raises UsageError."""
+    try:
+        with fsspec.open(path, "rt", encoding="utf-8") as file:
+            return str(file.read())
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        raise UsageError(f"{path}: no such {what}{hint}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: not a text file; a {what} is YAML") from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def parse_manifest(text: str, origin: str) -> Manifest:
+    """Parse a manifest's text; `origin` names it in the error."""
+    document = parse(text)
+    problems = [(line, _dotted(path), message) for line, path, message in document.problems]
+    manifest = None
+    if document.data is not None or not problems:
+        if isinstance(document.data, dict):
+            try:
+                folder = None if "://" in origin else str(Path(origin).absolute().parent)
+                manifest = Manifest.model_validate(document.data, context={"folder": folder})
+            except ValidationError as error:
+                problems += [_problem(found, document) for found in error.errors()]
+        else:
+            problems.append((1, "", "a manifest is a mapping: manifest, name, dataset, ..."))
+    if problems or manifest is None:
+        raise UsageError(_report(origin, problems))
+    return manifest
+
+
+def dump_manifest(manifest: Manifest) -> str:
+    """The YAML of a manifest; parsing it gives an equal one."""
+    return yaml.safe_dump(manifest.as_yaml(), sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
+
+
+def _resolve(dataset: str, manifest_path: str) -> str:
+    if "://" in dataset or Path(dataset).is_absolute():
+        return dataset
+    if "://" in manifest_path:
+        return f"{manifest_path.rsplit('/', 1)[0]}/{dataset}".removesuffix("/.")
+    return str((Path(manifest_path).absolute().parent / dataset).resolve())
+
+
+def _problem(found: Any, document: Document) -> tuple[int, str, str]:
+    path = tuple(step for step in found["loc"] if step not in UNWRITTEN or step in _written(document, found["loc"]))
+    return document.line(path), _dotted(path), _message(found, path)
+
+
+def _written(document: Document, loc: tuple[str | int, ...]) -> set[str | int]:
+    """Top-level `name` is a key people write; inside an op it is not."""
+    return {loc[0]} if loc else set()
+
+
+def _message(found: Any, path: tuple[str | int, ...]) -> str:
+    kind, context, value = found["type"], found.get("ctx", {}), found["input"]
+    if kind == "extra_forbidden":
+        allowed = _allowed_keys(path)
+        return f"unknown key{nearest(str(path[-1]), allowed)}; allowed: {', '.join(allowed)}"
+    if kind == "missing":
+        return "required, but not there"
+    if kind in ("greater_than_equal", "less_than_equal"):
+        bounds = {"severity": "1 to 5", "missing_rate": "0 to 1"}
+        bound = f"below {context['ge']}" if "ge" in context else f"above {context['le']}"
+        return f"{value} is outside {bounds[str(path[-1])]}" if path[-1] in bounds else f"{value} is {bound}"
+    if kind == "literal_error":
+        return f"{value!r} is not allowed; allowed: {context['expected']}"
+    if kind == "value_error":
+        return str(context["error"])
+    return f"{value!r}: {found['msg'][0].lower()}{found['msg'][1:]}"
+
+
+def _allowed_keys(path: tuple[str | int, ...]) -> list[str]:
+    if path[0] == "split":
+        return list((FoldSplit if len(path) > 2 else SplitSpec).model_fields)
+    if path[0] == "scenarios" and "missing" in path:
+        return list(Missing.model_fields)
+    model = Manifest if len(path) == 1 else Plan
+    return [key for key in model.model_fields if (model, key) != (Plan, "modality")]
+
+
+def _dotted(path: tuple[str | int, ...]) -> str:
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+def _report(origin: str, problems: list[tuple[int, str, str]]) -> str:
+    width = max(len(str(line)) for line, _, _ in problems)
+    rows = [
+        f"  line {line:<{width}}  {place + ': ' if place else ''}{message}" for line, place, message in sorted(problems)
+    ]
+    return "\n".join([f"{origin}: {len(rows)} problem{'s' if len(rows) > 1 else ''}", *rows])

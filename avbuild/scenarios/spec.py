@@ -1,0 +1,198 @@
+"""A scenario as a manifest writes it: which ops act on which modality, and how strongly."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from avbuild.corruptions import MISSING
+from avbuild.corruptions.missing import PROTOCOLS
+from avbuild.corruptions.registry import MISSING_RATES, MODALITIES, SEVERITIES
+from avbuild.errors import nearest
+from avbuild.frozen import Frozen
+from avbuild.scenarios.op_spec import Op, Severity
+from avbuild.scenarios.presets import PRESETS
+
+Rate = Annotated[float, Field(ge=0, le=1)]
+# YAML reads a bare null as nothing
+Fill = Annotated[Literal["null", "zeros", "mean", "noise"], BeforeValidator(lambda what: what or "null")]
+SCENARIO_OPTIONS = ("missing", "seed", "draws_as")
+PRESET_OPTIONS = ("preset", "severity", "visual")
+
+
+class Plan(Frozen):
+    """What happens to one modality: one op drawn for each sample (`any_of`), or all of them in order (`chain`).
+
+    YAML: the mapping itself, `missing`, one op, or a list of ops (a chain).  `{missing: 3}` is a missing rate too, by
+    severity: 10, 30, 50, 70 and 90 %.  `fill` says what stands in place of what is missing.
+    """
+
+    modality: str
+    any_of: tuple[Op, ...] = ()
+    chain: tuple[Op, ...] = ()
+    severity: Severity | None = None
+    missing_rate: Rate = 0.0
+    fill: Fill = "null"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        modality, written = value["modality"], value["plan"]
+        if modality not in MODALITIES:
+            allowed = ", ".join([*MODALITIES, *SCENARIO_OPTIONS])
+            raise ValueError(f"no such modality{nearest(modality, MODALITIES)}; allowed: {allowed}")
+        if written == MISSING:
+            written = {"missing_rate": 1.0}
+        elif isinstance(written, str):
+            written = {"chain": [written]}
+        elif isinstance(written, list):
+            written = {"chain": written}
+        elif not isinstance(written, dict):
+            raise ValueError(f"{written!r} is no plan; write missing, an op, a list of ops, or any_of / chain")
+        elif not written:
+            raise ValueError("an empty plan does nothing; leave the modality out")
+        plan = {**written, "modality": modality}
+        if MISSING in plan and "missing_rate" not in plan:
+            plan["missing_rate"] = _missing_rate(plan.pop(MISSING))
+        for key in ("any_of", "chain"):
+            if isinstance(plan.get(key), list):
+                plan[key] = [{"modality": modality, "op": op} for op in plan[key]]
+        return plan
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Plan":
+        if self.any_of and self.chain:
+            raise ValueError("any_of and chain exclude each other")
+        if not (self.any_of or self.chain or "missing_rate" in self.model_fields_set):
+            raise ValueError("needs any_of, chain or missing_rate")
+        for op in (*self.any_of, *self.chain):
+            if op.level is None and op.severity is None and self.severity is None:
+                levels = ", ".join(f"{parameter}: ..." for parameter in op.corruption.parameters)
+                raise ValueError(f"{op.name} needs a severity (1 to 5) or a level, {{{levels}}}")
+        domains = [op.corruption.domain for op in self.chain]
+        if domains != sorted(domains, reverse=True):  # "signal" before "feature"
+            raise ValueError("an op on features cannot come before one on the signal")
+        return self
+
+    def as_yaml(self) -> Any:
+        """The shortest way to write it."""
+        if self.missing_rate == 1.0 and self.fill == "null":
+            return MISSING
+        plan: dict[str, Any] = {key: [op.as_yaml() for op in ops] for key, ops in self._ops_by_key() if ops}
+        if self.severity is not None:
+            plan["severity"] = self.severity
+        if self.missing_rate or not plan:
+            plan["missing_rate"] = self.missing_rate
+        if self.fill != "null":
+            plan["fill"] = self.fill
+        return plan
+
+    def _ops_by_key(self) -> tuple[tuple[str, tuple[Op, ...]], ...]:
+        return ("any_of", self.any_of), ("chain", self.chain)
+
+    def at_severity(self, severity: int) -> "Plan":
+        """The same ops, all at one severity; explicit levels give way, and a missing rate becomes the severity's."""
+        ops = {
+            key: tuple(op.model_copy(update={"severity": None, "level": None}) for op in ops)
+            for key, ops in self._ops_by_key()
+        }
+        rate = MISSING_RATES[severity - 1] if self.missing_rate else 0.0
+        return self.model_copy(update={**ops, "severity": severity, "missing_rate": rate})
+
+
+def _missing_rate(severity: Any) -> float:
+    if severity not in SEVERITIES:
+        raise ValueError(f"{MISSING}: {severity!r} is outside 1 to 5; for a rate write missing_rate: 0.3")
+    return MISSING_RATES[severity - 1]
+
+
+class Missing(Frozen):
+    """A published way of making modalities missing, over all of them at once.  YAML: `{protocol: cpm, rate: 0.5}`."""
+
+    protocol: str
+    rate: Rate = 0.5
+    fill: Fill = "null"
+
+    @field_validator("protocol")
+    @classmethod
+    def _known(cls, protocol: str) -> str:
+        if protocol not in PROTOCOLS:
+            raise ValueError(f'no protocol "{protocol}"{nearest(protocol, PROTOCOLS)}; allowed: {", ".join(PROTOCOLS)}')
+        return protocol
+
+    def as_yaml(self) -> dict[str, Any]:
+        """The shortest way to write it."""
+        return self.model_dump(exclude_defaults=True)
+
+
+class Scenario(Frozen):
+    """A condition the data are tested under: a plan for each modality that is touched, none for clean data.
+
+    YAML: `{audio: PLAN, image: PLAN}`, or `{preset: rain, severity: 3}`; `missing` (a published protocol), `seed` and
+    `draws_as` (draw as the scenario of that name does) are optional.  A data set of videos: `{video: PLAN}`, and
+    `{preset: rain, visual: video}`.
+    """
+
+    plans: dict[str, Plan] = {}
+    missing: Missing | None = None
+    seed: int | None = None
+    draws_as: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise ValueError(f"{value!r} is no scenario; write {{}} for clean data, or a plan for each modality")
+        if "plans" in value:
+            return value
+        if "preset" in value:
+            value = _expanded(value)
+        options = {key: value[key] for key in SCENARIO_OPTIONS if key in value}
+        plans = {key: {"modality": key, "plan": plan} for key, plan in value.items() if key not in options}
+        return {**options, "plans": plans}
+
+    @model_validator(mode="after")
+    def _leaves_something(self) -> "Scenario":
+        gone = {modality for modality, plan in self.plans.items() if plan.missing_rate == 1.0}
+        if len(gone) > 1 and "audio" in gone:  # the sound, and all there is to see
+            raise ValueError("every modality is missing: nothing is left to classify")
+        if self.missing and any(plan.missing_rate for plan in self.plans.values()):
+            raise ValueError("a missing protocol and a missing_rate exclude each other")
+        return self
+
+    @property
+    def ops(self) -> tuple[Op, ...]:
+        """All that may act, on any modality."""
+        return tuple(op for plan in self.plans.values() for op in (*plan.any_of, *plan.chain))
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is done."""
+        return not self.plans and self.missing is None
+
+    def fill(self, modality: str) -> str:
+        """What stands in place of a modality that is missing."""
+        return self.missing.fill if self.missing else self.plans[modality].fill
+
+    def as_yaml(self) -> dict[str, Any]:
+        """As it would be written in a manifest."""
+        written: dict[str, Any] = {modality: plan.as_yaml() for modality, plan in self.plans.items()}
+        missing = self.missing and self.missing.as_yaml()
+        options = {"missing": missing, "seed": self.seed, "draws_as": self.draws_as}
+        return written | {key: value for key, value in options.items() if value is not None}
+
+
+def _expanded(value: dict[str, Any]) -> dict[str, Any]:
+    """The plans that a preset stands for, beside the options given with it."""
+    name, severity, visual = value["preset"], value.get("severity"), value.get("visual", "image")
+    if name not in PRESETS:
+        raise ValueError(f'no preset "{name}"{nearest(str(name), PRESETS)}; allowed: {", ".join(PRESETS)}')
+    preset = PRESETS[name]
+    if severity is not None and preset.fixed:
+        raise ValueError(f"preset {name} has levels of its own and takes no severity")
+    if visual not in ("image", "video"):
+        raise ValueError(f"visual: {visual!r} is not allowed; allowed: image, video")
+    options = {key: given for key, given in value.items() if key not in PRESET_OPTIONS}
+    plans = preset.fixed or {m: {"chain": list(ops), "severity": severity or 3} for m, ops in preset.ops.items()}
+    return {**{visual if modality == "image" else modality: plan for modality, plan in plans.items()}, **options}

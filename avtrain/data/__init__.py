@@ -1,0 +1,1 @@
+"""From shards to batches: rows, decoding, corruption on the fly, fingerprints."""

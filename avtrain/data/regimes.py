@@ -1,0 +1,20 @@
+"""What a training regime is: the scenarios it draws from."""
+
+from avbuild.errors import UsageError
+from avbuild.scenarios.manifest import Manifest
+from avtrain.config import FitConfig
+
+
+def train_scenarios(settings: FitConfig, manifest: Manifest) -> tuple[str, ...]:
+    """What training draws from, and validation is measured on."""
+    if settings.train_on == "scenarios":
+        return tuple(manifest.scenarios)
+    return (clean_scenario(manifest),)
+
+
+def clean_scenario(manifest: Manifest) -> str:
+    """The manifest's first scenario without plans.  Raises UsageError where it has none."""
+    clean = [name for name, scenario in manifest.scenarios.items() if scenario.clean]
+    if not clean:
+        raise UsageError(f"{manifest.name}: training on clean data needs a scenario without plans, such as  C: {{}}")
+    return clean[0]

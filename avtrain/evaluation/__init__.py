@@ -1,0 +1,1 @@
+"""Scoring a finished run: conditions, predictions, metrics."""

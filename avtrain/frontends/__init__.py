@@ -1,0 +1,1 @@
+"""From decoded signals to what encoders read: spectrograms and normalised images."""

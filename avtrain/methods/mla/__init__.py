@@ -1,0 +1,1 @@
+"""MLA: alternating unimodal adaptation, its head gradient modification and its fusion."""

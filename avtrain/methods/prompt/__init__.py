@@ -1,0 +1,1 @@
+"""Prompt learning: per-scenario prompts and missing-aware prompts."""

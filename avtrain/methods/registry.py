@@ -1,0 +1,65 @@
+"""Methods by name. To add one: a file with a `Method`, and a line here."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from avbuild.errors import UsageError, nearest
+from avbuild.frozen import Frozen
+from avtrain.backbones.base import Backbone
+from avtrain.methods.adapter import Adapter
+from avtrain.methods.base import Method, Prediction
+from avtrain.methods.concat import Concat
+from avtrain.methods.film import FiLM
+from avtrain.methods.finetune import Finetune
+from avtrain.methods.gated import Gated
+from avtrain.methods.late_fusion import LateFusion
+from avtrain.methods.lfm import LFM
+from avtrain.methods.linear_probe import LinearProbe
+from avtrain.methods.lora import LoRA
+from avtrain.methods.mla.mla import MLA
+from avtrain.methods.mmpareto import MMPareto
+from avtrain.methods.ogm_ge import OGMGE
+from avtrain.methods.prompt.missing_aware import MissingAwarePrompt
+from avtrain.methods.prompt.prompt import Prompt
+from avtrain.methods.qmf import QMF
+from avtrain.methods.recon_boost import ReconBoost
+from avtrain.methods.spiking import Spiking
+from avtrain.methods.sum_of_scores import Sum
+from avtrain.options import parse_options
+
+METHODS: Mapping[str, type[Method]] = {
+    method.name: method
+    for method in (
+        *(Finetune, LinearProbe, Adapter, LoRA, Prompt, MissingAwarePrompt, Spiking),
+        *(Sum, Concat, FiLM, Gated, LateFusion, OGMGE, QMF, MLA),
+        *(MMPareto, ReconBoost, LFM),
+    )
+}
+
+
+def find_method(name: str) -> type[Method]:
+    """A method's class.  Raises UsageError that lists those there are."""
+    if name not in METHODS:
+        raise UsageError(f'no method "{name}"{nearest(name, METHODS)}; known: {", ".join(METHODS)} (avtrain methods)')
+    return METHODS[name]
+
+
+def method_config(name: str, options: Mapping[str, Any]) -> Frozen:
+    """The options of a method.  Raises UsageError that lists what is allowed."""
+    return parse_options(find_method(name).Config, options, f"method {name}")
+
+
+def build_method(name: str, options: Mapping[str, Any], backbone: Backbone, classes: int, scenarios: int) -> Method:
+    """A method on a backbone, for so many classes and scenarios."""
+    build: Callable[..., Method] = find_method(name)
+    return build(backbone, classes, scenarios, method_config(name, options))
+
+
+def merged_weights(name: str, options: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A run's weights, by its method and options, with the backbone's under its own keys."""
+    return find_method(name).merged(weights, method_config(name, options))
+
+
+__all__ = ["METHODS", "Method", "Prediction", "build_method", "find_method", "merged_weights", "method_config"]

@@ -1,0 +1,1 @@
+"""Reports over many runs: results, tables, page and charts."""

@@ -1,0 +1,1 @@
+"""The tables of MLA (CVPR 2024)."""

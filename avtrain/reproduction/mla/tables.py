@@ -1,0 +1,73 @@
+"""The rows of MLA's Tables 1 and 3, and what was published of them."""
+
+from dataclasses import dataclass
+
+from avbuild.errors import UsageError, nearest
+from avtrain.reproduction.mla import published
+from avtrain.reproduction.mla.published import Claim
+from avtrain.reproduction.plan import System
+
+REFERENCE = "concat"  # whose time for an epoch is 1
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """One table of the paper."""
+
+    name: str  # of its command and its files
+    title: str
+    systems: tuple[System, ...]
+    claims: tuple[Claim, ...]
+
+
+def _system(name: str, method: str = "", **options: str) -> System:
+    """Trained on clean data, as in the paper."""
+    return System(name=name, method=method or name, train_on="clean", method_options=tuple(options.items()))
+
+
+_MLA = _system("mla", hgm="rls", fusion="entropy")  # in both tables, and trained once for both
+
+TABLE_1 = PublishedTable(
+    "mla-table1",
+    "Table 1 of MLA (CVPR 2024), with newer methods, made anew",
+    (
+        *(_system(name) for name in ("sum", "concat", "film", "gated", "ogm-ge", "qmf", "late-fusion")),
+        _MLA,
+        *(_system(name) for name in ("mmpareto", "recon-boost", "lfm")),  # beside what the paper has
+    ),
+    published.TABLE_1,
+)
+
+TABLE_3 = PublishedTable(
+    "mla-table3",
+    "Table 3 of MLA (CVPR 2024): head gradient modification and dynamic fusion, made anew",
+    (
+        _system(REFERENCE),
+        _system("mla-off-mean", "mla", hgm="off", fusion="mean"),  # called Late Fusion in Table 1
+        _system("mla-off-entropy", "mla", hgm="off", fusion="entropy"),
+        _system("mla-rls-mean", "mla", hgm="rls", fusion="mean"),
+        _MLA,
+        # what the released code does: its modification never runs, its dynamic fusion weighs whole batches
+        _system("mla-released-fixed", "mla", hgm="as_released_unrepaired", fusion="fixed"),
+        _system("mla-released", "mla", hgm="as_released_unrepaired", fusion="entropy_as_released"),
+        # and what it would do if it ran
+        _system("mla-repaired-entropy", "mla", hgm="as_released", fusion="entropy"),
+        _system("mla-repaired", "mla", hgm="as_released", fusion="entropy_as_released"),
+    ),
+    published.TABLE_3,
+)
+
+TABLES = {table.name: table for table in (TABLE_1, TABLE_3)}
+
+
+def choose_rows(table: PublishedTable, asked: str) -> tuple[System, ...]:
+    """Rows by their name or their method's, `all` for every one, in the order of the table.  Raises UsageError."""
+    if asked == "all":
+        return table.systems
+    words = [word.strip() for word in asked.split(",")]
+    known = list(dict.fromkeys(word for system in table.systems for word in (system.name, system.method)))
+    if unknown := [word for word in words if word not in known]:
+        raise UsageError(
+            f'--methods: no "{unknown[0]}"{nearest(unknown[0], known)}; allowed: all, or some of {", ".join(known)}'
+        )
+    return tuple(system for system in table.systems if {system.name, system.method} & set(words))

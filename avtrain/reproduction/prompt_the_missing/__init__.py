@@ -1,0 +1,1 @@
+"""The tables of *Prompt the Missing* (CVPRW 2025)."""

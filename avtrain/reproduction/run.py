@@ -1,0 +1,49 @@
+"""Making the runs of a plan, with what `avtrain fit` and `avtrain eval` call."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from avbuild.dataset.build_record import BuildRecord, read_build
+from avbuild.dataset.storage import Folder
+from avtrain.device import Machine
+from avtrain.evaluation.conditions import Asked
+from avtrain.evaluation.evaluate import evaluate
+from avtrain.methods.registry import find_method
+from avtrain.reproduction.plan import Plan, PlannedRun
+from avtrain.runs.folder import Run
+from avtrain.training.start import fit_run
+
+
+def reproduce(plan: Plan, machine: Machine, resume: str, say: Callable[[str], None]) -> None:
+    """Train and score every run that is not yet."""
+    for planned in plan.runs:
+        fit = planned.config.fit
+        source = None if fit.init_from is None else Path(fit.init_from)
+        say(fit_run(planned.folder, planned.config, machine, resume, source))
+        wanted = plan.scenarios_of(planned.config.manifest)
+        if not scored(planned, wanted):
+            evaluate(planned.run, Asked(wanted), machine, "fp32")
+
+
+def scored(planned: PlannedRun, scenarios: Sequence[str]) -> bool:
+    """Whether every scenario has been scored each way the method infers, on the very data of its manifest."""
+    manifest = planned.config.manifest
+    modes = find_method(planned.system.method).inference_modes or (None,)
+    there = {
+        (e["scenario"], e["inference"], e["scenario_hash"])
+        for e in planned.run.evaluations()
+        if e["other_manifest"] is None
+    }
+    return all((name, mode, manifest.scenario_hash(name)) in there for name in scenarios for mode in modes)
+
+
+def builds(plan: Plan) -> list[BuildRecord]:
+    """What each manifest's data set was built from.  Raises UserError where one is not there."""
+    return [read_build(Folder(manifest.dataset)) for manifest in plan.manifests]
+
+
+def devices(runs: Sequence[Run]) -> list[str]:
+    """What they were made on, each once."""
+    environments = [run.read_json("env.json") for run in runs]
+    said = (f"{e['device']} ({e['device_name']}), torch {e['versions']['torch']}" for e in environments)
+    return list(dict.fromkeys(said))

@@ -1,0 +1,1 @@
+"""The folder of a run: its files, guards against mixing runs, and its cost."""

@@ -1,0 +1,163 @@
+"""The folder of a run: what decided it, what it measured, its weights, and how to go on.
+
+config.yaml       the resolved configuration and the manifest
+env.json          versions and device
+metrics.jsonl     one line an epoch
+tensorboard/      event files; tensorboard --logdir runs/ shows them
+model.safetensors weights of the best epoch on validation
+state.pt          until then everything needed to go on: weights, optimizer, random state, epoch
+result.json       written last: the run is finished
+eval/D.json       what `avtrain eval` found, one file a scenario and way of inference (D.oracle.json); those of
+                  another manifest are in a folder of its name
+"""
+
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+import yaml
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from avbuild.dataset.build_record import library_versions
+from avbuild.dataset.storage import whole_file, write_whole
+from avbuild.errors import UserError
+from avtrain.config import RunConfig
+
+
+class Run:
+    """A run folder on disk. Every file is written whole or not at all.
+
+    writes: of several processes one writes; the others read.
+    """
+
+    def __init__(self, folder: Path, writes: bool = True) -> None:
+        self.folder, self.writes = folder, writes
+
+    def __str__(self) -> str:
+        return str(self.folder)
+
+    @property
+    def finished(self) -> bool:
+        """Whether training came to its end."""
+        return (self.folder / "result.json").exists()
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is anything to go on from."""
+        return (self.folder / "config.yaml").exists()
+
+    def config(self) -> RunConfig:
+        """What decided the run.  Raises UserError where there is no run."""
+        path = self.folder / "config.yaml"
+        if not path.exists():
+            raise UserError(f"{self.folder}: no run here (no config.yaml); avtrain fit makes one")
+        return RunConfig.model_validate(yaml.safe_load(path.read_text()))
+
+    def modalities(self) -> tuple[str, ...]:
+        """Those of the data that a finished run was trained on, in their order; earlier versions knew two."""
+        return tuple(self.read_json("result.json").get("modalities", ("audio", "image")))
+
+    def begin(self, config: RunConfig, device: torch.device) -> None:
+        """Write what the run is decided by."""
+        self._write_bytes("config.yaml", config.as_yaml().encode())
+        self.write_json("env.json", environment(device))
+
+    def log(self, metrics: Mapping[str, Any]) -> None:
+        """Add an epoch's line; lines of that epoch or later, left by a stopped start, give way."""
+        kept = [line for line in self.metrics() if line["epoch"] < metrics["epoch"]]
+        lines = "".join(json.dumps(line) + "\n" for line in [*kept, metrics])
+        self._write_bytes("metrics.jsonl", lines.encode())
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of all epochs."""
+        path = self.folder / "metrics.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def save_weights(self, state: Mapping[str, Tensor], name: str = "model.safetensors") -> None:
+        """Write a safetensors file."""
+        self._write_bytes(name, save({key: value.cpu().contiguous() for key, value in state.items()}))
+
+    def weights(self) -> dict[str, Tensor]:
+        """The weights of the best epoch.  Raises UserError where training has not come so far."""
+        path = self.folder / "model.safetensors"
+        if not path.exists():
+            raise UserError(f"{self.folder}: no weights yet; run the same avtrain fit again to finish it")
+        return load_file(path)
+
+    def save_state(self, state: Mapping[str, Any]) -> None:
+        """Write `state.pt`."""
+        if self.writes:
+            with whole_file(self.folder / "state.pt") as file:
+                _save(dict(state), file)
+
+    def state(self) -> dict[str, Any] | None:
+        """What to go on from, or None at the beginning."""
+        path = self.folder / "state.pt"
+        return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Write `result.json`; what going on would have needed, several times the weights, is not kept."""
+        self.write_json("result.json", result)
+        if self.writes:
+            (self.folder / "state.pt").unlink(missing_ok=True)
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write a JSON file below the run."""
+        self._write_bytes(name, (json.dumps(content, indent=1) + "\n").encode())
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Read a JSON file below the run."""
+        content: dict[str, Any] = json.loads((self.folder / name).read_text())
+        return content
+
+    def evaluations(self) -> list[dict[str, Any]]:
+        """What `avtrain eval` found, in order of scenario name."""
+        return [json.loads(path.read_text()) for path in sorted((self.folder / "eval").rglob("*.json"))]
+
+    def _write_bytes(self, name: str, data: bytes) -> None:
+        if self.writes:
+            write_whole(self.folder / name, data)
+
+
+def _save(state: dict[str, Any], file: BinaryIO) -> None:
+    try:
+        torch.save(state, file)
+    except RuntimeError as error:  # in closing its archive torch hides why it could not write
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from error
+        raise
+
+
+def backbone_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those of a run's backbone alone, by their own names."""
+    prefix = "backbone."
+    return {key[len(prefix) :]: value for key, value in weights.items() if key.startswith(prefix)}
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """Versions and hardware that measurements depend on."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    torch_versions = {package: version(package) for package in ("torch", "torchvision", "torchaudio", "safetensors")}
+    return {
+        "device": device.type,
+        "device_name": name,
+        "threads": torch.get_num_threads(),
+        "platform": platform.platform(),
+        "versions": library_versions() | torch_versions,
+    }
+
+
+def find_runs(places: list[Path]) -> list[Run]:
+    """The runs at or below the places given, in order of path.  Raises UserError where a place has none."""
+    runs: dict[Path, Run] = {}
+    for place in places:
+        found = sorted({path.parent for path in place.rglob("config.yaml")})
+        if not found:
+            raise UserError(f"{place}: no run here; avtrain fit makes runs, each a folder with a config.yaml")
+        runs |= {folder: Run(folder) for folder in found}
+    return list(runs.values())
