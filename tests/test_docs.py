@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.conftest import REPOSITORY, write_pictures, write_urbansound8k
-from tests.crema_d import write_crema_d
+from tests.support.crema_d import write_crema_d
 
 DOCS = [REPOSITORY / "README.md", REPOSITORY / "README.ko.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 
@@ -41,7 +41,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder as the reader has it: manifests, and corpora and weights under their published names."""
     from avbuild.sources import pictures
     from avtrain.backbones import dual
-    from tests.test_backbones import checkpoints
+    from tests.avtrain.backbones.test_encoders import checkpoints
 
     monkeypatch.chdir(tmp_path)
     shutil.copytree(REPOSITORY / "manifests", tmp_path / "manifests")

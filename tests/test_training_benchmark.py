@@ -8,8 +8,8 @@ from types import ModuleType
 import pytest
 
 from avtrain.backbones.registry import build_backbone
+from tests.avtrain.training.test_fit import SMALL
 from tests.conftest import REPOSITORY
-from tests.test_train_runs import SMALL
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,204 @@
+"""Many workers, machines and stops: the bytes are those of one undisturbed process."""
+
+import os
+import random
+import shutil
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from avbuild.errors import UsageError
+from avbuild.pipeline.engines import Part, parse_part
+from tests.support.commands import AVBUILD, fail, succeed, tree
+
+EVERYTHING = ("--scenario", "A,V,D", "--splits", "train,validation,test")
+
+
+@pytest.fixture(scope="module")
+def clean(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The clean data set alone; do not change it."""
+    folder = tmp_path_factory.mktemp("clean") / small_data.name
+    shutil.copytree(small_data, folder)
+    shutil.rmtree(folder / "D")
+    where = ("--data", folder, "--workers", 1)
+    succeed("corrupt", *EVERYTHING, *where)  # card and record are of all three, the shards go
+    for scenario in "AVD":
+        shutil.rmtree(folder / scenario)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(clean: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Every file, as one process writes it."""
+    folder = copy(clean, tmp_path_factory.mktemp("whole"))
+    succeed("corrupt", *EVERYTHING, "--data", folder, "--workers", 1)
+    return tree(folder)
+
+
+def copy(folder: Path, target: Path) -> Path:
+    return Path(shutil.copytree(folder, target / folder.name))
+
+
+@pytest.mark.parametrize("text", ["4/4", "1", "-1/3", "a/b", "1/0"])
+def test_a_share_that_cannot_be_is_explained(text: str) -> None:
+    with pytest.raises(UsageError, match="write i/n with i from 0 to n - 1"):
+        parse_part(text)
+
+
+def test_shares_are_disjoint_and_complete() -> None:
+    jobs = list(range(23))
+    shares = [Part(index, 5).of(jobs) for index in range(5)]
+    assert sorted(job for share in shares for job in share) == jobs
+
+
+def test_shares_in_any_order_make_the_whole(clean: Path, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+    folder = copy(clean, tmp_path)
+    for index in (2, 0, 1):
+        out = succeed("corrupt", *EVERYTHING, "--data", folder, "--workers", 1, "--shard", f"{index}/3")
+        assert "once all shares are written" in out
+    shards = {name: data for name, data in undisturbed.items() if name.endswith(".parquet")}
+    assert {name: data for name, data in tree(folder).items() if name.endswith(".parquet")} == shards
+    succeed("corrupt", *EVERYTHING, "--data", folder, "--workers", 1)
+    assert tree(folder) == undisturbed
+
+
+def test_make_in_shares_is_make(urbansound8k: Path, pictures: Path, small_data: Path, tmp_path: Path) -> None:
+    command = ("make", "urbansound8k-av", "--audio-root", urbansound8k, "--images", f"folder:{pictures}")
+    command += ("--out", tmp_path, "--workers", 1)
+    for index in range(2):
+        succeed(*command, "--shard", f"{index}/2")
+    assert "not finished" in fail("inspect", tmp_path / "urbansound8k-av")
+    succeed(*command)
+    whole, made = tree(small_data), tree(tmp_path / "urbansound8k-av")
+    assert {name: made[name] for name in made if name.startswith("C/")} == {
+        name: whole[name] for name in whole if name.startswith("C/")
+    }
+
+
+def test_ray_writes_the_same_bytes(clean: Path, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="the extra ray is not installed")
+    folder = copy(clean, tmp_path)
+    succeed("corrupt", *EVERYTHING, "--data", folder, "--workers", 2, "--engine", "ray")
+    assert tree(folder) == undisturbed
+
+
+def test_a_ray_address_without_ray_is_a_mistake(clean: Path) -> None:
+    assert "goes with --engine ray" in fail("corrupt", "--scenario", "D", "--data", clean, "--ray-address", "auto")
+
+
+def test_killed_twenty_times_it_ends_with_the_same_bytes(
+    clean: Path, undisturbed: dict[str, bytes], tmp_path: Path
+) -> None:
+    folder = copy(clean, tmp_path)
+    command = [*AVBUILD, "corrupt", *EVERYTHING, "--data", str(folder), "--workers", "2"]
+    moments = random.Random(0)
+    stopped = 0
+    for _ in range(20):
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen(command, start_new_session=True, **quiet)
+        time.sleep(moments.uniform(0.5, 1.8))
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            stopped += 1
+        process.wait()
+        for name in ("A", "V", "D"):  # begin anew now and then, so that every stage is met
+            if moments.random() < 0.2:
+                shutil.rmtree(folder / name, ignore_errors=True)
+    assert stopped > 10
+    subprocess.run(command, check=True, capture_output=True)
+    assert tree(folder) == undisturbed
+
+
+def test_two_processes_on_one_folder_do_not_disturb_each_other(
+    clean: Path, undisturbed: dict[str, bytes], tmp_path: Path
+) -> None:
+    folder = copy(clean, tmp_path)
+    command = [*AVBUILD, "corrupt", *EVERYTHING, "--data", str(folder), "--workers", "1"]
+    both = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    assert tree(folder) == undisturbed
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="the superuser may write everywhere")
+def test_a_folder_that_is_read_only_is_one_clear_error(clean: Path, tmp_path: Path) -> None:
+    folder = copy(clean, tmp_path)
+    folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    try:
+        assert "Permission denied" in fail("corrupt", "--scenario", "D", "--data", folder, "--workers", 1)
+    finally:
+        folder.chmod(stat.S_IRWXU)
+
+
+@pytest.mark.parametrize(("number", "words"), [(28, "No space left on device"), (30, "Read-only file system")])
+def test_a_disk_that_fails_is_one_clear_error_and_nothing_half_written(
+    clean: Path, undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str
+) -> None:
+    folder, synced, calls = copy(clean, tmp_path), os.fsync, []
+
+    def failing(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 4:
+            raise OSError(number, words)
+        synced(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", failing)
+        message = fail("corrupt", *EVERYTHING, "--data", folder, "--workers", 1)
+    assert words in message
+    assert str(folder) in message
+    assert not list(folder.rglob(".partial-*"))
+    succeed("corrupt", *EVERYTHING, "--data", folder, "--workers", 1)
+    assert tree(folder) == undisturbed
+
+
+def test_a_data_set_may_lie_behind_any_url(clean: Path, undisturbed: dict[str, bytes]) -> None:
+    memory = fsspec.filesystem("memory")
+    upload(clean, memory, "/distributed/data")
+    succeed("corrupt", *EVERYTHING, "--data", "memory://distributed/data", "--workers", 1)
+    assert download(memory, "/distributed/data") == undisturbed
+    assert "sound" in succeed("verify", "memory://distributed/data")
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[fsspec.AbstractFileSystem]:
+    """A local stand-in for S3."""
+    server = pytest.importorskip("moto.server", reason="moto is not installed").ThreadedMotoServer(port=0)
+    pytest.importorskip("s3fs", reason="the extra s3 is not installed")
+    server.start()
+    host, port = server.get_host_and_port()
+    for key, value in {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(key, value)
+    fsspec.asyn.reset_lock()
+    system = fsspec.filesystem("s3", skip_instance_cache=True)
+    system.mkdir("bucket")
+    yield system
+    server.stop()
+
+
+def test_a_data_set_may_lie_on_s3(clean: Path, undisturbed: dict[str, bytes], s3: fsspec.AbstractFileSystem) -> None:
+    upload(clean, s3, "bucket/data")
+    command = [*AVBUILD, "corrupt", *EVERYTHING, "--data", "s3://bucket/data", "--workers", "2"]
+    subprocess.run(command, check=True, capture_output=True)
+    s3.invalidate_cache()
+    assert download(s3, "bucket/data") == undisturbed
+
+
+def upload(folder: Path, system: fsspec.AbstractFileSystem, root: str) -> None:
+    for name, data in tree(folder).items():
+        system.pipe_file(f"{root}/{name}", data)
+
+
+def download(system: fsspec.AbstractFileSystem, root: str) -> dict[str, bytes]:
+    start = root.strip("/") + "/"
+    return {path.lstrip("/").removeprefix(start): system.cat_file(path) for path in sorted(system.find(root))}

@@ -1,0 +1,118 @@
+"""What `avbuild make` makes of other splits, layouts, limits and bad files; and the small commands beside it."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import soundfile
+
+from tests.avbuild.pipeline.test_make import make
+from tests.conftest import REPOSITORY, URBANSOUND8K, write_pictures, write_urbansound8k
+from tests.support.commands import AVBUILD, fail, rows, succeed
+
+
+def test_official_folds_keep_the_last_for_the_test(urbansound8k: Path, pictures: Path, tmp_path: Path) -> None:
+    folder = make(urbansound8k, pictures, tmp_path, "--folds", "1,3", "--workers", 1)
+    assert {row["fold"] for row in rows(folder, "C")} == {3}
+    assert {row["fold"] for split in ("train", "validation") for row in rows(folder, "C", split)} == {1}
+    # recording 1300 has a slice in each fold: it tests, and trains nothing
+    assert "1300" in {row["group"] for row in rows(folder, "C")}
+    assert "1300" not in {row["group"] for split in ("train", "validation") for row in rows(folder, "C", split)}
+    assert "verify" not in fail("verify", tmp_path)
+
+
+def test_the_legacy_split_is_labelled_leaky_everywhere(urbansound8k: Path, pictures: Path, tmp_path: Path) -> None:
+    folder = make(urbansound8k, pictures, tmp_path, "--split", "random70", "--workers", 1)
+    assert "Leaky split" in (folder / "README.md").read_text()
+    assert "leaky split" in succeed("inspect", folder)
+    assert json.loads((folder / "build.json").read_text())["leaky"] is True
+
+
+def test_bad_files_are_named_together_and_nothing_is_written(pictures: Path, tmp_path: Path) -> None:
+    root = write_urbansound8k(tmp_path / "UrbanSound8K")
+    clips = sorted((root / "audio").rglob("*.wav"))
+    clips[0].unlink()
+    clips[1].write_bytes(b"")
+    clips[2].write_bytes(b"RIFF, but not for long")
+    soundfile.write(root / "audio" / "fold1" / "9-9-9-9.wav", [0.0, 0.1], 16_000)
+    out = tmp_path / "out"
+    message = fail("make", "urbansound8k-av", "--audio-root", root, "--images", f"folder:{pictures}", "--out", out)
+    for clip in (*clips[:3], root / "audio" / "fold1" / "9-9-9-9.wav"):
+        assert str(clip) in message
+    assert "--skip-bad" in message
+    assert not out.exists()
+
+    folder = make(root, pictures, out, "--skip-bad", "--workers", 1)
+    left_out = {bad["path"] for bad in json.loads((folder / "build.json").read_text())["left_out"]}
+    assert {Path(path).name for path in left_out} == {clip.name for clip in clips[:3]} | {"9-9-9-9.wav"}
+    assert all(not path.startswith("/") for path in left_out)
+    card = (folder / "README.md").read_text()
+    assert all(clip.name in card for clip in clips[:3])
+    assert sum(len(rows(folder, "C", split)) for split in ("train", "validation", "test")) == 117
+    assert "sound" in succeed("verify", folder)
+
+
+def test_cifar10_av_stores_a_shared_clip_once(urbansound8k: Path, tmp_path: Path) -> None:
+    images = tmp_path / "cifar"
+    for split, count in (("train", 30), ("test", 10)):
+        write_pictures(images / split, count)
+    succeed("make", "cifar10-av", "--audio-root", urbansound8k, "--images", f"folder:{images}", "--out", tmp_path)
+    folder = tmp_path / "cifar10-av"
+    all_rows = {split: rows(folder, "C", split) for split in ("train", "validation", "test")}
+    assert {split: len(found) for split, found in all_rows.items()} == {"train": 270, "validation": 30, "test": 100}
+    clips = {split: {row["audio"]["path"] for row in found} for split, found in all_rows.items()}
+    assert (
+        not clips["train"] & clips["test"] | clips["train"] & clips["validation"] | clips["test"] & clips["validation"]
+    )
+    distinct = {row["audio"]["bytes"] for row in all_rows["train"]}
+    stored = sum(path.stat().st_size for path in folder.glob("C/train-*.parquet"))
+    picture_bytes = sum(len(row["image"]["bytes"]) for row in all_rows["train"])
+    assert stored < sum(map(len, distinct)) * 1.1 + picture_bytes + 400 * 270
+    assert "sound" in succeed("verify", folder)
+
+
+def test_the_kaggle_release_becomes_a_data_set(tmp_path: Path, urbansound8k: Path) -> None:
+    from PIL import Image
+
+    root = tmp_path / "release"
+    for clip in sorted((urbansound8k / "audio").rglob("*.wav")):
+        label = URBANSOUND8K[int(clip.name.split("-")[1])]
+        for side in ("sound", "vision"):
+            (root / f"Dataset_v3_{side}" / label).mkdir(parents=True, exist_ok=True)
+        (root / "Dataset_v3_sound" / label / clip.name).write_bytes(clip.read_bytes())
+        Image.new("RGB", (8, 8), (int(clip.name.split("-")[1]) * 20, 0, 0)).save(
+            root / "Dataset_v3_vision" / label / f"{clip.stem}.jpg"
+        )
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    (sources / "UrbanSound8K").symlink_to(urbansound8k)
+    arguments = ("--layout", "kaggle", "--audio-root", root, "--sources", sources, "--folds", "1,2,3")
+    succeed("make", "urbansound8k-av", *arguments, "--out", tmp_path)
+    found = rows(tmp_path / "urbansound8k-av", "C")
+    assert {row["fold"] for row in found} == {3}
+    assert all(row["image"]["path"].removesuffix(".jpg") == row["id"] for row in found)
+    assert "sound" in succeed("verify", tmp_path / "urbansound8k-av")
+
+
+def test_a_limit_is_spread_over_the_classes(urbansound8k: Path, pictures: Path, tmp_path: Path) -> None:
+    folder = make(urbansound8k, pictures, tmp_path, "--limit", 40, "--workers", 1)
+    labels = [row["label"] for split in ("train", "validation", "test") for row in rows(folder, "C", split)]
+    assert {labels.count(label) for label in range(10)} == {4}
+
+
+def test_an_unknown_data_set_suggests_the_known_one() -> None:
+    assert 'did you mean "cifar10-av"?' in fail("make", "cifar-av")
+
+
+def test_list_and_scenarios_print_what_there_is() -> None:
+    assert "urbansound8k-av" in succeed("list")
+    listing = succeed("scenarios", REPOSITORY / "manifests" / "demo.yaml")
+    assert "box_blur" in listing
+    assert "any_of" in listing
+
+
+def test_errors_go_to_stderr_with_their_exit_code(tmp_path: Path) -> None:
+    done = subprocess.run([*AVBUILD, "verify", str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr

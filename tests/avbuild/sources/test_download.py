@@ -1,0 +1,171 @@
+"""Downloads resume, are checked, and never leave half a corpus under its final name."""
+
+import hashlib
+import io
+import tarfile
+import threading
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from avbuild.errors import UserError
+from avbuild.sources import locate
+from avbuild.sources.download import fetch, unpack
+from avbuild.sources.locate import Published, find_source
+from tests.support.full_disk import no_file_above
+
+CONTENT = bytes(range(256)) * 4_000
+MD5 = hashlib.md5(CONTENT).hexdigest()
+
+
+class Server(ThreadingHTTPServer):
+    """Serves CONTENT, with ranges; may break off once."""
+
+    break_at: int | None = None
+    ranges: bool = True
+    asked: list[str | None]
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        wanted = self.headers.get("Range")
+        self.server.asked.append(wanted)
+        start = int(wanted.split("=")[1].rstrip("-")) if wanted and self.server.ranges else 0
+        if start >= len(CONTENT):
+            self.send_error(416)
+            return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.end_headers()
+        stop, self.server.break_at = self.server.break_at, None
+        self.wfile.write(CONTENT[start:stop])
+
+    def log_message(self, *arguments: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server(("127.0.0.1", 0), Handler)
+    server.asked = []
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def url(server: Server) -> str:
+    return f"http://127.0.0.1:{server.server_port}/corpus.bin"
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_broken_download_is_continued(server: Server, tmp_path: Path, ranges: bool) -> None:
+    server.break_at, server.ranges = 300_000, ranges
+    target = tmp_path / "corpus.bin"
+    with pytest.raises(UserError, match="300,000 bytes are kept"):
+        fetch(url(server), target, MD5, "by hand")
+    assert not target.exists()
+    fetch(url(server), target, MD5, "by hand")
+    assert target.read_bytes() == CONTENT
+    assert server.asked == [None, "bytes=300000-"]
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus.bin"]
+
+
+def test_a_download_that_fills_the_disk_goes_on_later(server: Server, tmp_path: Path) -> None:
+    target = tmp_path / "corpus.bin"
+    with (
+        no_file_above(300_000),
+        pytest.raises(UserError, match=r"bin\.part: cannot be written: File too large"),
+    ):
+        fetch(url(server), target, MD5, "by hand")
+    assert not target.exists()
+    fetch(url(server), target, MD5, "by hand")
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_download_that_was_complete_is_not_asked_for_again(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "corpus.bin.part").write_bytes(CONTENT)
+    assert fetch(url(server), tmp_path / "corpus.bin", MD5, "").read_bytes() == CONTENT
+
+
+def test_a_wrong_checksum_is_named_and_not_kept_under_the_final_name(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"md5 is {MD5}, expected 0123"):
+        fetch(url(server), tmp_path / "corpus.bin", "0123", "")
+    assert not (tmp_path / "corpus.bin").exists()
+    assert not (tmp_path / "corpus.bin.part").exists()
+
+
+def test_no_network_says_what_to_put_where(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="put it by hand"):
+        fetch("http://127.0.0.1:9/none", tmp_path / "corpus.bin", MD5, "put it by hand")
+
+
+def archive(path: Path, members: dict[str, bytes]) -> Path:
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as file:
+            for name, data in members.items():
+                file.writestr(name, data)
+        return path
+    with tarfile.open(path, "w:gz") as file:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            file.addfile(info, io.BytesIO(data))
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.tar.gz", "a.zip"])
+def test_an_archive_is_unpacked_whole(tmp_path: Path, name: str) -> None:
+    packed = archive(tmp_path / name, {"Corpus/audio/a.wav": b"1", "Corpus/b.csv": b"2"})
+    assert (unpack(packed, tmp_path, expect="Corpus") / "audio" / "a.wav").read_bytes() == b"1"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["Corpus", name])
+
+
+@pytest.mark.parametrize("name", ["a.tar.gz", "a.zip"])
+def test_a_member_that_would_land_outside_is_refused(tmp_path: Path, name: str) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    packed = archive(tmp_path / name, {"Corpus/a": b"1", "../evil": b"2"})
+    with pytest.raises(UserError, match="cannot be unpacked"):
+        unpack(packed, inside, expect="Corpus")
+    assert list(inside.iterdir()) == []
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_truncated_archive_leaves_nothing(tmp_path: Path) -> None:
+    packed = archive(tmp_path / "a.tar.gz", {"Corpus/a": bytes(100_000)})
+    packed.write_bytes(packed.read_bytes()[:60])
+    with pytest.raises(UserError, match="cannot be unpacked"):
+        unpack(packed, tmp_path, expect="Corpus")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tar.gz"]
+
+
+def test_a_corpus_that_the_disk_cannot_hold_stays_packed(tmp_path: Path) -> None:
+    packed = archive(tmp_path / "a.zip", {"Corpus/a": CONTENT})
+    with no_file_above(300_000), pytest.raises(UserError, match="Corpus: cannot be written: File too large"):
+        unpack(packed, tmp_path, expect="Corpus")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+    assert (unpack(packed, tmp_path, expect="Corpus") / "a").read_bytes() == CONTENT
+
+
+def test_sources_are_found_unpacked_then_as_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = archive(tmp_path / "corpus.tar.gz", {"Corpus/a": b"1"})
+    md5 = hashlib.md5(packed.read_bytes()).hexdigest()
+    corpus = Published("Corpus", ("Corpus",), "corpus.tar.gz", md5, "http://127.0.0.1:9/", "its page", "1 GB")
+    monkeypatch.setitem(locate.PUBLISHED, "corpus", corpus)  # type: ignore[arg-type]
+    assert find_source("corpus", tmp_path, offline=True) == tmp_path / "Corpus"
+    packed.unlink()
+    assert find_source("corpus", tmp_path, offline=True) == tmp_path / "Corpus"
+
+
+def test_offline_says_which_file_to_put_where_and_from_which_page(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        find_source("urbansound8k", tmp_path / "sources", offline=True)
+    for part in ("UrbanSound8K.tar.gz", "6 GB", "zenodo.org/records/1203745", str(tmp_path / "sources")):
+        assert part in str(caught.value)

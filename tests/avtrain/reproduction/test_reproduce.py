@@ -1,0 +1,232 @@
+"""The poster reproduced: every run is planned, made once, scored and judged."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from avbuild.errors import UserError
+from avbuild.scenarios.manifest_file import load_manifest
+from avbuild.scenarios.presets import SCENARIO_SETS
+from avtrain.reproduction.plan import make_plan
+from avtrain.reproduction.prompt_the_missing import systems as poster_systems
+from avtrain.reproduction.prompt_the_missing.published import EFFICIENCY, PROMPT
+from avtrain.reproduction.prompt_the_missing.report import is_fair, setting_of
+from avtrain.reproduction.prompt_the_missing.systems import ALSO_CLEAN, EVERY, SYSTEMS, choose_systems, with_preset
+from avtrain.reproduction.prompt_the_missing.verdicts import Setting
+from avtrain.reproduction.run import builds
+from tests.avtrain.training.test_fit import SMALL, avtrain_
+
+
+@pytest.fixture(scope="module")
+def manifest(small_data: Path) -> Path:
+    return small_data / "manifest.yaml"
+
+
+def reproduce(manifest: Path, out: Path, *more: object) -> str:
+    where = ["--backbone", "tiny", "--out", out, "--cache", out / "features", "--device", "cpu"]
+    return avtrain_("reproduce", "poster", manifest, *where, *SMALL, *more)
+
+
+POSTER = ("--preset", "poster", "--methods", "prompt,finetune", "--seeds", "0", "--epochs-scale", "0.02")
+
+
+@pytest.fixture(scope="module")
+def done(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """finetune and prompt under the poster's own noise, one epoch each; leave it as it was."""
+    out = tmp_path_factory.mktemp("reproduced")
+    (out / "settings.yaml").write_text("prompt: {method_options: {heads: 2}}")
+    reproduce(manifest, out, *POSTER, "--settings", out / "settings.yaml")
+    return out
+
+
+def scored(out: Path) -> dict[Path, int]:
+    """Every score and weight on disk, with the time it was written."""
+    files = [*out.rglob("eval/*.json"), *out.rglob("model.safetensors")]
+    return {path: path.stat().st_mtime_ns for path in files}
+
+
+def test_everything_is_scored_and_judged(done: Path) -> None:
+    found = json.loads((done / "poster.json").read_text())
+    (part,) = found["manifests"]
+    rows = {(row["name"], row["inference"]): row for row in part["accuracy"]}
+    prompts = {
+        (name, mode) for name in ("prompt", PROMPT, "prompt-from-adapter") for mode in ("oracle", "concat", "router")
+    }
+    assert set(rows) == {("finetune-clean", None), ("finetune", None), ("adapter", None), *prompts}
+    for (name, mode), row in rows.items():
+        run = done / "runs" / f"urbansound8k-av-poster-{name}" / "seed0"
+        for scenario in "CAVD":
+            file = run / "eval" / f"{scenario}{f'.{mode}' if mode else ''}.json"
+            assert row["scenarios"][scenario]["values"] == [json.loads(file.read_text())["accuracy"]]
+    judged = part["published_accuracy"]
+    assert {row["claim"]["value"] for row in judged} >= {0.87, 0.76, 0.71, 0.69, 0.94}
+    assert not {row["claim"]["value"] for row in judged} & {0.74}, "CIFAR10-AV's are for CIFAR10-AV"
+    assert {row["word"] for row in judged} == {"not comparable"}
+    assert all("other backbone: tiny, not CAV-MAE" in row["why"] for row in judged)
+    assert part["cost"]["prompt"]["trainable"] < part["cost"]["prompt"]["parameters"]
+    assert part["cost"]["finetune"]["peak_memory"] > 0
+
+
+def test_the_page_names_regimes_and_what_is_not_known(done: Path) -> None:
+    page = (done / "poster.md").read_text()
+    assert "| finetune-clean | clean |" in page
+    assert "| prompt-from-finetune | scenarios, from finetune-clean | oracle (told the scenario) |" in page
+    published = [line for line in page.splitlines() if line.startswith("| *published: CAV-MAE, UrbanSound8K-AV")]
+    assert re.search(r"\| not known \| \*69\* \| not known \| \*71\* \| not known \|", published[0])
+    assert "D is not A and V together" in page
+    for claim in EFFICIENCY:
+        assert claim.says in page
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    heads = [index for index, line in enumerate(rows) if line.startswith("| ---")]
+    for start, stop in zip(heads, [*[h - 1 for h in heads[1:]], len(rows)], strict=True):
+        assert {line.count("|") for line in rows[start - 1 : stop]} == {rows[start].count("|")}
+
+
+def test_prompts_begin_where_their_source_ended(done: Path) -> None:
+    from safetensors.torch import load_file
+
+    def backbone(name: str) -> dict[str, Any]:
+        weights = load_file(done / "runs" / f"urbansound8k-av-poster-{name}" / "seed0" / "model.safetensors")
+        return {key: value for key, value in weights.items() if key.startswith("backbone.")}
+
+    for source, started in (("finetune-clean", PROMPT), ("adapter", "prompt-from-adapter")):
+        before, after, fresh = backbone(source), backbone(started), backbone("prompt")
+        assert after.keys() == before.keys()
+        assert all(value.equal(before[key]) for key, value in after.items())
+        assert not all(key in fresh and value.equal(fresh[key]) for key, value in before.items())
+
+
+def test_the_posters_noise_takes_the_place_of_the_manifests(done: Path, manifest: Path) -> None:
+    config = yaml.safe_load((done / "runs" / "urbansound8k-av-poster-finetune" / "seed0" / "config.yaml").read_text())
+    swapped = with_preset(load_manifest(manifest), "poster")
+    assert config["manifest"]["scenarios"] == swapped.as_yaml()["scenarios"]
+    ops = {op.name for name in "AVD" for op in swapped.scenarios[name].ops}
+    assert {"feature_gaussian_noise", "feature_blank"} <= ops
+    assert set(swapped.scenarios) == set(SCENARIO_SETS["poster"])
+
+
+def test_only_the_posters_own_d_is_weaker_than_a_and_v(manifest: Path) -> None:
+    loaded = load_manifest(manifest)
+    assert [is_fair(with_preset(loaded, preset)) for preset in ("fair", "poster-fixed", "poster")] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_what_is_done_is_kept_and_what_is_lost_is_made_again(done: Path, manifest: Path) -> None:
+    before = scored(done)
+    again = ("--settings", done / "settings.yaml")
+    page = (done / "poster.md").read_text()
+    assert reproduce(manifest, done, *POSTER, *again).count("finished already") == 6
+    assert scored(done) == before
+    assert (done / "poster.md").read_text() == page
+    lost = done / "runs" / "urbansound8k-av-poster-prompt" / "seed0" / "eval" / "D.router.json"
+    content = lost.read_text()
+    lost.unlink()
+    reproduce(manifest, done, *POSTER, *again)
+    assert lost.read_text() == content
+    lost.write_text(content.replace('"scenario_hash": "', '"scenario_hash": "0'))  # as of another version of an op
+    reproduce(manifest, done, *POSTER, *again)
+    assert lost.read_text() == content
+
+
+class TestPlan:
+    def test_a_dry_run_says_what_would_be_and_makes_nothing(self, manifest: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        said = reproduce(manifest, out, "--dry-run", "--seeds", "0,1,2")
+        assert "30 runs; nothing was made" in said
+        assert len(re.findall(r"seed[012]: ", said)) == 30
+        assert "finetune on clean, 10 epochs, lr 0.0001" in said
+        assert (
+            f"prompt on scenarios, 20 epochs, lr 0.001, from {out / 'runs' / 'urbansound8k-av-finetune-clean'}" in said
+        )
+        assert not out.exists()
+
+    def test_settings_are_for_a_method_or_one_of_its_systems(self, manifest: Path, tmp_path: Path) -> None:
+        settings = tmp_path / "settings.yaml"
+        settings.write_text("finetune: {lr: 2e-5, epochs: 8}\nfinetune-clean: {lr: 3e-5}\n")
+        asked = ("--methods", "finetune", "--seeds", "0", "--settings", settings, "--epochs-scale", "0.5")
+        said = reproduce(manifest, tmp_path, "--dry-run", *asked)
+        assert "finetune on clean, 4 epochs, lr 3e-05" in said
+        assert "finetune on scenarios, 4 epochs, lr 2e-05" in said
+
+    def test_a_system_brings_what_it_starts_from_in_front_of_it(self) -> None:
+        for methods, regimes in (("prompt", "scenarios"), ("all", "both"), ("lora,prompt", "both")):
+            names = [system.name for system in choose_systems(methods, regimes)]
+            assert names.index("finetune-clean") < names.index(PROMPT)
+            assert len(set(names)) == len(names)
+
+    def test_both_regimes_are_for_every_method(self) -> None:
+        chosen = choose_systems("all", "both")
+        assert set(chosen) == {*SYSTEMS, *ALSO_CLEAN}
+        for method in poster_systems.METHODS:
+            assert {s.train_on for s in chosen if s.method == method} == {"clean", "scenarios"}
+
+    @pytest.mark.parametrize(
+        ("arguments", "expected"),
+        [
+            (("--preset", "postr"), 'did you mean "poster"'),
+            (("--methods", "promt"), 'did you mean "prompt"'),
+            (("--regimes", "clean"), "allowed are scenarios, both"),
+            (("--epochs-scale", "0"), "must be above 0"),
+            (("--seeds", "0,0"), "different whole numbers"),
+            (("--settings", "nowhere.yaml"), "no such file"),
+            (("--set", "train_on=clean"), "train_on cannot be set"),
+            (("--set", "method.length=4"), "length: unknown option"),
+            (("--resume", "maybe"), "allowed are auto, restart, never"),
+        ],
+    )
+    def test_a_wrong_option_is_explained(
+        self, manifest: Path, tmp_path: Path, arguments: tuple[str, ...], expected: str
+    ) -> None:
+        with pytest.raises(UserError, match=expected) as caught:
+            reproduce(manifest, tmp_path / "out", *arguments)
+        assert caught.value.exit_code == 2
+        assert not (tmp_path / "out").exists()
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("promt: {lr: 1}", 'did you mean "prompt"'),
+            ("prompt: {lrr: 1}", 'did you mean "lr"'),
+            ("prompt: {backbone: tiny}", "backbone cannot be set"),
+            ("prompt: {method: {length: 1}}", "method cannot be set"),
+            ("- prompt", "write  METHOD"),
+            ("prompt: {", "not YAML"),
+        ],
+    )
+    def test_wrong_settings_are_explained(self, manifest: Path, tmp_path: Path, text: str, expected: str) -> None:
+        (tmp_path / "settings.yaml").write_text(text)
+        with pytest.raises(UserError, match=expected):
+            reproduce(manifest, tmp_path / "out", "--settings", tmp_path / "settings.yaml", "--dry-run")
+
+    def test_clean_training_needs_a_clean_scenario(self, small_data: Path, tmp_path: Path) -> None:
+        noisy = {"manifest": 1, "name": "noisy", "dataset": str(small_data), "scenarios": {"A": {"audio": "missing"}}}
+        (tmp_path / "noisy.yaml").write_text(yaml.safe_dump(noisy))
+        with pytest.raises(UserError, match="needs a scenario without plans"):
+            reproduce(tmp_path / "noisy.yaml", tmp_path / "out", "--dry-run")
+        assert "30 runs" in reproduce(tmp_path / "noisy.yaml", tmp_path / "out", "--dry-run", "--preset", "poster")
+
+    def test_what_may_be_compared_is_read_from_the_plan_and_the_data(self, manifest: Path, tmp_path: Path) -> None:
+        def setting(options: dict[str, Any], preset: str = "fair", scale: float = 1.0) -> Setting:
+            tested = [with_preset(load_manifest(manifest), preset)]
+            plan = make_plan(tested, SYSTEMS, [0], options, {}, tmp_path, known=EVERY, epochs_scale=scale)
+            return setting_of(plan, plan.manifests[0], builds(plan)[0], preset)
+
+        tiny = Setting("urbansound8k-av", False, False, "fair", "tiny", None, None, 1.0)
+        assert setting({"backbone": "tiny"}) == tiny
+        cav_mae = {"backbone": "cav-mae", "backbone_options": {"weights": "scale++.pth"}}
+        published = replace(tiny, preset="poster", backbone="cav-mae", size="base", weights="scale++.pth")
+        assert setting(cav_mae, "poster") == published
+        random = {"backbone": "cav-mae", "backbone_options": {"size": "small"}}
+        assert setting(random, scale=0.1) == replace(tiny, backbone="cav-mae", size="small", epochs_scale=0.1)
+
+    def test_tables_are_told_apart_by_name(self, manifest: Path, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match="give each its own"):
+            reproduce(manifest, tmp_path / "out", manifest, "--dry-run")

@@ -1,0 +1,31 @@
+"""Methods whose steps depend on where training stands: stopped between epochs they go on as if they had not been."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.avtrain.distributed.test_torchrun import logged
+from tests.avtrain.training.test_fit import fit, weights
+from tests.support.stopping import last_states, stopped_in
+
+
+@pytest.mark.parametrize("method", ["recon-boost", "lfm", "mmpareto", "adapter", "prompt"])
+def test_stopped_and_resumed_it_ends_with_the_same_weights(small_data: Path, tmp_path: Path, method: str) -> None:
+    arguments = ("--method", method, "--lr", "0.01")
+    manifest, run = small_data / "manifest.yaml", f"urbansound8k-av-{method}-tiny/seed0"
+    whole = fit(manifest, tmp_path / "whole", *arguments) / run
+    with stopped_in(epoch=1):
+        fit(manifest, tmp_path / "parts", *arguments)
+    resumed = fit(manifest, tmp_path / "parts", *arguments) / run
+    first, second = weights(whole), weights(resumed)
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert logged(whole) == logged(resumed)
+
+
+def test_frozen_weights_are_not_saved_again_each_epoch(small_data: Path, tmp_path: Path) -> None:
+    with last_states() as last:
+        out = fit(small_data / "manifest.yaml", tmp_path, "--method", "linear-probe", "--epochs", 1)
+    saved = last[out / "urbansound8k-av-linear-probe-tiny" / "seed0"]["method"]
+    assert saved
+    assert not [name for name in saved if name.startswith("backbone.")]

@@ -1,0 +1,62 @@
+"""The bytes that corruptions make of fixed signals. `python -m tests.support.golden` writes them anew."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from avbuild.corruptions import CORRUPTIONS, Corruption
+from avbuild.corruptions.registry import SEVERITIES, Samples
+from avbuild.scenarios.seeding import rng_for
+
+
+class FixedClips:
+    """Two recordings made by integer arithmetic."""
+
+    def __len__(self) -> int:
+        return 2
+
+    def read(self, index: int) -> Samples:
+        return ((np.arange(5_000) * (7919 + 2 * index) % 17_389 - 8_694) / 32_768).astype(np.float32)
+
+
+def apply(
+    corruption: Corruption, signal: NDArray[Any], level: tuple[float, ...], rng: np.random.Generator
+) -> NDArray[Any]:
+    """The corruption, with recordings to draw from where it takes them."""
+    resources = {"clips": FixedClips()} if corruption.needs_clips else {}
+    return corruption.apply(signal, level, rng, **resources)
+
+
+def example(corruption: Corruption) -> NDArray[Any]:
+    """A fixed clip or picture, or the features of one, made by integer arithmetic alone."""
+    clip = ((np.arange(16_000) * 7919 % 20_011 - 10_005) / 32_768).astype(np.float32)
+    picture = (np.arange(96 * 80 * 3) * 7919 % 251).astype(np.uint8).reshape(96, 80, 3)
+    if corruption.domain == "feature":
+        spectrogram, normalised = clip[:8_000].reshape(100, 80), clip[:3_072].reshape(3, 32, 32)
+        return 8 * (spectrogram if corruption.modality == "audio" else normalised)
+    return clip if corruption.modality == "audio" else picture
+
+
+def golden(corruption: Corruption) -> list[str]:
+    """A hash for each severity."""
+    signal, found = example(corruption), []
+    for severity in SEVERITIES:
+        rng = rng_for(seed=0, scenario="A", sample="a", modality="audio", op=0)
+        result = apply(corruption, signal, corruption.level(severity, signal), rng)
+        if result.dtype == np.float32:  # a clip as stored: 16 bits
+            result = np.rint(result * 32_768).astype(np.int32)
+        found.append(hashlib.sha256(np.ascontiguousarray(result).tobytes()).hexdigest()[:12])
+    return found
+
+
+if __name__ == "__main__":
+    hashes: dict[str, Any] = {"libsndfile": soundfile.__libsndfile_version__}
+    for modality, corruptions in CORRUPTIONS.items():
+        hashes |= {f"{modality}/{name}/{c.version}": golden(c) for name, c in corruptions.items()}
+    lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in hashes.items())
+    (Path(__file__).parent / "golden_corruptions.json").write_text(f"{{\n{lines}\n}}\n")

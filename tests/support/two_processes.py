@@ -1,0 +1,65 @@
+"""What test_torchrun.py has torchrun start: `TASK FOLDER`, then the arguments of avtrain where it is run."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import torch
+
+from avbuild.errors import UserError
+from avtrain import cli
+from avtrain.distributed.process_group import joined
+from avtrain.distributed.row_sharing import is_first, own_share, share_out
+from avtrain.methods.finetune import Finetune
+from avtrain.runs.folder import Run
+from tests.avtrain.distributed.test_torchrun import VARIANTS, gradients, method_and_batch
+
+
+def save_gradients(folder: Path) -> None:
+    """Of every method on one batch, as the first process has them; whether the others have the same is checked here."""
+    with joined("fit"):
+        for number, name in enumerate(VARIANTS):
+            method, batch = method_and_batch(name)
+            share_out(method, method.by_rows)
+            found = gradients(method, batch)
+            own = torch.cat([x.flatten() for x in found.values() if x is not None])
+            firsts = own.clone()
+            torch.distributed.broadcast(firsts, src=0)
+            assert torch.equal(own, firsts), f"{name}: process {own_share().rank} has other gradients"
+            if is_first():
+                torch.save(found, folder / f"{number}.pt")
+
+
+def die_in_epoch_2() -> None:
+    """The first process is killed before it has saved the state of its second epoch."""
+    save = Run.save_state
+
+    def dying(self: Run, state: dict[str, object]) -> None:
+        if self.writes and state["epoch"] == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        save(self, state)
+
+    Run.save_state = dying  # type: ignore[method-assign,assignment]
+    cli.main()
+
+
+def fail_in_the_second() -> None:
+    """One process finds something that its user can put right; the other is waiting for it at that time."""
+    step = Finetune.training_step
+
+    def failing(self: Finetune, *arguments: object) -> torch.Tensor:
+        if own_share().rank == 1:
+            raise UserError("this recording cannot be read")
+        return step(self, *arguments)  # type: ignore[arg-type]
+
+    Finetune.training_step = failing  # type: ignore[method-assign,assignment]
+    cli.main()
+
+
+if __name__ == "__main__":
+    task = sys.argv.pop(1)
+    if task == "gradients":
+        save_gradients(Path(sys.argv[1]))
+    else:
+        {"die": die_in_epoch_2, "fail": fail_in_the_second}[task]()
