@@ -11,7 +11,7 @@ import torch
 from avbuild.errors import UsageError
 from avtrain.data.dataset import Loading
 from avtrain.distributed.process_group import own_device, several
-from avtrain.distributed.row_sharing import own_share
+from avtrain.distributed.row_sharing import own_row_share
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Machine:
     @property
     def loading(self) -> Loading:
         """How batches are brought to this device."""
-        return Loading(self.workers, pin=self.device.type == "cuda", share=own_share())
+        return Loading(self.workers, pin=self.device.type == "cuda", share=own_row_share())
 
     def forget_peak_memory(self) -> None:
         """Measure from here on, where the device can; a process cannot forget what it once held."""

@@ -33,10 +33,10 @@ def corrupt(
     """
     from avbuild.dataset.storage import Folder
     from avbuild.pipeline.corrupt import Corruptions, corrupt_data_set, plan_corruptions
-    from avbuild.pipeline.engines import parse_part
+    from avbuild.pipeline.engines import parse_job_share
     from avbuild.sources.corpus import SPLITS
 
-    started, wanted, part = time.monotonic(), _words(splits), parse_part(shard) if shard else None
+    started, wanted, part = time.monotonic(), _words(splits), parse_job_share(shard) if shard else None
     if unknown := [split for split in wanted if split not in SPLITS]:
         raise UsageError(f"--splits {','.join(unknown)}: allowed are {', '.join(SPLITS)}")
     folder = Folder(data or only_data_set())

@@ -75,13 +75,13 @@ def make(
     """
     from avbuild.dataset.storage import Folder
     from avbuild.errors import nearest
-    from avbuild.pipeline.engines import default_workers, parse_part
+    from avbuild.pipeline.engines import default_workers, parse_job_share
     from avbuild.sources.builders import BUILDERS
     from avbuild.sources.options import Options, refuse_useless
 
     if name not in BUILDERS:
         raise UsageError(f'no data set "{name}"{nearest(name, BUILDERS)}; known: {", ".join(BUILDERS)}')
-    builder, started, part = BUILDERS[name], time.monotonic(), parse_part(shard) if shard else None
+    builder, started, part = BUILDERS[name], time.monotonic(), parse_job_share(shard) if shard else None
     options = Options(
         sources=sources,
         audio_root=audio_root,

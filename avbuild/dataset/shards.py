@@ -28,7 +28,7 @@ class Encoded(TypedDict):
 Cell = Encoded | list[Encoded]  # a list: the frames of a video, in order of time
 
 
-class Sample(TypedDict):
+class StoredSample(TypedDict):
     """A row of a data set, which has two columns for each of its modalities and none for others."""
 
     id: str
@@ -66,7 +66,7 @@ def modalities_of(columns: Iterable[str]) -> tuple[str, ...]:
     return tuple(modality for modality in MODALITIES if modality in there)
 
 
-def cells_of(sample: Sample) -> dict[str, Cell]:
+def cells_of(sample: StoredSample) -> dict[str, Cell]:
     """The encoded media of a row by modality, without those that are missing."""
     row = cast(dict[str, Any], sample)
     return {modality: row[modality] for modality in modalities_of(row) if row[modality] is not None}
@@ -77,18 +77,18 @@ def encoded_files(cell: Cell) -> list[Encoded]:
     return cell if isinstance(cell, list) else [cell]
 
 
-def missing_of(sample: Sample) -> dict[str, bool]:
+def missing_of(sample: StoredSample) -> dict[str, bool]:
     """Which modalities of a row are missing."""
     row = cast(dict[str, Any], sample)
     return {modality: row[f"{modality}_missing"] for modality in modalities_of(row)}
 
 
-def with_media(sample: Sample, cells: Mapping[str, Cell], gone: Collection[str], corruption: str) -> Sample:
+def with_media(sample: StoredSample, cells: Mapping[str, Cell], gone: Collection[str], corruption: str) -> StoredSample:
     """The same row with other media.  gone: the modalities that are missing besides those that were already."""
     missing = missing_of(sample)
     media = {modality: cells.get(modality) for modality in missing}
     flags = {f"{modality}_missing": was or modality in gone for modality, was in missing.items()}
-    return cast(Sample, {**sample, **media, **flags, "corruption": corruption})
+    return cast(StoredSample, {**sample, **media, **flags, "corruption": corruption})
 
 
 def schema(classes: Sequence[str], modalities: Sequence[str]) -> pa.Schema:
@@ -117,7 +117,7 @@ def schema(classes: Sequence[str], modalities: Sequence[str]) -> pa.Schema:
 
 
 def write_shard(
-    folder: Folder, name: str, samples: Sequence[Sample], classes: Sequence[str], job: str, scenario: str
+    folder: Folder, name: str, samples: Sequence[StoredSample], classes: Sequence[str], job: str, scenario: str
 ) -> ShardRecord:
     """Write one shard, whole or not at all; it has the modalities of its rows.
 
@@ -162,18 +162,18 @@ def finished_shard(folder: Folder, name: str, job: str) -> ShardRecord | None:
     return _record(name, samples, data, content) if marks.get(b"avbuild.content") == content.encode() else None
 
 
-def read_samples(data: bytes) -> Iterator[Sample]:
+def read_samples(data: bytes) -> Iterator[StoredSample]:
     """The rows of a shard, a few in memory at a time.  Raises pyarrow.ArrowException or OSError where it is damaged."""
     for batch in pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True).iter_batches(batch_size=32):
         yield from batch.to_pylist()
 
 
-def content_hash(samples: Iterable[Sample]) -> str:
+def content_hash(samples: Iterable[StoredSample]) -> str:
     """A hash of the rows themselves: the same whatever Parquet version holds them."""
     return digest([_row_digest(sample) for sample in samples])
 
 
-def _row_digest(sample: Sample) -> str:
+def _row_digest(sample: StoredSample) -> str:
     row = cast(dict[str, Any], sample)
     media = [_cell_hash(row[modality]) for modality in modalities_of(row)]
     plain = {key: value for key, value in sample.items() if key not in MODALITIES}
@@ -187,7 +187,7 @@ def _cell_hash(cell: Cell | None) -> str | list[str] | None:
     return hashes if isinstance(cell, list) else hashes[0]
 
 
-def _record(name: str, samples: Sequence[Sample], data: bytes | memoryview, content: str) -> ShardRecord:
+def _record(name: str, samples: Sequence[StoredSample], data: bytes | memoryview, content: str) -> ShardRecord:
     rows = [missing_of(sample) for sample in samples]
     missing = {modality: sum(row[modality] for row in rows) for modality in rows[0]}
     return ShardRecord(

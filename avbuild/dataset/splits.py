@@ -14,7 +14,7 @@ CARVED = 0.125  # of what is not test goes to validation: 10 of the remaining 80
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SplitKey:
     """What a split is decided by."""
 
     id: str
@@ -24,7 +24,7 @@ class Row:
     split: Split | None = None  # as the data set was built
 
 
-def grouped(rows: Sequence[Row], seed: int, fractions: Mapping[Split, float] = FRACTIONS) -> list[Split]:
+def grouped(rows: Sequence[SplitKey], seed: int, fractions: Mapping[Split, float] = FRACTIONS) -> list[Split]:
     """Whole recordings to splits, so that each split holds its fraction of every class as nearly as they allow.
 
     Recordings come in an order drawn by the seed; each goes where its class is furthest below its share.
@@ -43,7 +43,7 @@ def grouped(rows: Sequence[Row], seed: int, fractions: Mapping[Split, float] = F
     return [home[row.group] for row in rows]
 
 
-def by_folds(rows: Sequence[Row], test: int, validation: int | None, seed: int) -> list[Split | None]:
+def by_folds(rows: Sequence[SplitKey], test: int, validation: int | None, seed: int) -> list[Split | None]:
     """One fold tests, one validates (None: carved by recording from the rest), the others train.
 
     A recording that also has slices in the test fold is left out of the other splits (None), so that the test fold
@@ -73,7 +73,7 @@ def by_folds(rows: Sequence[Row], test: int, validation: int | None, seed: int) 
     return splits
 
 
-def random70(rows: Sequence[Row], seed: int) -> list[Split]:
+def random70(rows: Sequence[SplitKey], seed: int) -> list[Split]:
     """The legacy split: 70 / 30 by row, blind to recordings, so slices of one recording train and test.
 
     Validation is carved from the 70, so that nothing is ever selected on the 30.
@@ -88,7 +88,7 @@ def random70(rows: Sequence[Row], seed: int) -> list[Split]:
     ]
 
 
-def resplit(spec: SplitSpec, rows: Sequence[Row], seed: int) -> list[Split | None]:
+def resplit(spec: SplitSpec, rows: Sequence[SplitKey], seed: int) -> list[Split | None]:
     """The splits a manifest asks for; None for a row that is left out."""
     if spec.fold is not None:
         return by_folds(rows, spec.fold.test, spec.fold.validation, seed)
@@ -97,7 +97,7 @@ def resplit(spec: SplitSpec, rows: Sequence[Row], seed: int) -> list[Split | Non
     return [row.split for row in rows]
 
 
-def shared_groups(rows: Sequence[Row]) -> dict[str, list[Split]]:
+def shared_groups(rows: Sequence[SplitKey]) -> dict[str, list[Split]]:
     """Recordings that stand in more than one split, with those splits; empty when nothing leaks."""
     found: dict[str, set[Split]] = defaultdict(set)
     for row in rows:

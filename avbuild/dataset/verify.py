@@ -10,8 +10,16 @@ import pyarrow.parquet as pq
 
 from avbuild.dataset.build_record import BuildRecord, library_versions, read_build, scenario_content
 from avbuild.dataset.card import card_files
-from avbuild.dataset.shards import Sample, ShardRecord, cells_of, content_hash, missing_of, read_samples, with_media
-from avbuild.dataset.splits import Row, shared_groups
+from avbuild.dataset.shards import (
+    ShardRecord,
+    StoredSample,
+    cells_of,
+    content_hash,
+    missing_of,
+    read_samples,
+    with_media,
+)
+from avbuild.dataset.splits import SplitKey, shared_groups
 from avbuild.dataset.storage import Folder
 from avbuild.progress import progress_bar
 from avbuild.scenarios.manifest import CLEAN
@@ -24,7 +32,7 @@ def verify(folder: Folder) -> tuple[BuildRecord, list[str], list[str]]:
     """The record, what is wrong, and what is only worth knowing.  Raises UserError where there is no data set."""
     build = read_build(folder)
     problems = [*_files(folder, build), *_manifest_and_card(folder, build)]
-    rows: list[Row] = []
+    rows: list[SplitKey] = []
     shards = [
         (name, split, shard)
         for name, record in build.scenarios.items()
@@ -36,7 +44,7 @@ def verify(folder: Folder) -> tuple[BuildRecord, list[str], list[str]]:
             samples, found = _shard(folder, build, scenario, shard)
             problems += found
             if scenario == CLEAN:
-                rows += [Row(s["id"], build.classes[s["label"]], s["group"], s["fold"], split) for s in samples]
+                rows += [SplitKey(s["id"], build.classes[s["label"]], s["group"], s["fold"], split) for s in samples]
             advance()
     problems += _splits(rows, build)
     problems += [
@@ -56,7 +64,9 @@ def _files(folder: Folder, build: BuildRecord) -> Iterator[str]:
             yield f"{folder.path(name)}: not in build.json; run the stopped avbuild command again, or remove it"
 
 
-def _shard(folder: Folder, build: BuildRecord, scenario: str, shard: ShardRecord) -> tuple[list[Sample], list[str]]:
+def _shard(
+    folder: Folder, build: BuildRecord, scenario: str, shard: ShardRecord
+) -> tuple[list[StoredSample], list[str]]:
     """The rows without their media, and what is wrong with the shard."""
     path = folder.path(shard.file)
     try:
@@ -83,7 +93,7 @@ def _shard(folder: Folder, build: BuildRecord, scenario: str, shard: ShardRecord
     return [with_media(sample, {}, (), sample["corruption"]) for sample in samples], problems
 
 
-def _row(sample: Sample, classes: int) -> Iterator[str]:
+def _row(sample: StoredSample, classes: int) -> Iterator[str]:
     if not 0 <= sample["label"] < classes:
         yield f"label {sample['label']} is outside 0 to {classes - 1}"
     cells = cells_of(sample)
@@ -118,7 +128,7 @@ def _manifest_and_card(folder: Folder, build: BuildRecord) -> Iterator[str]:
             yield f"{folder.path(name)}: does not say what build.json says; avbuild card {folder} writes it anew"
 
 
-def _splits(rows: list[Row], build: BuildRecord) -> Iterator[str]:
+def _splits(rows: list[SplitKey], build: BuildRecord) -> Iterator[str]:
     seen: dict[str, Split] = {}
     for row in rows:
         if row.id in seen:

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 
 from avbuild.corruptions.registry import MODALITIES, SEVERITIES, Signal
 from avbuild.dataset.build_record import BuildRecord
-from avbuild.dataset.shards import Sample, cells_of, read_samples
+from avbuild.dataset.shards import StoredSample, cells_of, read_samples
 from avbuild.dataset.storage import Folder
 from avbuild.inspect.spectrogram import spectrogram
 from avbuild.modalities.media import encode_audio
@@ -31,7 +31,7 @@ NOT_SHOWN = ("op", "version", "severity", "clips")
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class PreviewCell:
     """A sample under one condition."""
 
     title: str
@@ -42,20 +42,20 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PreviewRow:
     """A sample under every condition shown."""
 
     id: str
     label: str
-    versions: tuple[Version, ...]
+    versions: tuple[PreviewCell, ...]
 
 
-def preview_rows(folder: Folder, build: BuildRecord, manifest: Manifest, scenario: str, count: int) -> list[Row]:
+def preview_rows(folder: Folder, build: BuildRecord, manifest: Manifest, scenario: str, count: int) -> list[PreviewRow]:
     """Samples of the test split, spread over the classes: clean, then the scenario as written or at each severity."""
     return [_row(sample, build, manifest, scenario) for sample in _chosen(folder, build, count)]
 
 
-def _chosen(folder: Folder, build: BuildRecord, count: int) -> list[Sample]:
+def _chosen(folder: Folder, build: BuildRecord, count: int) -> list[StoredSample]:
     """One of each class in turn, which by a hash of their ids."""
     splits = build.scenarios[CLEAN].splits
     split: Split = "test" if "test" in splits else next(iter(splits))
@@ -67,12 +67,12 @@ def _chosen(folder: Folder, build: BuildRecord, count: int) -> list[Sample]:
     return [found[id_] for id_ in wanted]
 
 
-def _samples(folder: Folder, build: BuildRecord, split: Split) -> Iterator[Sample]:
+def _samples(folder: Folder, build: BuildRecord, split: Split) -> Iterator[StoredSample]:
     for shard in build.scenarios[CLEAN].splits[split].shards:
         yield from read_samples(folder.read(shard.file))
 
 
-def _row(sample: Sample, build: BuildRecord, manifest: Manifest, name: str) -> Row:
+def _row(sample: StoredSample, build: BuildRecord, manifest: Manifest, name: str) -> PreviewRow:
     clean = {modality: decoded(modality, cell) for modality, cell in cells_of(sample).items()}
     scenario = manifest.scenarios[name]
     variants = {name: scenario}
@@ -83,19 +83,19 @@ def _row(sample: Sample, build: BuildRecord, manifest: Manifest, name: str) -> R
     for title in variants:
         signals, record = corrupt(plan_sample(condition(asked, title), sample["id"], clean), clean)
         versions.append(_version(title, build.visual, signals, record))
-    return Row(sample["id"], build.classes[sample["label"]], tuple(versions))
+    return PreviewRow(sample["id"], build.classes[sample["label"]], tuple(versions))
 
 
-def _version(title: str, visual: str, signals: Mapping[str, Signal | None], record: dict[str, Any]) -> Version:
+def _version(title: str, visual: str, signals: Mapping[str, Signal | None], record: dict[str, Any]) -> PreviewCell:
     image, video = signals.get("image"), signals.get("video")
     pictures = () if image is None else (image,)
     if video is not None:
         shown = min(len(video), FRAMES)  # spread evenly
         pictures = tuple(video[(2 * part + 1) * len(video) // (2 * shown)] for part in range(shown))
-    return Version(title, signals.get("audio"), visual, pictures, record)
+    return PreviewCell(title, signals.get("audio"), visual, pictures, record)
 
 
-def render_page(title: str, rows: Sequence[Row]) -> str:
+def render_page(title: str, rows: Sequence[PreviewRow]) -> str:
     """One HTML file that needs nothing else: pictures, spectrograms and sounds are inside."""
     head = "".join(f"<th scope=col>{html.escape(version.title)}</th>" for version in rows[0].versions)
     body = "".join(
@@ -111,7 +111,7 @@ def _template() -> str:
     return resources.files("avbuild.inspect").joinpath("preview.html").read_text(encoding="utf-8")
 
 
-def _cell(version: Version) -> str:
+def _cell(version: PreviewCell) -> str:
     parts = []
     if not version.pictures:
         parts.append(f"<div class=gone>no {WORDS[version.visual]}</div>")
@@ -152,7 +152,7 @@ def _png(pixels: Signal) -> str:
     return f"data:image/png;base64,{base64.b64encode(sink.getvalue()).decode()}"
 
 
-def contact_sheet(rows: Sequence[Row]) -> bytes:
+def contact_sheet(rows: Sequence[PreviewRow]) -> bytes:
     """The pictures and spectrograms of a page as one PNG."""
     margin, top, step = 110, 18, TILE + TILE // 2 + 6
     width = 4 + TILE * max(1, *(len(version.pictures) for row in rows for version in row.versions))

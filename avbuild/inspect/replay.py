@@ -8,7 +8,7 @@ from typing import Any
 from avbuild.corruptions import MISSING
 from avbuild.corruptions.registry import MODALITIES, corruptions_of
 from avbuild.dataset.build_record import BuildRecord
-from avbuild.dataset.shards import Sample, read_samples
+from avbuild.dataset.shards import StoredSample, read_samples
 from avbuild.dataset.storage import Folder
 from avbuild.errors import UserError, listed, nearest
 from avbuild.pipeline.jobs import corrupt_sample
@@ -23,9 +23,9 @@ NOT_PARAMETERS = ("op", "version", "severity", "gain", "unchanged")
 class Replayed:
     """A sample made again, and how it compares with the one on disk."""
 
-    sample: Sample
-    clean: Sample
-    stored: Sample
+    sample: StoredSample
+    clean: StoredSample
+    stored: StoredSample
 
     @property
     def differs(self) -> list[str]:
@@ -83,7 +83,7 @@ def _version_problem(modality: str, step: Mapping[str, Any]) -> str:
     return ""
 
 
-def _find(folder: Folder, build: BuildRecord, scenario: str, sample_id: str) -> Sample | None:
+def _find(folder: Folder, build: BuildRecord, scenario: str, sample_id: str) -> StoredSample | None:
     for made in build.scenarios[scenario].splits.values():
         for shard in made.shards:
             for sample in read_samples(folder.read(shard.file)):

@@ -17,7 +17,7 @@ from avbuild.dataset.card import write_card
 from avbuild.dataset.shards import ShardRecord
 from avbuild.dataset.storage import Folder
 from avbuild.errors import UsageError, nearest
-from avbuild.pipeline.engines import Engine, Part, run
+from avbuild.pipeline.engines import Engine, JobShare, run
 from avbuild.pipeline.jobs import CorruptJob, write_corrupted
 from avbuild.progress import progress_bar
 from avbuild.scenarios.apply import at_severity, condition
@@ -112,7 +112,7 @@ def corrupt_data_set(
     names: Sequence[str],
     splits: Sequence[Split],
     engine: Engine,
-    part: Part | None = None,
+    part: JobShare | None = None,
 ) -> BuildRecord | None:
     """Write the shards of each scenario, then manifest, card and `build.json`. Finished shards are kept.
 

@@ -24,7 +24,7 @@ class Engine:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class JobShare:
     """The share of one of several machines that build a data set together: every `count`-th job from `index` on."""
 
     index: int
@@ -35,12 +35,12 @@ class Part:
         return jobs[self.index :: self.count]
 
 
-def parse_part(text: str) -> Part:
+def parse_job_share(text: str) -> JobShare:
     """`i/n` with i from 0 to n - 1, as batch schedulers number the tasks of an array.  Raises UsageError."""
     index, _, count = text.partition("/")
     if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
         raise UsageError(f"--shard {text}: write i/n with i from 0 to n - 1, such as 0/4")
-    return Part(int(index), int(count))
+    return JobShare(int(index), int(count))
 
 
 def default_workers() -> int:

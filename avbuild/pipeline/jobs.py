@@ -8,8 +8,8 @@ from avbuild.corruptions.registry import Signal
 from avbuild.dataset.shards import (
     Cell,
     Encoded,
-    Sample,
     ShardRecord,
+    StoredSample,
     cells_of,
     encoded_files,
     finished_shard,
@@ -67,7 +67,7 @@ def write_clean(job: CleanJob) -> ShardRecord:
     return write_shard(folder, job.name, samples, job.classes, job.job, job.scenario_hash)
 
 
-def _clean_sample(pair: Pair, sound: bytes) -> Sample:
+def _clean_sample(pair: Pair, sound: bytes) -> StoredSample:
     seen = pair.picture.modality
     row = {
         "id": pair.id,
@@ -80,7 +80,7 @@ def _clean_sample(pair: Pair, sound: bytes) -> Sample:
         f"{seen}_missing": False,
         "corruption": UNTOUCHED,
     }
-    return cast(Sample, row)
+    return cast(StoredSample, row)
 
 
 def picture_cell(picture: Picture) -> Cell:
@@ -106,7 +106,7 @@ def write_corrupted(job: CorruptJob) -> ShardRecord:
     return write_shard(folder, job.name, samples, job.classes, job.job, job.scenario_hash)
 
 
-def corrupt_sample(sample: Sample, condition: Condition) -> Sample:
+def corrupt_sample(sample: StoredSample, condition: Condition) -> StoredSample:
     """One clean row under a condition. An untouched modality keeps its bytes."""
     cells = cells_of(sample)
     plan = plan_sample(condition, sample["id"], cells)

@@ -8,7 +8,7 @@ from avbuild.dataset.card import write_card
 from avbuild.dataset.shards import ShardRecord, shard_name
 from avbuild.dataset.storage import Folder
 from avbuild.errors import UserError
-from avbuild.pipeline.engines import Engine, Part, run
+from avbuild.pipeline.engines import Engine, JobShare, run
 from avbuild.pipeline.jobs import CleanJob, write_clean
 from avbuild.pipeline.pairing import Pair, shard_order
 from avbuild.pipeline.prepare import Prepared
@@ -22,7 +22,7 @@ from avbuild.scenarios.seeding import digest
 from avbuild.sources.corpus import SPLITS, Split
 
 
-def write(prepared: Prepared, folder: Folder, engine: Engine, part: Part | None = None) -> BuildRecord | None:
+def write(prepared: Prepared, folder: Folder, engine: Engine, part: JobShare | None = None) -> BuildRecord | None:
     """Write what `prepare` got ready; shards that an earlier start finished are kept.
 
     part: write this share of the shards and nothing else, and return None; the whole is finished by a run without it.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from avbuild.dataset.splits import FRACTIONS, Row, by_folds, grouped, random70
+from avbuild.dataset.splits import FRACTIONS, SplitKey, by_folds, grouped, random70
 from avbuild.pipeline.pairing import Pair, clips_for_pictures, equal_ids, pictures_for_clips
 from avbuild.scenarios.seeding import digest
 from avbuild.sources.corpus import AudioCorpus, Clip, Picture, PictureCorpus, Split
@@ -63,7 +63,7 @@ def pair_by_picture(material: Material, options: Options) -> list[Pair]:
 
 def _clip_splits(clips: list[Clip], options: Options) -> dict[str, Split]:
     """Split of every clip by id; without those that cannot be in any."""
-    rows = [Row(clip.id, clip.label, clip.group, clip.fold) for clip in clips]
+    rows = [SplitKey(clip.id, clip.label, clip.group, clip.fold) for clip in clips]
     if options.folds:
         splits = by_folds(rows, options.folds[-1], None, options.seed)
     elif options.lists is not None:
@@ -81,7 +81,7 @@ def _picture_splits(pictures: list[Picture], seed: int) -> dict[str, Split]:
     """The publisher's test pictures test; of the others a tenth validates. No split published: 70 / 10 / 20."""
     own = any(picture.split == "test" for picture in pictures)
     splits: dict[str, Split] = {picture.id: "test" for picture in pictures if picture.split == "test"}
-    rest = [Row(p.id, p.label, group=p.id, fold=0) for p in pictures if p.split != "test"]
+    rest = [SplitKey(p.id, p.label, group=p.id, fold=0) for p in pictures if p.split != "test"]
     return splits | dict(zip((row.id for row in rest), grouped(rest, seed, KEPT if own else FRACTIONS), strict=True))
 
 

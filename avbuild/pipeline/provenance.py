@@ -13,7 +13,7 @@ from avbuild.dataset.build_record import (
     SourceRecord,
     library_versions,
 )
-from avbuild.dataset.splits import Row, shared_groups
+from avbuild.dataset.splits import SplitKey, shared_groups
 from avbuild.modalities.video import FPS
 from avbuild.pipeline.prepare import Prepared
 from avbuild.scenarios.seeding import digest
@@ -77,7 +77,7 @@ def build_record(
 ) -> BuildRecord:
     """All of `build.json`."""
     pairs, classes = prepared.pairs, prepared.material.classes
-    rows = [Row(pair.id, classes[pair.label], pair.clip.group, pair.clip.fold, pair.split) for pair in pairs]
+    rows = [SplitKey(pair.id, classes[pair.label], pair.clip.group, pair.clip.fold, pair.split) for pair in pairs]
     present = [split for split in SPLITS if any(row.split == split for row in rows)]
     counts = {split: Counter(row.label for row in rows if row.split == split) for split in present}
     options, group = prepared.options, str(recipe.get("group", "recording"))
@@ -119,7 +119,7 @@ def _describe_split(options: Options, group: str) -> str:
     return f"grouped by {group}: 70 / 10 / 20"
 
 
-def _notes(prepared: Prepared, rows: Sequence[Row], group: str) -> list[str]:
+def _notes(prepared: Prepared, rows: Sequence[SplitKey], group: str) -> list[str]:
     notes = []
     clips, used = prepared.material.audio.clips, {pair.clip.id for pair in prepared.pairs}
     if unused := len(clips) - len(used):

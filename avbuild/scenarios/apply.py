@@ -15,7 +15,7 @@ from avbuild.scenarios.manifest import Manifest
 from avbuild.scenarios.noise_clips import noise_clips
 from avbuild.scenarios.op_spec import Op
 from avbuild.scenarios.seeding import rng_for, uniform_for
-from avbuild.scenarios.spec import Plan, Scenario
+from avbuild.scenarios.spec import ModalityPlan, Scenario
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def plan_sample(condition: Condition, sample: str, present: Iterable[str], epoch
 
 
 def _missing(
-    condition: Condition, plans: Mapping[str, Plan], sample: str, present: Sequence[str], epoch: int
+    condition: Condition, plans: Mapping[str, ModalityPlan], sample: str, present: Sequence[str], epoch: int
 ) -> frozenset[str]:
     """Modalities that go. Nested across rates; a sample keeps one, unless what it has is missing by order."""
     purpose = MISSING if epoch == 0 else f"{MISSING} {epoch}"
@@ -107,7 +107,9 @@ def _missing(
     return frozenset(missing)
 
 
-def _ops(condition: Condition, plan: Plan, modality: str, sample: str, epoch: int) -> tuple[tuple[Op, int | None], ...]:
+def _ops(
+    condition: Condition, plan: ModalityPlan, modality: str, sample: str, epoch: int
+) -> tuple[tuple[Op, int | None], ...]:
     ops = plan.chain
     if plan.any_of:
         rng = rng_for(

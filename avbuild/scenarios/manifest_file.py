@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from avbuild.errors import UsageError, nearest
 from avbuild.scenarios.manifest import FoldSplit, Manifest, SplitSpec
-from avbuild.scenarios.spec import Missing, Plan
+from avbuild.scenarios.spec import Missing, ModalityPlan
 from avbuild.scenarios.yaml_lines import Document, parse
 
 FILE_NAME = "manifest.yaml"
@@ -105,8 +105,8 @@ def _allowed_keys(path: tuple[str | int, ...]) -> list[str]:
         return list((FoldSplit if len(path) > 2 else SplitSpec).model_fields)
     if path[0] == "scenarios" and "missing" in path:
         return list(Missing.model_fields)
-    model = Manifest if len(path) == 1 else Plan
-    return [key for key in model.model_fields if (model, key) != (Plan, "modality")]
+    model = Manifest if len(path) == 1 else ModalityPlan
+    return [key for key in model.model_fields if (model, key) != (ModalityPlan, "modality")]
 
 
 def _dotted(path: tuple[str | int, ...]) -> str:

@@ -19,7 +19,7 @@ SCENARIO_OPTIONS = ("missing", "seed", "draws_as")
 PRESET_OPTIONS = ("preset", "severity", "visual")
 
 
-class Plan(Frozen):
+class ModalityPlan(Frozen):
     """What happens to one modality: one op drawn for each sample (`any_of`), or all of them in order (`chain`).
 
     YAML: the mapping itself, `missing`, one op, or a list of ops (a chain).  `{missing: 3}` is a missing rate too, by
@@ -59,7 +59,7 @@ class Plan(Frozen):
         return plan
 
     @model_validator(mode="after")
-    def _complete(self) -> "Plan":
+    def _complete(self) -> "ModalityPlan":
         if self.any_of and self.chain:
             raise ValueError("any_of and chain exclude each other")
         if not (self.any_of or self.chain or "missing_rate" in self.model_fields_set):
@@ -89,7 +89,7 @@ class Plan(Frozen):
     def _ops_by_key(self) -> tuple[tuple[str, tuple[Op, ...]], ...]:
         return ("any_of", self.any_of), ("chain", self.chain)
 
-    def at_severity(self, severity: int) -> "Plan":
+    def at_severity(self, severity: int) -> "ModalityPlan":
         """The same ops, all at one severity; explicit levels give way, and a missing rate becomes the severity's."""
         ops = {
             key: tuple(op.model_copy(update={"severity": None, "level": None}) for op in ops)
@@ -132,7 +132,7 @@ class Scenario(Frozen):
     `{preset: rain, visual: video}`.
     """
 
-    plans: dict[str, Plan] = {}
+    plans: dict[str, ModalityPlan] = {}
     missing: Missing | None = None
     seed: int | None = None
     draws_as: str | None = None

@@ -15,16 +15,16 @@ from avbuild.sources.corpus import AudioCorpus, Problem
 from avbuild.sources.crema_d import NAME
 
 SUFFIXES = (".csv", ".txt")
-Part = Literal["train", "test"]
-PARTS: tuple[Part, ...] = ("train", "test")
+JobShare = Literal["train", "test"]
+PARTS: tuple[JobShare, ...] = ("train", "test")
 
 
 @dataclass(frozen=True, slots=True)
 class Lists:
     """Which clips a publication trained on and which it tested on."""
 
-    homes: dict[str, Part]
-    files: dict[Part, Path]
+    homes: dict[str, JobShare]
+    files: dict[JobShare, Path]
 
 
 def read_lists(folder: Path) -> Lists:
@@ -33,7 +33,7 @@ def read_lists(folder: Path) -> Lists:
     Raises UsageError that names every line that is no clip, and every clip that is listed twice.
     """
     files = {part: _file(folder, part) for part in PARTS}
-    homes: dict[str, Part] = {}
+    homes: dict[str, JobShare] = {}
     problems = []
     for part, path in files.items():
         for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
@@ -54,7 +54,7 @@ def read_lists(folder: Path) -> Lists:
     return Lists(homes, files)
 
 
-def _file(folder: Path, part: Part) -> Path:
+def _file(folder: Path, part: JobShare) -> Path:
     there = sorted(folder.iterdir()) if folder.is_dir() else []
     found = [path for path in there if part in path.stem.lower() and path.suffix.lower() in SUFFIXES]
     if len(found) == 1:

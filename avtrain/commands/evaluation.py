@@ -34,11 +34,11 @@ def evaluate(
     from avbuild.progress import progress_bar
     from avbuild.scenarios.manifest_file import load_manifest
     from avtrain.device import Machine, pick_device, pick_precision
-    from avtrain.evaluation.conditions import Asked
+    from avtrain.evaluation.conditions import EvalRequest
     from avtrain.evaluation.evaluate import evaluate as score
     from avtrain.runs.folder import find_runs
 
-    asked = Asked(
+    asked = EvalRequest(
         tuple(pattern.strip() for pattern in scenarios.split(",")),
         _severities(severities),
         load_manifest(manifest) if manifest else None,

@@ -10,7 +10,7 @@ from avtrain.commands.run_options import set_option
 if TYPE_CHECKING:
     from avbuild.scenarios.manifest import Manifest
     from avtrain.device import Machine
-    from avtrain.reproduction.plan import Plan
+    from avtrain.reproduction.plan import ReproductionPlan
 
 Manifests = Annotated[list[str], typer.Argument(help="Manifests, e.g. manifests/urbansound8kav.yaml.")]
 Seeds = Annotated[str, typer.Option(help="One run each.")]
@@ -64,7 +64,7 @@ def settings_of_methods(path: Path | None) -> dict[str, dict[str, Any]]:
     return {} if path is None else read_settings(path)
 
 
-def made(plan: "Plan", computing: Computing, dry_run: bool) -> bool:
+def made(plan: "ReproductionPlan", computing: Computing, dry_run: bool) -> bool:
     """Make the runs, or say what they would be; returns whether they are there now."""
     from avtrain.reproduction.run import builds, reproduce
 

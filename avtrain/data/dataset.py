@@ -15,7 +15,7 @@ from avbuild.scenarios.manifest import Manifest
 from avbuild.scenarios.seeding import rng_for, uniform_for
 from avtrain.data.batch import Batch
 from avtrain.data.shards import Media, Rows, Sample
-from avtrain.distributed.row_sharing import WHOLE, Share
+from avtrain.distributed.row_sharing import ALL_ROWS, RowShare
 from avtrain.frontends.whisper_mel import AnyFrontend
 
 
@@ -28,7 +28,7 @@ class Loading:
 
     workers: int = 0
     pin: bool = False
-    share: Share = WHOLE
+    share: RowShare = ALL_ROWS
 
 
 ALONE = Loading()
@@ -61,7 +61,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class AudioVisualData(Dataset[Item]):
+class MultimodalData(Dataset[Item]):
     """Samples of a split, each under one scenario.
 
     scenarios: those a sample may be under; with several, each sample draws one for each epoch.
@@ -75,7 +75,7 @@ class AudioVisualData(Dataset[Item]):
     scenarios: tuple[str, ...]
     epoch: int = 0
     draws: int = 0
-    share: Share = WHOLE
+    share: RowShare = ALL_ROWS
 
     def __len__(self) -> int:
         return len(self.rows.samples)
@@ -104,11 +104,11 @@ class AudioVisualData(Dataset[Item]):
         """Which draw of the corruptions this epoch sees."""
         return self.epoch if self.epoch == 0 or self.draws == 0 else 1 + (self.epoch - 1) % self.draws
 
-    def at(self, epoch: int) -> "AudioVisualData":
+    def at(self, epoch: int) -> "MultimodalData":
         """The same data in another epoch."""
         return replace(self, epoch=epoch)
 
-    def under(self, scenario: str) -> "AudioVisualData":
+    def under(self, scenario: str) -> "MultimodalData":
         """The same data, all under one scenario."""
         return replace(self, scenarios=(scenario,))
 

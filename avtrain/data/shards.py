@@ -9,7 +9,7 @@ import fsspec
 import pyarrow.parquet as pq
 
 from avbuild.corruptions.registry import MODALITIES
-from avbuild.dataset.splits import Row, resplit, shared_groups
+from avbuild.dataset.splits import SplitKey, resplit, shared_groups
 from avbuild.errors import UsageError, UserError
 from avbuild.scenarios.manifest import CLEAN, Manifest
 from avbuild.scenarios.seeding import digest
@@ -50,7 +50,7 @@ def read_rows(manifest: Manifest, split: Split) -> Rows:
     else:
         parts = [_read(manifest, CLEAN, part) for part in SPLITS if _files(manifest, CLEAN, part)]
         samples = [sample for part in parts for sample in part.samples]
-        keys = [Row(s.id, parts[0].classes[s.label], s.group, s.fold) for s in samples]
+        keys = [SplitKey(s.id, parts[0].classes[s.label], s.group, s.fold) for s in samples]
         homes = resplit(manifest.split, keys, manifest.seed)
         own = [sample for sample, home in zip(samples, homes, strict=True) if home == split]
         rows = replace(parts[0], samples=own)
@@ -86,12 +86,14 @@ def content_of(manifest: Manifest, splits: Iterable[Split]) -> dict[str, str]:
 
 def shared_recordings(manifest: Manifest) -> list[str]:
     """Recordings that stand in more than one split as the manifest's protocol cuts them; empty when nothing leaks."""
-    keys: list[Row] = []
+    keys: list[SplitKey] = []
     for split in SPLITS:
         for file in _files(manifest, CLEAN, split):
             with file as stream:
                 table = pq.read_table(stream, columns=["id", "label", "group", "fold"])
-            keys += [Row(row["id"], str(row["label"]), row["group"], row["fold"], split) for row in table.to_pylist()]
+            keys += [
+                SplitKey(row["id"], str(row["label"]), row["group"], row["fold"], split) for row in table.to_pylist()
+            ]
     homes = resplit(manifest.split, keys, manifest.seed)
     return list(shared_groups([replace(key, split=home) for key, home in zip(keys, homes, strict=True)]))
 

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Share:
+class RowShare:
     """Which rows are a process's own: about as many as any other's, in order of rank."""
 
     rank: int = 0
@@ -35,37 +35,37 @@ class Share:
         return range(n * self.rank // self.world, n * (self.rank + 1) // self.world)
 
 
-WHOLE = Share()
+ALL_ROWS = RowShare()
 
 
-def own_share() -> Share:
+def own_row_share() -> RowShare:
     """This process's."""
-    return Share(dist.get_rank(), dist.get_world_size()) if _several() else WHOLE
+    return RowShare(dist.get_rank(), dist.get_world_size()) if _several() else ALL_ROWS
 
 
-def is_first() -> bool:
+def is_rank0() -> bool:
     """Whether this process is the one that writes and decides."""
     return not _several() or dist.get_rank() == 0
 
 
-def first_decides(decide: Callable[[], T]) -> T:
+def broadcast_from_rank0(decide: Callable[[], T]) -> T:
     """What the first process finds, in all of them.  All wait for it."""
     if not _several():
         return decide()
-    found = [decide() if is_first() else None]
+    found = [decide() if is_rank0() else None]
     dist.broadcast_object_list(found, src=0, device=torch.device("cpu"))
     return found[0]  # type: ignore[return-value]  # what the first one found
 
 
 @torch.no_grad()
-def start_alike(model: nn.Module) -> None:
+def broadcast_weights(model: nn.Module) -> None:
     """Every process has the first one's weights."""
     if _several():
         for value in model.state_dict().values():
             dist.broadcast(value, src=0)
 
 
-def completed(batch: Batch) -> Batch:
+def gather_rows(batch: Batch) -> Batch:
     """A batch of which each process has loaded its own rows, with the rows of all."""
     if not _several():
         return batch
@@ -77,16 +77,16 @@ def completed(batch: Batch) -> Batch:
     )
 
 
-def share_out(model: nn.Module, calls: Iterable[str]) -> None:
+def distribute_calls(model: nn.Module, calls: Iterable[str]) -> None:
     """From now on each process does these calls of a model for its own rows.  calls: such as `backbone.encode`."""
     if _several():
         for call in calls:
             place, _, name = call.rpartition(".")
             owner = model.get_submodule(place)
-            setattr(owner, name, by_rows(getattr(owner, name)))
+            setattr(owner, name, rowwise(getattr(owner, name)))
 
 
-def by_rows(call: Callable[..., T]) -> Callable[..., T]:
+def rowwise(call: Callable[..., T]) -> Callable[..., T]:
     """A call done for this process's own rows, its results put together with those of the others, in order.
 
     call: of a Batch and what else it needs; its tensors, like those it returns, have a row a sample, and no row
@@ -97,7 +97,7 @@ def by_rows(call: Callable[..., T]) -> Callable[..., T]:
 
     def shared(*arguments: Any) -> T:
         n = next(len(argument) for argument in arguments if isinstance(argument, Batch))
-        own = own_share().rows(n)
+        own = own_row_share().rows(n)
         done = own if own else range(1)  # with nothing of its own it still has to know what results look like
         with _own_draws():
             mine = call(*(_rows(argument, slice(done.start, done.stop)) for argument in arguments))

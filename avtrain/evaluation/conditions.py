@@ -9,7 +9,7 @@ from avbuild.scenarios.manifest import Manifest
 
 
 @dataclass(frozen=True)
-class Asked:
+class EvalRequest:
     """What `avtrain eval` was asked for."""
 
     scenarios: tuple[str, ...] = ("*",)  # names or patterns such as D*
@@ -18,7 +18,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Trial:
+class TestCondition:
     """One scenario that a run is scored under."""
 
     name: str  # D-severity5
@@ -34,7 +34,7 @@ class Trial:
         return f"{folder}/{self.name}{f'.{inference}' if inference else ''}.json"
 
 
-def manifest_under_test(own: Manifest, asked: Asked) -> Manifest:
+def manifest_under_test(own: Manifest, asked: EvalRequest) -> Manifest:
     """The run's manifest with the scenarios it is to be scored under: its own, or what is new to it in another.
 
     The data, their split and its seed stay the run's, so that nothing it trained on is tested; a scenario keeps its
@@ -64,12 +64,12 @@ def manifest_under_test(own: Manifest, asked: Asked) -> Manifest:
     return own.model_copy(update={"scenarios": new})
 
 
-def trials(tested: Manifest, asked: Asked) -> list[Trial]:
+def test_conditions(tested: Manifest, asked: EvalRequest) -> list[TestCondition]:
     """The scenarios asked for, each followed by its severities; what is named as a severity is, is that severity.
 
     tested: from `manifest_under_test`.  Raises UsageError for a pattern that fits no scenario.
     """
-    found: dict[str, Trial] = {}
+    found: dict[str, TestCondition] = {}
     for base in _matching(asked, tested):
         scenario = tested.scenarios[base]
         found.setdefault(base, _trial(tested, asked, base, base, 0 if scenario.clean else None))
@@ -81,7 +81,7 @@ def trials(tested: Manifest, asked: Asked) -> list[Trial]:
     return list(found.values())
 
 
-def _trial(tested: Manifest, asked: Asked, name: str, base: str, severity: int | None) -> Trial:
+def _trial(tested: Manifest, asked: EvalRequest, name: str, base: str, severity: int | None) -> TestCondition:
     scenario = at_severity(tested.scenarios[base], base, severity) if severity else tested.scenarios[base]
     other = asked.manifest.name if asked.manifest else None
     listed = name in tested.scenarios
@@ -94,10 +94,10 @@ def _trial(tested: Manifest, asked: Asked, name: str, base: str, severity: int |
         raise UsageError(
             f"manifest {other or tested.name}: its {name} is not {base} at severity {severity}; give it another name"
         )
-    return Trial(name, base, severity, manifest, listed, other)
+    return TestCondition(name, base, severity, manifest, listed, other)
 
 
-def _matching(asked: Asked, tested: Manifest) -> list[str]:
+def _matching(asked: EvalRequest, tested: Manifest) -> list[str]:
     names = list(tested.scenarios)
     if unknown := [pattern for pattern in asked.scenarios if not fnmatch.filter(names, pattern)]:
         where = f"manifest {asked.manifest.name}" if asked.manifest else "this run's manifest"

@@ -53,7 +53,7 @@ def label(coalition: Coalition) -> str:
 
 
 @dataclass(frozen=True)
-class Keeping:
+class KeptModalities:
     """A `Source` in which only some modalities are left; a sample that has none of them is left out."""
 
     data: Source
@@ -62,11 +62,11 @@ class Keeping:
     def __len__(self) -> int:
         return len(self.data)
 
-    def at(self, epoch: int) -> "Keeping":
+    def at(self, epoch: int) -> "KeptModalities":
         """The same data in another epoch."""
         return replace(self, data=self.data.at(epoch))
 
-    def under(self, scenario: str) -> "Keeping":
+    def under(self, scenario: str) -> "KeptModalities":
         """The same data, all under one scenario."""
         return replace(self, data=self.data.under(scenario))
 
@@ -105,7 +105,7 @@ def balance(
         if len(kept) == len(everything.present):
             outputs = everything
         elif any(everything.present[m].any() for m in kept):
-            outputs = predict(method, Keeping(data, kept), batch_size, machine, precision)
+            outputs = predict(method, KeptModalities(data, kept), batch_size, machine, precision)
         else:
             worth[kept] = 0.0  # no sample has any of them
             continue

@@ -9,11 +9,11 @@ from avbuild.errors import UserError
 from avbuild.scenarios.manifest import Manifest
 from avtrain.backbones.registry import build_backbone
 from avtrain.config import RunConfig
-from avtrain.data.dataset import AudioVisualData
+from avtrain.data.dataset import MultimodalData
 from avtrain.data.regimes import train_scenarios
 from avtrain.data.shards import Rows, content_of, read_corrupted, read_rows, shared_recordings
 from avtrain.device import Machine
-from avtrain.evaluation.conditions import Asked, Trial, manifest_under_test, trials
+from avtrain.evaluation.conditions import EvalRequest, TestCondition, manifest_under_test, test_conditions
 from avtrain.evaluation.contributions import balance
 from avtrain.evaluation.metrics import accuracy, calibration_error, confusion_matrix, macro_f1, reliability, softmax
 from avtrain.evaluation.predict import Outputs, predict, unimodal_accuracy
@@ -26,7 +26,7 @@ from avtrain.runs.same_data import refuse_other_data
 ORACLE = "oracle"  # the inference mode that is told the scenario
 
 
-def evaluate(run: Run, asked: Asked, machine: Machine, precision: str) -> list[dict[str, Any]]:
+def evaluate(run: Run, asked: EvalRequest, machine: Machine, precision: str) -> list[dict[str, Any]]:
     """Score a run on the test split under what was asked for, each way its method can infer; write the JSON files.
 
     A scenario on disk is read from there, else computed: the same either way.  Empty where the method can only infer
@@ -37,7 +37,7 @@ def evaluate(run: Run, asked: Asked, machine: Machine, precision: str) -> list[d
     config = run.config()
     refuse_other_data(run, config.manifest)
     tested = manifest_under_test(config.manifest, asked)
-    wanted = trials(tested, asked)
+    wanted = test_conditions(tested, asked)
     clean = read_rows(tested, "test")
     leaky, content = bool(shared_recordings(config.manifest)), content_of(tested, ["test"])
     method = load_method(run, config, len(clean.classes), machine)
@@ -45,7 +45,7 @@ def evaluate(run: Run, asked: Asked, machine: Machine, precision: str) -> list[d
     for trial in wanted:
         on_disk = read_corrupted(trial.manifest, "test", trial.name)
         rows = on_disk or clean
-        data = AudioVisualData(rows, trial.manifest, method.backbone.frontend, (trial.name,))
+        data = MultimodalData(rows, trial.manifest, method.backbone.frontend, (trial.name,))
         source = cached(method, data, machine, precision)
         computed = "from disk" if on_disk or trial.severity == 0 else "on the fly"
         facts = _describe(run, config, trial) | {"leaky": leaky, "computed": computed, "content": content}
@@ -98,7 +98,7 @@ def score(outputs: Outputs, rows: Rows) -> dict[str, Any]:
     }
 
 
-def _describe(run: Run, config: RunConfig, trial: Trial) -> dict[str, Any]:
+def _describe(run: Run, config: RunConfig, trial: TestCondition) -> dict[str, Any]:
     fit, manifest = config.fit, config.manifest
     return {
         "manifest": manifest.name,
@@ -120,7 +120,7 @@ def _describe(run: Run, config: RunConfig, trial: Trial) -> dict[str, Any]:
     }
 
 
-def _ops_trained_on(config: RunConfig, trial: Trial) -> list[str]:
+def _ops_trained_on(config: RunConfig, trial: TestCondition) -> list[str]:
     """Those of a scenario's corruptions that training drew from too, whatever their strength."""
     manifest = config.manifest
     drawn = {

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from avtrain.data.dataset import Source
 from avtrain.device import Machine
-from avtrain.distributed.row_sharing import completed
+from avtrain.distributed.row_sharing import gather_rows
 from avtrain.evaluation.metrics import accuracy
 from avtrain.methods.base import Method
 
@@ -36,7 +36,7 @@ def predict(method: Method, data: Source, batch_size: int, machine: Machine, pre
     present: dict[str, list[torch.Tensor]] = {}
     choice: list[torch.Tensor] = []
     for loaded in data.batches(batch_size, loading=machine.loading):
-        batch = completed(loaded.to(machine.device))
+        batch = gather_rows(loaded.to(machine.device))
         with machine.autocast(precision):
             prediction = method(batch)
         logits.append(prediction.logits.double().cpu())

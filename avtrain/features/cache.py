@@ -16,10 +16,10 @@ from avbuild.progress import Advance, progress_bar
 from avbuild.scenarios.seeding import digest
 from avtrain.backbones.base import Backbone, Reading
 from avtrain.data.batch import Batch
-from avtrain.data.dataset import ALONE, AudioVisualData, Loading, Source
+from avtrain.data.dataset import ALONE, Loading, MultimodalData, Source
 from avtrain.data.fingerprints import digest_rows, digest_weights
 from avtrain.device import Machine
-from avtrain.distributed.row_sharing import by_rows, completed, first_decides, is_first
+from avtrain.distributed.row_sharing import broadcast_from_rank0, gather_rows, is_rank0, rowwise
 from avtrain.features.files import Features, open_features, whole, write_features
 from avtrain.methods.base import Method
 
@@ -28,7 +28,7 @@ from avtrain.methods.base import Method
 class CachedData:
     """A `Source` whose batches bring tokens instead of inputs; the same samples, scenarios and order as `data`."""
 
-    data: AudioVisualData
+    data: MultimodalData
     features: dict[tuple[str, int], Features]  # (scenario, draw) ->
 
     def __len__(self) -> int:
@@ -80,7 +80,7 @@ class FeatureCache:
     machine: Machine
     precision: str
 
-    def source(self, data: AudioVisualData) -> CachedData:
+    def source(self, data: MultimodalData) -> CachedData:
         """The data with the tokens of all its scenarios, in all the draws that training sees (`data.draws`), or as
         they are evaluated (epoch 0).
         """
@@ -88,56 +88,56 @@ class FeatureCache:
         wanted = dict.fromkeys((name, _draw(data.at(epoch), name)) for name in data.scenarios for epoch in epochs)
         weights, rows = digest_weights(self.backbone.state_dict()), digest_rows(data.rows)
         folders = {key: self.folder / self._key(data, *key, weights, rows) for key in wanted}
-        absent = first_decides(lambda: [key for key, folder in folders.items() if not whole(folder)])
+        absent = broadcast_from_rank0(lambda: [key for key, folder in folders.items() if not whole(folder)])
         if absent:
             with progress_bar("features", len(absent) * len(data)) as advance:
                 for name, draw in absent:
                     self._compute(folders[name, draw], replace(data.under(name), epoch=draw, draws=0), advance)
-            first_decides(lambda: None)  # it writes; the others wait for it
+            broadcast_from_rank0(lambda: None)  # it writes; the others wait for it
         return CachedData(
             data, {key: open_features(folder, self.backbone.modalities) for key, folder in folders.items()}
         )
 
-    def _key(self, data: AudioVisualData, scenario: str, draw: int, weights: str, rows: str) -> str:
+    def _key(self, data: MultimodalData, scenario: str, draw: int, weights: str, rows: str) -> str:
         clean = data.manifest.scenarios[scenario].clean
         corruption = "clean" if clean or scenario == data.rows.scenario else data.manifest.scenario_hash(scenario)
         return digest(weights, rows, corruption, draw, repr(data.frontend), repr(self.reading), self.precision)[:32]
 
     @torch.no_grad()
-    def _compute(self, folder: Path, data: AudioVisualData, advance: Advance) -> None:
+    def _compute(self, folder: Path, data: MultimodalData, advance: Advance) -> None:
         """Encode, each process its share; the first writes, into a folder of its own that takes its place whole."""
         batches = self._encoded(data, advance)
-        if is_first():
+        if is_rank0():
             write_features(folder, len(data), self.backbone.modalities, batches)
         else:
             for _ in batches:
                 pass
 
-    def _encoded(self, data: AudioVisualData, advance: Advance) -> Iterator[tuple[Batch, dict[str, Tensor]]]:
+    def _encoded(self, data: MultimodalData, advance: Advance) -> Iterator[tuple[Batch, dict[str, Tensor]]]:
         """Batches in order with their tokens."""
         self.backbone.eval()
-        encode = by_rows(self.backbone.encode_frozen)
+        encode = rowwise(self.backbone.encode_frozen)
         for loaded in data.batches(32, loading=self.machine.loading):
-            batch = completed(loaded.to(self.machine.device))
+            batch = gather_rows(loaded.to(self.machine.device))
             with self.machine.autocast(self.precision):
                 tokens = encode(batch, self.reading)
             yield batch, tokens
             advance(len(batch))
 
 
-def cached(method: Method, data: AudioVisualData, machine: Machine, precision: str) -> Source:
+def cached(method: Method, data: MultimodalData, machine: Machine, precision: str) -> Source:
     """The data, with tokens from the cache where there is one and nothing trainable lies below them."""
     if machine.cache is None or method.reading is None or _never_repeats(data):
         return data
     return FeatureCache(machine.cache, method.backbone, method.reading, machine, precision).source(data)
 
 
-def _never_repeats(data: AudioVisualData) -> bool:
+def _never_repeats(data: MultimodalData) -> bool:
     """Whether every epoch of training draws its corruptions afresh: tokens would be kept in vain."""
     corrupted = any(not data.manifest.scenarios[name].clean for name in data.scenarios)
     return data.epoch > 0 and data.draws == 0 and corrupted
 
 
-def _draw(data: AudioVisualData, scenario: str) -> int:
+def _draw(data: MultimodalData, scenario: str) -> int:
     """Clean data is the same in every draw."""
     return 0 if data.manifest.scenarios[scenario].clean else data.draw

@@ -11,7 +11,7 @@ from avbuild.modalities.media import Unreadable, decode_image, encode_audio, enc
 from avbuild.modalities.video import FPS, read_frames
 from avtrain.config import RunConfig
 from avtrain.data.batch import Batch
-from avtrain.data.dataset import AudioVisualData
+from avtrain.data.dataset import MultimodalData
 from avtrain.data.shards import Media, Rows, Sample
 from avtrain.device import Machine
 from avtrain.evaluation.evaluate import load_method
@@ -119,7 +119,7 @@ def make_batch(trained: Trained, media: Mapping[str, Media], scenario: str) -> B
     backbone, sample = trained.method.backbone, Sample("", dict(media), 0, "", 0)
     # rows already in their scenario are corrupted no further
     rows = Rows([sample], trained.classes, backbone.modalities, scenario)
-    data = AudioVisualData(rows, trained.config.manifest, backbone.frontend, (scenario,))
+    data = MultimodalData(rows, trained.config.manifest, backbone.frontend, (scenario,))
     return data.collate([data[0]])
 
 

@@ -24,7 +24,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Moment:
+class TrainingProgress:
     """Where training stands as a step begins."""
 
     epoch: int  # from 1
@@ -54,7 +54,7 @@ class Method(nn.Module):
     # which tokens it reads of a backbone below which nothing is trained: they can be cached
     reading: Reading | None = None
     inference: str | None = None  # the one in use
-    moment = Moment(epoch=1, epochs=1, step=0, steps=1)  # kept up to date by the training loop
+    progress = TrainingProgress(epoch=1, epochs=1, step=0, steps=1)  # kept up to date by the training loop
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()

@@ -74,7 +74,7 @@ class LFM(UnimodalFeatures):
 
     def loss(self, batch: Batch) -> Tensor:
         h = self.features(batch)
-        weight = self.matching_weight(self.moment.epoch)
+        weight = self.matching_weight(self.progress.epoch)
         return weight * self._matching(h, batch) + (1 - weight) * self._fitting(self._predict(h, batch), batch)
 
     def matching_weight(self, epoch: int) -> float:

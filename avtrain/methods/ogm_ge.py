@@ -51,7 +51,7 @@ class OGMGE(Concat):
         prediction = self(batch)
         loss = cross_entropy(prediction.logits.float(), batch.labels)
         self.backward(loss, optimizer)
-        if self.config.begin <= (self.moment.epoch - 1) / self.moment.epochs <= self.config.end:
+        if self.config.begin <= (self.progress.epoch - 1) / self.progress.epochs <= self.config.end:
             self.modulate(prediction, batch)
         self.update(optimizer)
         return loss.detach()

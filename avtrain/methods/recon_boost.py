@@ -92,7 +92,7 @@ class ReconBoost(UnimodalFeatures):
     @property
     def stage(self) -> int:
         """From 0."""
-        return (self.moment.epoch - 1) // self.config.stage_epochs
+        return (self.progress.epoch - 1) // self.config.stage_epochs
 
     @property
     def boosted(self) -> str:
@@ -108,7 +108,7 @@ class ReconBoost(UnimodalFeatures):
     @property
     def rectifying(self) -> bool:
         """Whether all train together, rather than one."""
-        now, epochs = self.moment, self.config.stage_epochs
+        now, epochs = self.progress, self.config.stage_epochs
         done = (now.epoch - 1) % epochs * now.steps + now.step
         return done >= (1 - self.config.rectification) * epochs * now.steps
 
@@ -132,9 +132,9 @@ class ReconBoost(UnimodalFeatures):
 
     def _check_schedule(self) -> None:
         needed = self.config.stage_epochs * len(self.backbone.modalities)
-        if self.config.rectification == 0 and self.moment.epochs < needed:
+        if self.config.rectification == 0 and self.progress.epochs < needed:
             raise UsageError(
-                f"method recon-boost: {self.moment.epochs} epochs end before every modality has had its stage; "
+                f"method recon-boost: {self.progress.epochs} epochs end before every modality has had its stage; "
                 f"train for at least {needed}, or lower method.stage_epochs ({self.config.stage_epochs})"
             )
 

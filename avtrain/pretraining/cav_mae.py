@@ -21,7 +21,7 @@ from avbuild.progress import Advance, progress_bar
 from avbuild.scenarios.manifest import Manifest
 from avtrain.backbones.cav_mae import CavMae, CavMaeConfig
 from avtrain.backbones.cav_mae_checkpoint import to_official
-from avtrain.data.dataset import AudioVisualData
+from avtrain.data.dataset import MultimodalData
 from avtrain.data.regimes import clean_scenario
 from avtrain.data.shards import Rows, read_rows
 from avtrain.device import Machine
@@ -62,7 +62,7 @@ def pretrain(run: Run, config: PretrainConfig, manifest: Manifest, machine: Mach
     """
     torch.manual_seed(config.seed)
     model = build(config).to(machine.device)
-    data = AudioVisualData(paired_rows(manifest), manifest, model.backbone.frontend, (clean_scenario(manifest),))
+    data = MultimodalData(paired_rows(manifest), manifest, model.backbone.frontend, (clean_scenario(manifest),))
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=config.lr, betas=BETAS, weight_decay=config.weight_decay)
     run.write_json("pretrain.json", described(config, manifest))
@@ -119,7 +119,7 @@ def paired_rows(manifest: Manifest) -> Rows:
 
 def train_epoch(
     model: MaskedAutoencoder,
-    data: AudioVisualData,
+    data: MultimodalData,
     optimizer: torch.optim.Optimizer,
     config: PretrainConfig,
     machine: Machine,

@@ -65,7 +65,7 @@ class PlannedRun(Frozen):
         return f"{self.folder}: {trained}, {fit.epochs} epochs, lr {fit.lr:g}{marks}{source}"
 
 
-class Plan(Frozen):
+class ReproductionPlan(Frozen):
     """All that decides a reproduction; runs stand after those they start from."""
 
     epochs_scale: float
@@ -99,7 +99,7 @@ def make_plan(
     known: Sequence[System],
     epochs_scale: float = 1.0,
     scored_on: Literal["scenarios", "clean"] = "scenarios",
-) -> Plan:
+) -> ReproductionPlan:
     """The runs, all of them checked before any is made.
 
     options: of every fit.  settings: by the name of a method, for all its systems, or of one system; they come on top.
@@ -128,7 +128,7 @@ def make_plan(
             for seed in seeds:
                 config = RunConfig(fit=fit.model_copy(update={"seed": seed}), manifest=manifest)
                 runs.append(PlannedRun(system=system, folder=place / f"seed{seed}", config=config))
-    return Plan(
+    return ReproductionPlan(
         epochs_scale=epochs_scale,
         scored_on=scored_on,
         manifests=tuple(manifests),

@@ -6,15 +6,15 @@ from pathlib import Path
 from avbuild.dataset.build_record import BuildRecord, read_build
 from avbuild.dataset.storage import Folder
 from avtrain.device import Machine
-from avtrain.evaluation.conditions import Asked
+from avtrain.evaluation.conditions import EvalRequest
 from avtrain.evaluation.evaluate import evaluate
 from avtrain.methods.registry import find_method
-from avtrain.reproduction.plan import Plan, PlannedRun
+from avtrain.reproduction.plan import PlannedRun, ReproductionPlan
 from avtrain.runs.folder import Run
 from avtrain.training.start import fit_run
 
 
-def reproduce(plan: Plan, machine: Machine, resume: str, say: Callable[[str], None]) -> None:
+def reproduce(plan: ReproductionPlan, machine: Machine, resume: str, say: Callable[[str], None]) -> None:
     """Train and score every run that is not yet."""
     for planned in plan.runs:
         fit = planned.config.fit
@@ -22,7 +22,7 @@ def reproduce(plan: Plan, machine: Machine, resume: str, say: Callable[[str], No
         say(fit_run(planned.folder, planned.config, machine, resume, source))
         wanted = plan.scenarios_of(planned.config.manifest)
         if not scored(planned, wanted):
-            evaluate(planned.run, Asked(wanted), machine, "fp32")
+            evaluate(planned.run, EvalRequest(wanted), machine, "fp32")
 
 
 def scored(planned: PlannedRun, scenarios: Sequence[str]) -> bool:
@@ -37,7 +37,7 @@ def scored(planned: PlannedRun, scenarios: Sequence[str]) -> bool:
     return all((name, mode, manifest.scenario_hash(name)) in there for name in scenarios for mode in modes)
 
 
-def builds(plan: Plan) -> list[BuildRecord]:
+def builds(plan: ReproductionPlan) -> list[BuildRecord]:
     """What each manifest's data set was built from.  Raises UserError where one is not there."""
     return [read_build(Folder(manifest.dataset)) for manifest in plan.manifests]
 

@@ -14,7 +14,7 @@ from avtrain.training.random_state import random_state, restore_random_state
 from avtrain.training.weight_averaging import WeightAverage
 
 
-def ground_of(method: Method, content: Mapping[str, str]) -> dict[str, str]:
+def fingerprints_of(method: Method, content: Mapping[str, str]) -> dict[str, str]:
     """What training stands on and does not change, by name, as digests.  content: of the data, by split."""
     return {f"{split} data": found for split, found in content.items()} | {
         "frozen weights": digest_weights(_frozen(method))
@@ -25,13 +25,13 @@ def state_of(
     method: Method,
     optimizer: torch.optim.Optimizer,
     average: WeightAverage,
-    ground: Mapping[str, str],
+    fingerprints: Mapping[str, str],
     epoch: int,
     best: dict[str, Any],
 ) -> dict[str, Any]:
     """All that `restore` needs.  ground: `ground_of`, which must be the same then."""
     return {
-        "ground": dict(ground),
+        "ground": dict(fingerprints),
         "epoch": epoch,
         "best": best,
         "method": _moving(method),
@@ -43,7 +43,7 @@ def state_of(
 
 
 def restore(
-    run: Run, method: Method, optimizer: torch.optim.Optimizer, average: WeightAverage, ground: Mapping[str, str]
+    run: Run, method: Method, optimizer: torch.optim.Optimizer, average: WeightAverage, fingerprints: Mapping[str, str]
 ) -> tuple[int, dict[str, Any]]:
     """Go on from a run's state; returns the epochs done, and the best so far.
 
@@ -52,7 +52,7 @@ def restore(
     state = run.state()
     if state is None:
         return 0, {"epoch": 0, "accuracy": -1.0}
-    if other := [name for name, value in ground.items() if state["ground"].get(name) != value]:
+    if other := [name for name, value in fingerprints.items() if state["ground"].get(name) != value]:
         raise UserError(
             f"{run}: begun on other {' and '.join(other)} than there are now. Put back what has changed since (the "
             "data set, a file of weights, the run of --init-from), or --resume restart to begin anew"

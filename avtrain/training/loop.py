@@ -15,18 +15,18 @@ from avtrain.backbones.checkpointing import compile_blocks, recompute_blocks
 from avtrain.backbones.registry import build_backbone
 from avtrain.config import FitConfig, RunConfig
 from avtrain.data.batch import Batch
-from avtrain.data.dataset import AudioVisualData, Source
+from avtrain.data.dataset import MultimodalData, Source
 from avtrain.data.regimes import train_scenarios
 from avtrain.data.shards import content_of, read_rows
 from avtrain.device import Machine
-from avtrain.distributed.row_sharing import completed, first_decides, share_out, start_alike
+from avtrain.distributed.row_sharing import broadcast_from_rank0, broadcast_weights, distribute_calls, gather_rows
 from avtrain.evaluation.metrics import accuracy
 from avtrain.evaluation.predict import predict, unimodal_accuracy
 from avtrain.features.cache import cached
-from avtrain.methods.base import Method, Moment
+from avtrain.methods.base import Method, TrainingProgress
 from avtrain.methods.registry import build_method
 from avtrain.runs.folder import Run, backbone_weights
-from avtrain.training.checkpoint import ground_of, restore, state_of
+from avtrain.training.checkpoint import fingerprints_of, restore, state_of
 from avtrain.training.optimizer import make_optimizer, schedule
 from avtrain.training.tracking import tracking
 from avtrain.training.weight_averaging import WeightAverage, renew_statistics
@@ -54,7 +54,7 @@ def fit(
     rates = [group["lr"] for group in optimizer.param_groups]
 
     run.begin(config, machine.device)
-    data = [AudioVisualData(part, manifest, method.backbone.frontend, names, draws=settings.draws) for part in rows]
+    data = [MultimodalData(part, manifest, method.backbone.frontend, names, draws=settings.draws) for part in rows]
     started = time.monotonic()
     train = cached(method, data[0].at(1), machine, settings.precision)
     validation = cached(method, data[1], machine, settings.precision)
@@ -62,13 +62,13 @@ def fit(
     machine.forget_peak_memory()  # that of the cache is not the training's
     average = WeightAverage()
     content = content_of(manifest, ("train", settings.select_on))
-    ground = ground_of(method, content)
-    done, best = restore(run, method, optimizer, average, ground)
-    if first_decides(lambda: done) != done:
+    fingerprints = fingerprints_of(method, content)
+    done, best = restore(run, method, optimizer, average, fingerprints)
+    if broadcast_from_rank0(lambda: done) != done:
         raise UserError(f"{run}: not every process finds the same state.pt; all nodes must share this folder")
-    start_alike(method)
+    broadcast_weights(method)
     if method.backbone.rows_independent:
-        share_out(method, method.by_rows)
+        distribute_calls(method, method.by_rows)
     total = (settings.epochs - done) * (len(train) + len(names) * len(validation))
     label = f"{settings.method} seed {settings.seed}"
     with tracking(run, config, done, trackers) as track, progress_bar(label, total) as advance:
@@ -98,7 +98,7 @@ def fit(
             }
             run.log(line)
             track(line)
-            run.save_state(state_of(method, optimizer, average, ground, epoch, best))
+            run.save_state(state_of(method, optimizer, average, fingerprints, epoch, best))
     result = {
         "best_epoch": best["epoch"],
         "selected_on": settings.select_on,
@@ -143,8 +143,8 @@ def train_epoch(
     losses: list[Tensor] = []
     steps = math.ceil(len(data) / settings.batch_size)
     for loaded in data.batches(settings.batch_size, settings.seed, machine.loading):
-        batch = completed(loaded.to(machine.device))
-        method.moment = Moment(epoch, settings.epochs, len(losses), steps)
+        batch = gather_rows(loaded.to(machine.device))
+        method.progress = TrainingProgress(epoch, settings.epochs, len(losses), steps)
         factor = schedule((epoch - 1) * steps + len(losses), settings.epochs * steps, settings.warmup)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * factor
@@ -156,7 +156,7 @@ def train_epoch(
 
 def _batches(data: Source, settings: FitConfig, machine: Machine) -> Iterator[Batch]:
     for loaded in data.batches(settings.batch_size, settings.seed, machine.loading):
-        yield completed(loaded.to(machine.device))
+        yield gather_rows(loaded.to(machine.device))
 
 
 def validate(

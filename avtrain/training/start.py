@@ -9,7 +9,7 @@ from torch import Tensor
 from avbuild.errors import UsageError, UserError
 from avtrain.config import SELECTED_ON_TEST, RunConfig
 from avtrain.device import Machine
-from avtrain.distributed.row_sharing import first_decides, is_first
+from avtrain.distributed.row_sharing import broadcast_from_rank0, is_rank0
 from avtrain.methods.registry import merged_weights
 from avtrain.runs.folder import Run, find_runs
 from avtrain.runs.same_configuration import refuse_other
@@ -39,10 +39,10 @@ def fit_run(
     exists.  init_from: a run, or a folder of runs of which the one with the same seed is taken.
     trackers: beside TensorBoard.
     """
-    run = Run(folder, writes=is_first())
-    if said := first_decides(lambda: _settle(run, config, resume)):
+    run = Run(folder, writes=is_rank0())
+    if said := broadcast_from_rank0(lambda: _settle(run, config, resume)):
         return said
-    if first_decides(config.as_yaml) != config.as_yaml():
+    if broadcast_from_rank0(config.as_yaml) != config.as_yaml():
         raise UserError(f"{run}: the nodes were given different options or manifests; start the same command on each")
     initial = None if init_from is None else _initial_weights(init_from, config)
     result = fit(run, config, machine, initial, trackers)

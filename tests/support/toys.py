@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from avtrain.backbones.base import Backbone, Encoder
 from avtrain.data.batch import Batch
-from avtrain.methods.base import Method, Moment
+from avtrain.methods.base import Method, TrainingProgress
 from avtrain.methods.registry import build_method
 
 WIDTH, INPUTS, CLASSES = 6, 4, 3
@@ -72,6 +72,6 @@ def train(method: Method, batch: Batch, optimizer: torch.optim.Optimizer, steps:
     """One epoch of so many steps on one batch: a method may do different things in its course.  Returns the losses."""
     losses = []
     for step in range(steps):
-        method.moment = Moment(1, 1, step, steps)
+        method.progress = TrainingProgress(1, 1, step, steps)
         losses.append(method.training_step(batch, optimizer))
     return losses

@@ -10,7 +10,7 @@ import torch
 from avbuild.errors import UserError
 from avtrain import cli
 from avtrain.distributed.process_group import joined
-from avtrain.distributed.row_sharing import is_first, own_share, share_out
+from avtrain.distributed.row_sharing import distribute_calls, is_rank0, own_row_share
 from avtrain.methods.finetune import Finetune
 from avtrain.runs.folder import Run
 from tests.avtrain.distributed.test_torchrun import VARIANTS, gradients, method_and_batch
@@ -21,13 +21,13 @@ def save_gradients(folder: Path) -> None:
     with joined("fit"):
         for number, name in enumerate(VARIANTS):
             method, batch = method_and_batch(name)
-            share_out(method, method.by_rows)
+            distribute_calls(method, method.by_rows)
             found = gradients(method, batch)
             own = torch.cat([x.flatten() for x in found.values() if x is not None])
             firsts = own.clone()
             torch.distributed.broadcast(firsts, src=0)
-            assert torch.equal(own, firsts), f"{name}: process {own_share().rank} has other gradients"
-            if is_first():
+            assert torch.equal(own, firsts), f"{name}: process {own_row_share().rank} has other gradients"
+            if is_rank0():
                 torch.save(found, folder / f"{number}.pt")
 
 
@@ -49,7 +49,7 @@ def fail_in_the_second() -> None:
     step = Finetune.training_step
 
     def failing(self: Finetune, *arguments: object) -> torch.Tensor:
-        if own_share().rank == 1:
+        if own_row_share().rank == 1:
             raise UserError("this recording cannot be read")
         return step(self, *arguments)  # type: ignore[arg-type]
 

@@ -5,7 +5,7 @@ from typing import Literal, cast
 
 from torch import Tensor, nn
 
-from avtrain.methods.base import Moment
+from avtrain.methods.base import TrainingProgress
 from avtrain.methods.mla.projectors import Projector, RlsProjector, Rule
 
 Direction = Literal["others", "current"]
@@ -38,25 +38,25 @@ class HeadGradient(nn.Module):
             for _ in range(len(modalities) if direction == "others" else 1)
         )
 
-    def start_batch(self, means: Mapping[str, Tensor], moment: Moment) -> None:
+    def start_batch(self, means: Mapping[str, Tensor], progress: TrainingProgress) -> None:
         """Forget what is to be forgotten, and see what this batch brings.
 
         means: r of each modality that the batch has, [D].
         """
-        if self.reset == "batch" or (self.reset == "epoch" and moment.step == 0):
+        if self.reset == "batch" or (self.reset == "epoch" and progress.step == 0):
             for projector in self._all():
                 projector.forget()
         if self.direction == "others":
             for projector, modality in zip(self._all(), self.modalities, strict=True):
                 for other, mean in means.items():
                     if other != modality:
-                        projector.take_in(mean, ridge(moment))
+                        projector.take_in(mean, ridge(progress))
 
-    def modify(self, gradient: Tensor, modality: str, mean: Tensor, moment: Moment) -> Tensor:
+    def modify(self, gradient: Tensor, modality: str, mean: Tensor, progress: TrainingProgress) -> Tensor:
         """The gradient of the head's weight, [C, D], as it is used in a modality's step.  mean: its r, [D]."""
         if self.direction == "current":
             (projector,) = self._all()
-            projector.take_in(mean, ridge(moment))
+            projector.take_in(mean, ridge(progress))
         else:
             projector = self._all()[self.modalities.index(modality)]
         return projector.times(gradient).to(gradient.dtype)
@@ -65,6 +65,6 @@ class HeadGradient(nn.Module):
         return cast("list[Projector | RlsProjector]", list(self.projectors))
 
 
-def ridge(moment: Moment) -> float:
+def ridge(progress: TrainingProgress) -> float:
     """alpha = 0.1 ** (1 + step / steps): from 0.1 to 0.01 over each epoch, as released."""
-    return float(0.1 ** (1 + moment.step / moment.steps))
+    return float(0.1 ** (1 + progress.step / progress.steps))

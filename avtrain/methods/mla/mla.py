@@ -101,7 +101,7 @@ class MLA(UnimodalFeatures):
         turns = [m for m in self.backbone.modalities if batch.present[m].any()]
         means = {m: features[m].detach().double()[batch.present[m]].mean(dim=0) for m in turns}  # r_m, [D]
         if self.head_gradient is not None:
-            self.head_gradient.start_batch(means, self.moment)
+            self.head_gradient.start_batch(means, self.progress)
         losses = []
         for turn, modality in enumerate(turns):
             if turn > 0 and self.shares:
@@ -136,4 +136,4 @@ class MLA(UnimodalFeatures):
         name = "module.weight" if self.config.hgm == "as_released_unrepaired" else "weight"
         for key, weight in self.head.named_parameters():
             if key == name and self.head_gradient is not None and weight.grad is not None:
-                weight.grad = self.head_gradient.modify(weight.grad, modality, mean, self.moment)
+                weight.grad = self.head_gradient.modify(weight.grad, modality, mean, self.progress)

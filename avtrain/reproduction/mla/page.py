@@ -10,9 +10,9 @@ from avbuild.dataset.storage import write_whole
 from avtrain.config import SELECTED_ON_TEST
 from avtrain.reproduction.markdown import UNKNOWN, Notes, cell_as_json, table_head, table_line
 from avtrain.reproduction.mla.published import DATA, Claim
-from avtrain.reproduction.mla.report import MULTI, Part, Row
+from avtrain.reproduction.mla.report import MULTI, ManifestTable, SystemScores
 from avtrain.reproduction.mla.tables import REFERENCE, PublishedTable
-from avtrain.reproduction.plan import Plan
+from avtrain.reproduction.plan import ReproductionPlan
 
 SELECTION_WARNING = (
     f"**Warning: {SELECTED_ON_TEST}.** Rows marked so chose their best epoch by the very scores that stand here, as in "
@@ -20,7 +20,9 @@ SELECTION_WARNING = (
 )
 
 
-def write(plan: Plan, table: PublishedTable, parts: Sequence[Part], out: Path) -> tuple[Path, Path]:
+def write(
+    plan: ReproductionPlan, table: PublishedTable, parts: Sequence[ManifestTable], out: Path
+) -> tuple[Path, Path]:
     """Write the page and its JSON, called as the table; returns where."""
     page, data = out / f"{table.name}.md", out / f"{table.name}.json"
     write_whole(page, as_markdown(plan, table, parts))
@@ -28,7 +30,7 @@ def write(plan: Plan, table: PublishedTable, parts: Sequence[Part], out: Path) -
     return page, data
 
 
-def as_markdown(plan: Plan, table: PublishedTable, parts: Sequence[Part]) -> str:
+def as_markdown(plan: ReproductionPlan, table: PublishedTable, parts: Sequence[ManifestTable]) -> str:
     """The page: what was run, then for each manifest rows, the worth of selecting on test, verdicts."""
     lines = [
         f"# {table.title}",
@@ -53,7 +55,7 @@ def as_markdown(plan: Plan, table: PublishedTable, parts: Sequence[Part]) -> str
     return "\n".join(lines)
 
 
-def as_json(plan: Plan, table: PublishedTable, parts: Sequence[Part]) -> dict[str, Any]:
+def as_json(plan: ReproductionPlan, table: PublishedTable, parts: Sequence[ManifestTable]) -> dict[str, Any]:
     """All of the page, unrounded."""
     return {
         "table": table.name,
@@ -89,7 +91,7 @@ def as_json(plan: Plan, table: PublishedTable, parts: Sequence[Part]) -> dict[st
     }
 
 
-def _row_as_json(row: Row) -> dict[str, Any]:
+def _row_as_json(row: SystemScores) -> dict[str, Any]:
     return {
         "system": row.system.model_dump() | {"method_options": dict(row.system.method_options)},
         "setting": asdict(row.setting),
@@ -99,7 +101,7 @@ def _row_as_json(row: Row) -> dict[str, Any]:
     }
 
 
-def _heading(part: Part) -> str:
+def _heading(part: ManifestTable) -> str:
     leaky = " (leaky split)" if part.leaky else ""
     setting, frozen = part.rows[0].setting, [row.system.name for row in part.rows if row.setting.frozen]
     encoders = f"backbone {setting.backbone}"
@@ -113,7 +115,7 @@ def _heading(part: Part) -> str:
     )
 
 
-def _rows(part: Part) -> list[str]:
+def _rows(part: ManifestTable) -> list[str]:
     columns = (*part.modalities, MULTI)
     lines = table_head(("system", "selected on", *columns, "n", "epochs", "time"))
     for row in part.rows:
@@ -132,7 +134,7 @@ def _rows(part: Part) -> list[str]:
     return lines
 
 
-def _worths(part: Part) -> list[str]:
+def _worths(part: ManifestTable) -> list[str]:
     lines = table_head(("system", "selected on validation", SELECTED_ON_TEST, "difference in points", "n"))
     for worth in part.worths:
         gained = worth.difference
@@ -145,7 +147,7 @@ def _worths(part: Part) -> list[str]:
     ]
 
 
-def _verdicts(part: Part) -> list[str]:
+def _verdicts(part: ManifestTable) -> list[str]:
     lines = table_head(("published", "data", "theirs", "ours", "selected on", "verdict", "why", "source", "confidence"))
     notes = Notes()
     for judged in part.claims:

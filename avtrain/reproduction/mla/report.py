@@ -8,8 +8,8 @@ from avbuild.scenarios.manifest import Manifest
 from avtrain.report.results import Cell, Evaluation
 from avtrain.reproduction.mla.published import Claim
 from avtrain.reproduction.mla.tables import REFERENCE, PublishedTable
-from avtrain.reproduction.mla.verdicts import Setting, judge_claim, published_data
-from avtrain.reproduction.plan import Plan, System
+from avtrain.reproduction.mla.verdicts import MlaSetting, judge_claim, published_data
+from avtrain.reproduction.plan import ReproductionPlan, System
 from avtrain.reproduction.run import builds, devices
 from avtrain.reproduction.verdict import Verdict
 from avtrain.runs.cost import Cost, cost
@@ -19,11 +19,11 @@ MULTI = "multi"  # all modalities together
 
 
 @dataclass(frozen=True)
-class Row:
+class SystemScores:
     """One system under the clean scenario."""
 
     system: System
-    setting: Setting
+    setting: MlaSetting
     cells: Mapping[str, Cell]  # by modality, where the method has scores of its own; and "multi"
     cost: Cost
     times_slower: float | None  # an epoch's training, as a ratio to `concat` in this reproduction
@@ -48,37 +48,37 @@ class Judged:
     """A published accuracy beside one of our rows of that name; or beside none, where the plan leaves it out."""
 
     claim: Claim
-    row: Row | None
+    row: SystemScores | None
     verdict: Verdict
 
 
 @dataclass(frozen=True)
-class Part:
+class ManifestTable:
     """All about one manifest."""
 
     manifest: Manifest
     scenario: str
     leaky: bool
     modalities: tuple[str, ...]
-    rows: Sequence[Row]
+    rows: Sequence[SystemScores]
     worths: Sequence[Worth]
     claims: Sequence[Judged]
     devices: Sequence[str]
 
 
-def collect(plan: Plan, table: PublishedTable) -> list[Part]:
+def collect(plan: ReproductionPlan, table: PublishedTable) -> list[ManifestTable]:
     """Read the finished runs of a plan."""
     return [_part(plan, table, manifest, build) for manifest, build in zip(plan.manifests, builds(plan), strict=True)]
 
 
-def _part(plan: Plan, table: PublishedTable, manifest: Manifest, build: BuildRecord) -> Part:
+def _part(plan: ReproductionPlan, table: PublishedTable, manifest: Manifest, build: BuildRecord) -> ManifestTable:
     (scenario,) = plan.scenarios_of(manifest)
     found = {system.name: _scores(plan.runs_of(manifest, system), scenario) for system in plan.systems}
     modalities = tuple(next(iter(found.values()))[0]["missing_rate"])
     costs = {system.name: cost(plan.runs_of(manifest, system)) for system in plan.systems}
     leaky = manifest.split.leaky or build.leaky
     rows = [
-        Row(
+        SystemScores(
             system,
             setting_of(plan, manifest, system, build.name, leaky, modalities),
             _cells(found[system.name], modalities),
@@ -91,15 +91,15 @@ def _part(plan: Plan, table: PublishedTable, manifest: Manifest, build: BuildRec
     claims = [
         judged for claim in table.claims if about(claim, build.name) for judged in _judged(claim, rows, rows[0].setting)
     ]
-    return Part(manifest, scenario, leaky, modalities, rows, worths(rows), claims, devices(runs))
+    return ManifestTable(manifest, scenario, leaky, modalities, rows, worths(rows), claims, devices(runs))
 
 
 def setting_of(
-    plan: Plan, manifest: Manifest, system: System, data: str, leaky: bool, modalities: Sequence[str]
-) -> Setting:
+    plan: ReproductionPlan, manifest: Manifest, system: System, data: str, leaky: bool, modalities: Sequence[str]
+) -> MlaSetting:
     """On what a row is measured, as far as it decides what it may be compared with."""
     fit = plan.config_of(manifest, system)
-    return Setting(
+    return MlaSetting(
         data=data,
         row_split=leaky,
         backbone=fit.backbone,
@@ -122,7 +122,7 @@ def times_slower(own: Cost, reference: Cost | None) -> float | None:
     return own.seconds_per_epoch / reference.seconds_per_epoch
 
 
-def worths(rows: Sequence[Row]) -> list[Worth]:
+def worths(rows: Sequence[SystemScores]) -> list[Worth]:
     """Of each row that is there both ways."""
     honest = {row.system.row: row for row in rows if row.system.select_on == "validation"}
     return [
@@ -144,7 +144,7 @@ def _cells(scores: Sequence[Evaluation], modalities: Sequence[str]) -> dict[str,
     return alone | {MULTI: Cell(tuple(e["accuracy"] for e in scores))}
 
 
-def _judged(claim: Claim, rows: Sequence[Row], any_setting: Setting) -> list[Judged]:
+def _judged(claim: Claim, rows: Sequence[SystemScores], any_setting: MlaSetting) -> list[Judged]:
     own = [row for row in rows if row.system.row == claim.system]
     if not own:
         return [Judged(claim, None, judge_claim(claim, None, any_setting))]

@@ -10,7 +10,7 @@ from avtrain.reproduction.verdict import Verdict, judge
 
 
 @dataclass(frozen=True)
-class Setting:
+class MlaSetting:
     """What decides whether a row measured here may stand beside published numbers."""
 
     data: str  # the data set's own name
@@ -28,12 +28,12 @@ def published_data(name: str) -> str | None:
     return next((key for key in DATA if letters.startswith(key.replace("-", ""))), None)
 
 
-def judge_claim(claim: Claim, measured: Cell | None, setting: Setting) -> Verdict:
+def judge_claim(claim: Claim, measured: Cell | None, setting: MlaSetting) -> Verdict:
     """Reproduced: within 2 points or 2 standard deviations, where no reason forbids to compare."""
     return judge(claim.value, measured, reasons(claim, setting), "the plan leaves this row out")
 
 
-def reasons(claim: Claim, setting: Setting) -> tuple[str, ...]:
+def reasons(claim: Claim, setting: MlaSetting) -> tuple[str, ...]:
     """Why an accuracy measured under this setting says nothing about the published one; empty where it does."""
     found = list(claim.reasons)
     if (ours := published_data(setting.data)) != claim.data:
@@ -55,7 +55,7 @@ def reasons(claim: Claim, setting: Setting) -> tuple[str, ...]:
     return (*found, *_selection(claim, setting))
 
 
-def _selection(claim: Claim, setting: Setting) -> tuple[str, ...]:
+def _selection(claim: Claim, setting: MlaSetting) -> tuple[str, ...]:
     if claim.selected_on_test is None:
         return ("how its best epoch was chosen is not known",)
     if claim.selected_on_test == (setting.selected_on == "test"):

@@ -9,16 +9,16 @@ from typing import Any
 from avbuild.dataset.storage import write_whole
 from avtrain.report.tables import MEAN
 from avtrain.reproduction.markdown import UNKNOWN, Notes, cell_as_json, table_head, table_line
-from avtrain.reproduction.plan import Plan
+from avtrain.reproduction.plan import ReproductionPlan
 from avtrain.reproduction.prompt_the_missing.published import CAV_MAE, DATA, NAMES, PROMPT, Efficiency
-from avtrain.reproduction.prompt_the_missing.report import FULL, Part, is_fair
+from avtrain.reproduction.prompt_the_missing.report import FULL, ManifestTables, is_fair
 from avtrain.runs.cost import Cost
 
 GIB = 2.0**30
 TITLES = {None: "", "oracle": "oracle (told the scenario)", "concat": "concat", "router": "router (told nothing)"}
 
 
-def write(plan: Plan, parts: Sequence[Part], out: Path) -> tuple[Path, Path]:
+def write(plan: ReproductionPlan, parts: Sequence[ManifestTables], out: Path) -> tuple[Path, Path]:
     """Write `poster.md` and `poster.json`; returns where."""
     page, data = out / "poster.md", out / "poster.json"
     write_whole(page, as_markdown(plan, parts))
@@ -26,7 +26,7 @@ def write(plan: Plan, parts: Sequence[Part], out: Path) -> tuple[Path, Path]:
     return page, data
 
 
-def as_markdown(plan: Plan, parts: Sequence[Part]) -> str:
+def as_markdown(plan: ReproductionPlan, parts: Sequence[ManifestTables]) -> str:
     """The page: what was run, then for each manifest accuracies, verdicts, costs, verdicts."""
     scale = "" if plan.epochs_scale == 1 else f"; epochs scaled by {plan.epochs_scale:g}"
     lines = [
@@ -47,7 +47,7 @@ def as_markdown(plan: Plan, parts: Sequence[Part]) -> str:
     return "\n".join(lines)
 
 
-def as_json(plan: Plan, parts: Sequence[Part]) -> dict[str, Any]:
+def as_json(plan: ReproductionPlan, parts: Sequence[ManifestTables]) -> dict[str, Any]:
     """All of the page, unrounded."""
     return {
         "preset": parts[0].setting.preset,
@@ -81,7 +81,7 @@ def as_json(plan: Plan, parts: Sequence[Part]) -> dict[str, Any]:
     }
 
 
-def _heading(part: Part) -> str:
+def _heading(part: ManifestTables) -> str:
     s = part.setting
     strength = "D as strong as A and V" if is_fair(part.manifest) else "D is not A and V together"
     leaky = " (leaky split)" if s.row_split else ""
@@ -89,7 +89,7 @@ def _heading(part: Part) -> str:
     return f"## {part.manifest.name}{leaky}\n\nData {s.data}, backbone {s.backbone}; {strength}. Made on {where}."
 
 
-def _accuracies(part: Part) -> list[str]:
+def _accuracies(part: ManifestTables) -> list[str]:
     columns = (*part.manifest.scenarios, MEAN)
     lines = table_head(("system", "trained on", "inference", *columns, "n"))
     for row in part.rows:
@@ -110,7 +110,7 @@ def _accuracies(part: Part) -> list[str]:
     return lines
 
 
-def _verdicts_of_accuracy(part: Part) -> list[str]:
+def _verdicts_of_accuracy(part: ManifestTables) -> list[str]:
     lines = table_head(("published", "scenario", "theirs", "ours", "verdict", "why", "source", "confidence"))
     notes = Notes()
     for judged in part.accuracies:
@@ -122,7 +122,7 @@ def _verdicts_of_accuracy(part: Part) -> list[str]:
     return [*lines, *notes.lines()]
 
 
-def _costs(part: Part) -> list[str]:
+def _costs(part: ManifestTables) -> list[str]:
     columns = ("system", "batch", "trained", "of all", "peak memory", "s an epoch", "s to 99 %", "s for the cache")
     lines = table_head((*columns, "times faster", "times less memory"))
     full = part.costs.get(FULL)
@@ -142,7 +142,7 @@ def _costs(part: Part) -> list[str]:
     return [*lines, "", " ".join(notes)]
 
 
-def _verdicts_of_cost(part: Part) -> list[str]:
+def _verdicts_of_cost(part: ManifestTables) -> list[str]:
     lines = table_head(("published", "ours", "verdict", "why", "source", "confidence"))
     notes = Notes()
     for judged in part.efficiency:

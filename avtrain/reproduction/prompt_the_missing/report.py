@@ -9,9 +9,9 @@ from avbuild.sources.kaggle import CREDIT
 from avtrain.config import FitConfig
 from avtrain.report.results import Cell, gather
 from avtrain.report.tables import MEAN, tables
-from avtrain.reproduction.plan import Plan, System
+from avtrain.reproduction.plan import ReproductionPlan, System
 from avtrain.reproduction.prompt_the_missing.published import ACCURACIES, DATA, EFFICIENCY, PROMPT, Accuracy, Efficiency
-from avtrain.reproduction.prompt_the_missing.verdicts import Setting, judge_accuracy, judge_efficiency
+from avtrain.reproduction.prompt_the_missing.verdicts import PromptSetting, judge_accuracy, judge_efficiency
 from avtrain.reproduction.run import builds, devices
 from avtrain.reproduction.verdict import Verdict
 from avtrain.runs.cost import Cost, cost
@@ -20,7 +20,7 @@ FULL = "finetune"  # the other side of a ratio: every weight trained, on the sam
 
 
 @dataclass(frozen=True)
-class Row:
+class SystemRow:
     """One system, inferring one way."""
 
     system: System
@@ -47,12 +47,12 @@ class JudgedEfficiency:
 
 
 @dataclass(frozen=True)
-class Part:
+class ManifestTables:
     """All about one manifest."""
 
     manifest: Manifest
-    setting: Setting
-    rows: Sequence[Row]
+    setting: PromptSetting
+    rows: Sequence[SystemRow]
     accuracies: Sequence[JudgedAccuracy]
     costs: Mapping[str, Cost]  # by system
     efficiency: Sequence[JudgedEfficiency]
@@ -67,16 +67,16 @@ def is_fair(manifest: Manifest) -> bool:
     return dict(there["D"].plans) == {**there["A"].plans, **there["V"].plans}
 
 
-def collect(plan: Plan, preset: str) -> list[Part]:
+def collect(plan: ReproductionPlan, preset: str) -> list[ManifestTables]:
     """Read the finished runs of a plan.  preset: the scenarios of its manifests."""
     return [_part(plan, manifest, build, preset) for manifest, build in zip(plan.manifests, builds(plan), strict=True)]
 
 
-def setting_of(plan: Plan, manifest: Manifest, build: BuildRecord, preset: str) -> Setting:
+def setting_of(plan: ReproductionPlan, manifest: Manifest, build: BuildRecord, preset: str) -> PromptSetting:
     """On what these numbers are measured, as far as it decides what they may be compared with."""
     options = plan.config_of(manifest, plan.systems[0])
     cav_mae = _cav_mae(options)
-    return Setting(
+    return PromptSetting(
         data=build.name,
         their_pairs=any(source.homepage == CREDIT.homepage for source in build.sources),
         row_split=manifest.split.leaky or build.leaky,
@@ -111,7 +111,7 @@ def measured_cost(claim: Efficiency, costs: Mapping[str, Cost]) -> float | None:
     return of_full / of_prompts if claim.quantity == "times_less_memory" else 1 - of_prompts / of_full
 
 
-def _part(plan: Plan, manifest: Manifest, build: BuildRecord, preset: str) -> Part:
+def _part(plan: ReproductionPlan, manifest: Manifest, build: BuildRecord, preset: str) -> ManifestTables:
     setting = setting_of(plan, manifest, build, preset)
     rows = [row for system in plan.systems for row in _rows(plan, manifest, system)]
     costs = {system.name: cost(plan.runs_of(manifest, system)) for system in plan.systems}
@@ -121,16 +121,16 @@ def _part(plan: Plan, manifest: Manifest, build: BuildRecord, preset: str) -> Pa
     for claim in EFFICIENCY:
         measured = measured_cost(claim, costs)
         efficiency.append(JudgedEfficiency(claim, measured, judge_efficiency(claim, measured, setting)))
-    return Part(manifest, setting, rows, accuracies, costs, efficiency, devices(runs))
+    return ManifestTables(manifest, setting, rows, accuracies, costs, efficiency, devices(runs))
 
 
-def _rows(plan: Plan, manifest: Manifest, system: System) -> list[Row]:
+def _rows(plan: ReproductionPlan, manifest: Manifest, system: System) -> list[SystemRow]:
     table = tables(gather(plan.runs_of(manifest, system))[0])[0]
     rows = []
     for entry, cells in table.rows.items():
         # published means are over these four; over others it would be another number
         own = {name: cell for name, cell in cells.items() if name != MEAN or set(table.scenarios) == set("CAVD")}
-        rows.append(Row(system, entry.inference, own))
+        rows.append(SystemRow(system, entry.inference, own))
     return rows
 
 
@@ -139,7 +139,7 @@ def _about(claim: Accuracy, data: str) -> bool:
     return data not in DATA or claim.data in (None, data)
 
 
-def _judged(claim: Accuracy, rows: Sequence[Row], setting: Setting) -> JudgedAccuracy:
+def _judged(claim: Accuracy, rows: Sequence[SystemRow], setting: PromptSetting) -> JudgedAccuracy:
     cells = [row.cells for row in rows if (row.system.name, row.inference) == (claim.system, claim.inference)]
     measured = cells[0].get(claim.scenario) if cells else None
     return JudgedAccuracy(claim, measured, judge_accuracy(claim, measured, setting))

@@ -11,7 +11,7 @@ ROUNDING = 0.0005  # of a published percentage with one decimal
 
 
 @dataclass(frozen=True)
-class Setting:
+class PromptSetting:
     """What decides whether numbers measured here may stand beside published ones."""
 
     data: str  # the data set's own name
@@ -24,13 +24,13 @@ class Setting:
     epochs_scale: float
 
 
-def judge_accuracy(published: Accuracy, measured: Cell | None, setting: Setting) -> Verdict:
+def judge_accuracy(published: Accuracy, measured: Cell | None, setting: PromptSetting) -> Verdict:
     """Reproduced: within 2 points or 2 standard deviations, where no reason forbids to compare."""
     absent = f"no {published.scenario} here for that system and way of inference"
     return judge(published.value, measured, accuracy_reasons(published, setting), absent)
 
 
-def judge_efficiency(published: Efficiency, measured: float | None, setting: Setting) -> Verdict:
+def judge_efficiency(published: Efficiency, measured: float | None, setting: PromptSetting) -> Verdict:
     """Reproduced: within a tenth, where no reason forbids to compare.
 
     A ratio that the published parts do not give is not reproduced, whatever is measured.
@@ -47,7 +47,7 @@ def judge_efficiency(published: Efficiency, measured: float | None, setting: Set
     return Verdict(REPRODUCED if apart <= PART + SLACK else NOT_REPRODUCED, (f"{100 * apart:.0f} % apart",))
 
 
-def accuracy_reasons(published: Accuracy, setting: Setting) -> tuple[str, ...]:
+def accuracy_reasons(published: Accuracy, setting: PromptSetting) -> tuple[str, ...]:
     """Why an accuracy measured under this setting says nothing about the published one; empty where it does."""
     reasons = [*published.reasons, *architecture_reasons(setting)]
     if setting.backbone == "cav-mae" and setting.weights is None:
@@ -68,7 +68,7 @@ def accuracy_reasons(published: Accuracy, setting: Setting) -> tuple[str, ...]:
     return tuple(reasons)
 
 
-def architecture_reasons(setting: Setting) -> tuple[str, ...]:
+def architecture_reasons(setting: PromptSetting) -> tuple[str, ...]:
     """Why sizes and times of another backbone than the published one are another matter."""
     if setting.backbone != "cav-mae":
         return (f"other backbone: {setting.backbone}, not CAV-MAE",)

@@ -6,18 +6,18 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from avbuild.dataset.shards import Sample, content_hash, finished_shard, read_samples, write_shard
+from avbuild.dataset.shards import StoredSample, content_hash, finished_shard, read_samples, write_shard
 from avbuild.dataset.storage import Folder
 from avbuild.errors import UserError
 
 CLASSES = ("cat", "dog")
 
 
-def samples(count: int = 60, clips: int = 3) -> list[Sample]:
+def samples(count: int = 60, clips: int = 3) -> list[StoredSample]:
     rng = np.random.default_rng(0)
     sounds = [rng.bytes(20_000) for _ in range(clips)]
     return [
-        Sample(
+        StoredSample(
             id=f"sample {index}",
             audio=None if index == 5 else {"bytes": sounds[index * clips // count], "path": "a.flac"},
             image={"bytes": rng.bytes(500), "path": "b.png"},

@@ -4,28 +4,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avbuild.dataset.splits import FRACTIONS, Row, by_folds, grouped, random70, resplit, shared_groups
+from avbuild.dataset.splits import FRACTIONS, SplitKey, by_folds, grouped, random70, resplit, shared_groups
 from avbuild.errors import UsageError
 from avbuild.scenarios.manifest import SplitSpec
 
 rows_strategy = st.lists(
     st.tuples(st.integers(0, 3), st.integers(0, 40), st.integers(1, 5)), min_size=1, max_size=120
 ).map(
-    lambda drawn: [Row(str(i), f"c{label}", f"g{label}-{group}", fold) for i, (label, group, fold) in enumerate(drawn)]
+    lambda drawn: [
+        SplitKey(str(i), f"c{label}", f"g{label}-{group}", fold) for i, (label, group, fold) in enumerate(drawn)
+    ]
 )
 
 
-def with_splits(rows: list[Row], splits: list) -> list[Row]:  # type: ignore[type-arg]
-    return [Row(r.id, r.label, r.group, r.fold, split) for r, split in zip(rows, splits, strict=True)]
+def with_splits(rows: list[SplitKey], splits: list) -> list[SplitKey]:  # type: ignore[type-arg]
+    return [SplitKey(r.id, r.label, r.group, r.fold, split) for r, split in zip(rows, splits, strict=True)]
 
 
 @given(rows=rows_strategy, seed=st.integers(0, 9))
-def test_a_grouped_split_never_divides_a_recording(rows: list[Row], seed: int) -> None:
+def test_a_grouped_split_never_divides_a_recording(rows: list[SplitKey], seed: int) -> None:
     assert shared_groups(with_splits(rows, grouped(rows, seed))) == {}
 
 
 @given(rows=rows_strategy, seed=st.integers(0, 9), data=st.data())
-def test_folds_keep_the_test_fold_whole_and_leak_nothing(rows: list[Row], seed: int, data: st.DataObject) -> None:
+def test_folds_keep_the_test_fold_whole_and_leak_nothing(rows: list[SplitKey], seed: int, data: st.DataObject) -> None:
     folds = sorted({row.fold for row in rows})
     test = data.draw(st.sampled_from(folds))
     validation = data.draw(st.sampled_from([None, *(f for f in folds if f != test)]))
@@ -38,7 +40,7 @@ def test_folds_keep_the_test_fold_whole_and_leak_nothing(rows: list[Row], seed: 
 
 
 def test_every_class_gets_its_share() -> None:
-    rows = [Row(f"{c}-{i}", f"c{c}", f"{c}-{i // 4}", 0) for c in range(5) for i in range(200)]
+    rows = [SplitKey(f"{c}-{i}", f"c{c}", f"{c}-{i // 4}", 0) for c in range(5) for i in range(200)]
     splits = grouped(rows, 0)
     for label in {row.label for row in rows}:
         own = [split for row, split in zip(rows, splits, strict=True) if row.label == label]
@@ -47,14 +49,14 @@ def test_every_class_gets_its_share() -> None:
 
 
 def test_the_order_of_rows_does_not_matter() -> None:
-    rows = [Row(str(i), f"c{i % 3}", f"g{i // 5}", 0) for i in range(90)]
+    rows = [SplitKey(str(i), f"c{i % 3}", f"g{i // 5}", 0) for i in range(90)]
     forwards = dict(zip((r.id for r in rows), grouped(rows, 3), strict=True))
     backwards = dict(zip((r.id for r in rows[::-1]), grouped(rows[::-1], 3), strict=True))
     assert forwards == backwards
 
 
 def test_the_legacy_split_is_70_30_and_leaks_as_it_does_in_the_literature() -> None:
-    rows = [Row(str(i), "c", f"g{i // 10}", 0) for i in range(1_000)]
+    rows = [SplitKey(str(i), "c", f"g{i // 10}", 0) for i in range(1_000)]
     splits = random70(rows, 0)
     assert splits.count("test") == 300
     assert shared_groups(with_splits(rows, splits))
@@ -62,4 +64,6 @@ def test_the_legacy_split_is_70_30_and_leaks_as_it_does_in_the_literature() -> N
 
 def test_a_fold_that_is_not_there_is_named() -> None:
     with pytest.raises(UsageError, match="no fold 7 in this data set; folds it has: 1, 2"):
-        resplit(SplitSpec.model_validate({"fold": {"test": 7}}), [Row("a", "c", "g", 1), Row("b", "c", "h", 2)], 0)
+        resplit(
+            SplitSpec.model_validate({"fold": {"test": 7}}), [SplitKey("a", "c", "g", 1), SplitKey("b", "c", "h", 2)], 0
+        )

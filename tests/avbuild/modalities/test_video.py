@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from avbuild.corruptions import CORRUPTIONS
-from avbuild.dataset.shards import Encoded, Sample, content_hash, read_samples, write_shard
+from avbuild.dataset.shards import Encoded, StoredSample, content_hash, read_samples, write_shard
 from avbuild.dataset.storage import Folder
 from avbuild.modalities.media import decode_image, decode_video, encode_image
 from avbuild.scenarios.apply import Condition, condition, corrupt, corrupt_features, plan_sample
@@ -275,9 +275,9 @@ def test_croissant_tells_of_frames_and_its_public_reader_gives_them(data: Path) 
 
 
 def test_rows_of_video_survive_a_shard_and_enter_its_hash(tmp_path: Path) -> None:
-    def sample(frames: list[bytes] | None) -> Sample:
+    def sample(frames: list[bytes] | None) -> StoredSample:
         cells: list[Encoded] | None = None if frames is None else [{"bytes": f, "path": "a.png"} for f in frames]
-        return Sample(id="a", audio=None, video=cells, label=0, group="g", fold=0, audio_missing=True,
+        return StoredSample(id="a", audio=None, video=cells, label=0, group="g", fold=0, audio_missing=True,
                       video_missing=frames is None, corruption="{}")  # fmt: skip
 
     given = [sample([b"one", b"two"]), sample(None), sample([b"one"])]

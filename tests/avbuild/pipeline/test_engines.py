@@ -14,7 +14,7 @@ import fsspec
 import pytest
 
 from avbuild.errors import UsageError
-from avbuild.pipeline.engines import Part, parse_part
+from avbuild.pipeline.engines import JobShare, parse_job_share
 from tests.support.commands import AVBUILD, fail, succeed, tree
 
 EVERYTHING = ("--scenario", "A,V,D", "--splits", "train,validation,test")
@@ -48,12 +48,12 @@ def copy(folder: Path, target: Path) -> Path:
 @pytest.mark.parametrize("text", ["4/4", "1", "-1/3", "a/b", "1/0"])
 def test_a_share_that_cannot_be_is_explained(text: str) -> None:
     with pytest.raises(UsageError, match="write i/n with i from 0 to n - 1"):
-        parse_part(text)
+        parse_job_share(text)
 
 
 def test_shares_are_disjoint_and_complete() -> None:
     jobs = list(range(23))
-    shares = [Part(index, 5).of(jobs) for index in range(5)]
+    shares = [JobShare(index, 5).of(jobs) for index in range(5)]
     assert sorted(job for share in shares for job in share) == jobs
 
 

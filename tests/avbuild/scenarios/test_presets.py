@@ -11,7 +11,7 @@ from avbuild.errors import UsageError
 from avbuild.scenarios.manifest_file import dump_manifest, parse_manifest
 from avbuild.scenarios.presets import PRESETS
 from avbuild.scenarios.spec import Scenario
-from avtrain.data.dataset import AudioVisualData
+from avtrain.data.dataset import MultimodalData
 from avtrain.data.shards import read_rows
 from avtrain.frontends.whisper_mel import Frontend
 from tests.avtrain.data.test_dataset import manifest_of
@@ -115,7 +115,7 @@ def test_feature_ops_run_in_the_loader_from_the_same_seeds(small_data: Path) -> 
     frontend = Frontend(audio_seconds=0.5, image_size=16)
     manifest = manifest_of(small_data, P={"preset": "poster-D"})
     rows_of = read_rows(manifest, "test")
-    clean, noisy, again = (AudioVisualData(rows_of, manifest, frontend, (name,)) for name in ("C", "P", "P"))
+    clean, noisy, again = (MultimodalData(rows_of, manifest, frontend, (name,)) for name in ("C", "P", "P"))
     one, two, three = (data.collate([data[index] for index in range(8)]) for data in (clean, noisy, again))
     assert torch.equal(two.inputs["audio"], three.inputs["audio"])
     assert (one.inputs["audio"] != two.inputs["audio"]).any(dim=(1, 2)).float().mean() > 0.8

@@ -43,9 +43,9 @@ def test_frames_are_those_shown_at_the_middle_of_each_interval(container: str, c
         frames = read_frames(encoded(shown, container, codec), fps)
         assert frames.shape == (len(moments), 48, 64, 3)
         assert frames.dtype == np.uint8
-        for frame, moment in zip(frames, moments, strict=True):
+        for frame, progress in zip(frames, moments, strict=True):
             distances = [np.abs(frame.astype(int) - one).mean() for one in shown]
-            assert int(np.argmin(distances)) == int(moment * RATE)
+            assert int(np.argmin(distances)) == int(progress * RATE)
 
 
 def test_one_picture_is_a_video_too() -> None:

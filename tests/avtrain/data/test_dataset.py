@@ -9,7 +9,7 @@ from avbuild.errors import UsageError, UserError
 from avbuild.scenarios.manifest import Manifest
 from avbuild.scenarios.manifest_file import load_manifest
 from avbuild.scenarios.spec import Scenario
-from avtrain.data.dataset import AudioVisualData, Loading
+from avtrain.data.dataset import Loading, MultimodalData
 from avtrain.data.shards import read_corrupted, read_rows, shared_recordings
 from avtrain.frontends.whisper_mel import Frontend
 
@@ -24,11 +24,11 @@ def manifest_of(folder: Path, **scenarios: dict[str, object]) -> Manifest:
 
 def data_of(
     manifest: Manifest, split: str = "test", scenarios: tuple[str, ...] = ("C",), epoch: int = 0
-) -> AudioVisualData:
-    return AudioVisualData(read_rows(manifest, split), manifest, FRONTEND, scenarios, epoch)  # type: ignore[arg-type]
+) -> MultimodalData:
+    return MultimodalData(read_rows(manifest, split), manifest, FRONTEND, scenarios, epoch)  # type: ignore[arg-type]
 
 
-def whole(data: AudioVisualData):  # type: ignore[no-untyped-def]
+def whole(data: MultimodalData):  # type: ignore[no-untyped-def]
     return data.collate([data[index] for index in range(len(data))])
 
 
@@ -36,7 +36,7 @@ def test_on_the_fly_equals_what_is_on_disk(small_data: Path) -> None:
     manifest = manifest_of(small_data)
     rows = read_corrupted(manifest, "test", "D")
     assert rows is not None
-    from_disk = whole(AudioVisualData(rows, manifest, FRONTEND, ("D",)))
+    from_disk = whole(MultimodalData(rows, manifest, FRONTEND, ("D",)))
     computed = whole(data_of(manifest, scenarios=("D",)))
     assert from_disk.ids == computed.ids
     for modality in ("audio", "image"):

@@ -14,7 +14,7 @@ from avbuild.scenarios.manifest_file import load_manifest
 from avtrain.backbones.base import Reading
 from avtrain.backbones.registry import build_backbone
 from avtrain.config import fit_config
-from avtrain.data.dataset import AudioVisualData
+from avtrain.data.dataset import MultimodalData
 from avtrain.data.shards import read_rows
 from avtrain.device import Machine
 from avtrain.evaluation.evaluate import load_method
@@ -35,10 +35,10 @@ RESNET = {"image_size": 32, "audio_seconds": 0.25, "frames": 2}
 ALL = ("audio", "image", "video")
 
 
-def data_of(manifest_path: Path, split: str = "train", scenario: str = "C", frames: int = 2) -> AudioVisualData:
+def data_of(manifest_path: Path, split: str = "train", scenario: str = "C", frames: int = 2) -> MultimodalData:
     manifest = load_manifest(str(manifest_path))
     rows = read_rows(manifest, split)  # type: ignore[arg-type]
-    return AudioVisualData(rows, manifest, Frontend(0.25, 8, frames), (scenario,))
+    return MultimodalData(rows, manifest, Frontend(0.25, 8, frames), (scenario,))
 
 
 def fit(manifest: Path, out: Path, backbone: str, *more: object) -> Run:

@@ -15,7 +15,7 @@ from avbuild.errors import UsageError, UserError
 from avtrain.backbones.registry import build_backbone
 from avtrain.data.batch import Batch
 from avtrain.distributed.process_group import own_device, several
-from avtrain.distributed.row_sharing import Share, by_rows, completed
+from avtrain.distributed.row_sharing import RowShare, gather_rows, rowwise
 from avtrain.methods.base import Method
 from avtrain.methods.registry import METHODS, build_method
 from tests.avtrain.methods.test_all_methods import CLASSES, OPTIONS, SCENARIOS, SMALL, batch_of
@@ -193,12 +193,12 @@ def test_every_process_needs_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("n", [0, 1, 2, 5, 32])
 @pytest.mark.parametrize("world", [1, 2, 3, 7])
 def test_every_row_is_one_process_own(n: int, world: int) -> None:
-    shares = [Share(rank, world).rows(n) for rank in range(world)]
+    shares = [RowShare(rank, world).rows(n) for rank in range(world)]
     assert [row for share in shares for row in share] == list(range(n))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
 def test_a_single_process_shares_nothing() -> None:
     batch = batch_of(3)
-    assert completed(batch) is batch
-    assert by_rows(shutil.copy) is shutil.copy
+    assert gather_rows(batch) is batch
+    assert rowwise(shutil.copy) is shutil.copy

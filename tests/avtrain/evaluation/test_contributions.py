@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from avtrain.data.batch import Batch
 from avtrain.data.dataset import Source
 from avtrain.device import Machine
-from avtrain.evaluation.contributions import Coalition, Keeping, balance, coalitions, shapley
+from avtrain.evaluation.contributions import Coalition, KeptModalities, balance, coalitions, shapley
 from avtrain.evaluation.predict import predict
 from avtrain.methods.base import Method, Prediction
 from avtrain.methods.registry import METHODS
@@ -107,7 +107,7 @@ class TestKeeping:
     def test_hidden_modalities_are_absent_and_zero_and_nothing_is_lost(self) -> None:
         whole = toy_batch(modalities=THREE)
         whole = replace(whole, tokens={m: x + 1 for m, x in whole.inputs.items()})
-        (batch,) = Keeping(OneBatch(whole), frozenset({"audio", "text"})).batches(8)
+        (batch,) = KeptModalities(OneBatch(whole), frozenset({"audio", "text"})).batches(8)
         assert not batch.present["image"].any()
         assert not batch.inputs["image"].any()
         assert not batch.tokens["image"].any()
@@ -120,7 +120,7 @@ class TestKeeping:
 
     def test_a_sample_that_has_nothing_kept_is_left_out(self) -> None:
         whole = without(toy_batch(), "audio", [0, 1, 2, 3, 6])
-        found = list(Keeping(OneBatch(whole), frozenset({"audio"})).batches(4))
+        found = list(KeptModalities(OneBatch(whole), frozenset({"audio"})).batches(4))
         assert [batch.ids for batch in found] == [("clip4", "clip5", "clip7")]  # the first four make no batch at all
         assert found[0].labels.tolist() == whole.labels[[4, 5, 7]].tolist()
 

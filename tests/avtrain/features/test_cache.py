@@ -11,7 +11,7 @@ import avtrain.features.files
 from avbuild.progress import Advance
 from avtrain.backbones.base import Reading
 from avtrain.backbones.registry import build_backbone
-from avtrain.data.dataset import AudioVisualData
+from avtrain.data.dataset import MultimodalData
 from avtrain.data.shards import read_rows
 from avtrain.device import Machine
 from avtrain.features.cache import CachedData, FeatureCache, cached
@@ -30,7 +30,7 @@ def backbone():  # type: ignore[no-untyped-def]
 def made(small_data: Path, backbone, folder: Path, most: int = 4, **scenarios):  # type: ignore[no-untyped-def]
     manifest = manifest_of(small_data, **scenarios)
     names = tuple(manifest.scenarios)
-    data = AudioVisualData(read_rows(manifest, "train"), manifest, backbone.frontend, names, epoch=1, draws=2)
+    data = MultimodalData(read_rows(manifest, "train"), manifest, backbone.frontend, names, epoch=1, draws=2)
     cache = FeatureCache(folder, backbone, Reading(most), Machine(torch.device("cpu")), "fp32")
     return data, cache
 
@@ -66,7 +66,7 @@ def test_it_is_computed_once_and_anew_for_whatever_decides_it(
     computed: list[str] = []
     compute = FeatureCache._compute
 
-    def counting(self: FeatureCache, place: Path, part: AudioVisualData, advance: Advance) -> None:
+    def counting(self: FeatureCache, place: Path, part: MultimodalData, advance: Advance) -> None:
         computed.append(place.name)
         compute(self, place, part, advance)
 

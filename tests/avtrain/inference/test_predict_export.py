@@ -14,7 +14,7 @@ from torch import Tensor
 
 from avbuild.errors import UserError
 from avtrain.data.batch import Batch
-from avtrain.data.dataset import AudioVisualData
+from avtrain.data.dataset import MultimodalData
 from avtrain.data.shards import read_rows
 from avtrain.device import Machine
 from avtrain.evaluation.metrics import softmax
@@ -52,7 +52,7 @@ def test_a_prediction_is_what_evaluation_gives(runs: Path, tmp_path: Path) -> No
     trained = load_trained(runs / FINETUNE, CPU)
     manifest = trained.config.manifest
     rows = read_rows(manifest, "test")
-    data = AudioVisualData(rows, manifest, trained.method.backbone.frontend, ("C",))
+    data = MultimodalData(rows, manifest, trained.method.backbone.frontend, ("C",))
     outputs = predict(trained.method, data, 32, CPU, "fp32")
     wanted = softmax(outputs.logits)
     for index in (0, 7):

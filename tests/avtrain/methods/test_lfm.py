@@ -12,7 +12,7 @@ from torch import Tensor
 
 from avbuild.errors import UsageError
 from avtrain.data.batch import Batch
-from avtrain.methods.base import Method, Moment
+from avtrain.methods.base import Method, TrainingProgress
 from avtrain.methods.lfm import LFM, contrastive_loss, divergence
 from tests.support.toys import sgd, toy_batch, toy_method
 
@@ -22,7 +22,7 @@ TWO, THREE = ("audio", "image"), ("audio", "image", "text")
 def lfm(modalities: tuple[str, ...] = TWO, epoch: int = 1, **options: object) -> LFM:
     method = toy_method("lfm", modalities, **options)
     assert isinstance(method, LFM)
-    method.moment = Moment(epoch, 10, 0, 1)
+    method.progress = TrainingProgress(epoch, 10, 0, 1)
     return method.train()
 
 

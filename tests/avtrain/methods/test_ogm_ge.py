@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from avbuild.errors import UsageError
 from avtrain.data.batch import Batch
-from avtrain.methods.base import Method, Moment
+from avtrain.methods.base import Method, TrainingProgress
 from avtrain.methods.ogm_ge import discrepancies, noise_like
 from avtrain.methods.registry import build_method
 from tests.support.toys import CLASSES, INPUTS, WIDTH, ToyBackbone, ToyEncoder, sgd, toy_batch, toy_method
@@ -40,10 +40,10 @@ def convolutional(name: str, **options: object) -> Method:
     return build_method(name, options, backbone, CLASSES, 1).double()
 
 
-def gradients(method: Method, batch: Batch, moment: Moment | None = None) -> dict[str, Tensor]:
+def gradients(method: Method, batch: Batch, progress: TrainingProgress | None = None) -> dict[str, Tensor]:
     """What the optimizer is given."""
     method.train()
-    method.moment = moment or method.moment
+    method.progress = progress or method.progress
     method.training_step(batch, sgd(method))
     return {key: p.grad.clone() for key, p in method.named_parameters() if p.grad is not None}
 
@@ -195,7 +195,7 @@ def test_it_acts_in_its_epochs(options: dict[str, float], epochs: set[int]) -> N
     key = "backbone.audio_encoder.map.weight"
     acted = set()
     for epoch in range(1, 11):
-        found = gradients(toy_method("ogm-ge", **options), batch, Moment(epoch, 10, 0, 1))
+        found = gradients(toy_method("ogm-ge", **options), batch, TrainingProgress(epoch, 10, 0, 1))
         if not torch.allclose(found[key], plain[key]):
             acted.add(epoch)
     assert acted == epochs

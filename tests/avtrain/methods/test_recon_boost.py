@@ -8,18 +8,18 @@ from torch import Tensor, nn
 
 from avbuild.errors import UsageError
 from avtrain.data.batch import Batch
-from avtrain.methods.base import Method, Moment
+from avtrain.methods.base import Method, TrainingProgress
 from avtrain.methods.recon_boost import ReconBoost
 from tests.support.toys import CLASSES, sgd, toy_batch, toy_method
 
 TWO, THREE = ("audio", "image"), ("audio", "image", "text")
-FIRST, SECOND, THIRD = (Moment(epoch, 6, 0, 4) for epoch in (1, 2, 3))  # each the start of a stage
+FIRST, SECOND, THIRD = (TrainingProgress(epoch, 6, 0, 4) for epoch in (1, 2, 3))  # each the start of a stage
 
 
-def boosting(modalities: tuple[str, ...] = TWO, moment: Moment = SECOND, **options: object) -> ReconBoost:
+def boosting(modalities: tuple[str, ...] = TWO, progress: TrainingProgress = SECOND, **options: object) -> ReconBoost:
     method = toy_method("recon-boost", modalities, **options)
     assert isinstance(method, ReconBoost)
-    method.moment = moment
+    method.progress = progress
     return method.train()
 
 
@@ -47,26 +47,26 @@ def test_stages_go_through_the_modalities_and_end_with_all_together() -> None:
     method = boosting(THREE, stage_epochs=2, rectification=0.25)
     found = []
     for epoch in range(1, 9):
-        method.moment = Moment(epoch, 8, 0, 4)
+        method.progress = TrainingProgress(epoch, 8, 0, 4)
         found.append((method.boosted, method.others))
     first, second = ("audio", []), ("image", ["audio"])
     third, fourth = ("text", ["audio", "image"]), ("audio", ["image", "text"])
     assert found == [first, first, second, second, third, third, fourth, fourth]
     for epoch in (3, 4):
         for step in range(4):
-            method.moment = Moment(epoch, 8, step, 4)
+            method.progress = TrainingProgress(epoch, 8, step, 4)
             assert method.rectifying == (epoch == 4 and step >= 2)
 
 
 def test_without_rectification_no_step_is_of_all() -> None:
     method = boosting(rectification=0)
     for step in range(5):
-        method.moment = Moment(2, 4, step, 5)
+        method.progress = TrainingProgress(2, 4, step, 5)
         assert not method.rectifying
 
 
 def test_the_first_stage_is_plain_cross_entropy() -> None:
-    method, batch = boosting(moment=FIRST), toy_batch()
+    method, batch = boosting(progress=FIRST), toy_batch()
     phi = method(batch).per_modality["audio"]
     assert_same_gradients(method, method.loss(batch), -phi.log_softmax(dim=1)[torch.arange(8), batch.labels].mean())
 
@@ -123,7 +123,7 @@ def test_consolidation_draws_a_learner_to_the_one_before_and_not_the_other_way()
 
 
 def test_rectification_is_the_cross_entropy_of_the_sum() -> None:
-    method, batch = boosting(moment=Moment(2, 6, 2, 4)), with_gaps(toy_batch())
+    method, batch = boosting(progress=TrainingProgress(2, 6, 2, 4)), with_gaps(toy_batch())
     phi = method(batch).per_modality
     total = sum(z.where(batch.present[m][:, None], 0.0) for m, z in phi.items())
     assert isinstance(total, Tensor)
@@ -145,17 +145,17 @@ def test_each_sample_counts_by_what_it_has() -> None:
     assert_same_gradients(method, method.loss(batch), total)
 
 
-@pytest.mark.parametrize("moment", [FIRST, SECOND, Moment(2, 6, 3, 4)])
-def test_what_stands_in_an_absent_row_does_not_matter(moment: Moment) -> None:
-    method, batch = boosting(moment=moment), with_gaps(toy_batch())
+@pytest.mark.parametrize("progress", [FIRST, SECOND, TrainingProgress(2, 6, 3, 4)])
+def test_what_stands_in_an_absent_row_does_not_matter(progress: TrainingProgress) -> None:
+    method, batch = boosting(progress=progress), with_gaps(toy_batch())
     changed = {m: x.where(batch.present[m][:, None, None], 9.0) for m, x in batch.inputs.items()}
     assert_same_gradients(method, method.loss(batch), method.loss(replace(batch, inputs=changed)))
 
 
 @pytest.mark.parametrize("gone", TWO)
-@pytest.mark.parametrize("moment", [FIRST, SECOND, Moment(2, 6, 3, 4)])
-def test_a_modality_may_be_absent_from_a_whole_batch(moment: Moment, gone: str) -> None:
-    method, batch = boosting(moment=moment), toy_batch()
+@pytest.mark.parametrize("progress", [FIRST, SECOND, TrainingProgress(2, 6, 3, 4)])
+def test_a_modality_may_be_absent_from_a_whole_batch(progress: TrainingProgress, gone: str) -> None:
+    method, batch = boosting(progress=progress), toy_batch()
     batch = replace(batch, present={**batch.present, gone: torch.zeros(8, dtype=torch.bool)})
     assert method.training_step(batch, sgd(method)).isfinite()
     assert all(p.grad is None or p.grad.isfinite().all() for p in method.parameters())
@@ -163,7 +163,7 @@ def test_a_modality_may_be_absent_from_a_whole_batch(moment: Moment, gone: str) 
 
 @pytest.mark.parametrize("kind", ["sgd", "adamw"])
 def test_a_resting_learner_and_its_momentum_stay_to_the_bit(kind: str) -> None:
-    method, batch = boosting(moment=Moment(1, 6, 3, 4)), toy_batch()
+    method, batch = boosting(progress=TrainingProgress(1, 6, 3, 4)), toy_batch()
     encoder = method.backbone.encoder("image")
     encoder.map = nn.Sequential(encoder.map, nn.BatchNorm1d(2)).double()
     groups = method.parameter_groups(0.1)
@@ -175,7 +175,7 @@ def test_a_resting_learner_and_its_momentum_stay_to_the_bit(kind: str) -> None:
         for key, p in method.named_parameters()
     }
     assert all(any(value.any() for value in each.values()) for each in state.values())
-    method.moment = Moment(3, 6, 0, 4)  # sound again
+    method.progress = TrainingProgress(3, 6, 0, 4)  # sound again
     method.training_step(batch, optimizer)
     after = method.state_dict()
     assert {key for key in before if torch.equal(before[key], after[key])} == {k for k in before if "image" in k}
@@ -186,20 +186,20 @@ def test_a_resting_learner_and_its_momentum_stay_to_the_bit(kind: str) -> None:
 
 
 def test_all_learn_again_after_they_rested() -> None:
-    method, batch = boosting(moment=FIRST), toy_batch()
+    method, batch = boosting(progress=FIRST), toy_batch()
     method.training_step(batch, sgd(method))
     assert not method.backbone.encoder("image").training
-    method.moment = Moment(1, 6, 2, 4)
+    method.progress = TrainingProgress(1, 6, 2, 4)
     method.training_step(batch, sgd(method))
     assert method.backbone.encoder("image").training
     assert all(p.grad is not None for p in method.parameters())
 
 
 def test_too_few_epochs_for_every_modality_are_refused() -> None:
-    method = boosting(THREE, Moment(1, 5, 0, 4), rectification=0, stage_epochs=2)
+    method = boosting(THREE, TrainingProgress(1, 5, 0, 4), rectification=0, stage_epochs=2)
     with pytest.raises(UsageError, match=r"5 epochs end before every modality.* at least 6"):
         method.training_step(toy_batch(modalities=THREE), sgd(method))
-    method.moment = Moment(1, 6, 0, 4)
+    method.progress = TrainingProgress(1, 6, 0, 4)
     method.training_step(toy_batch(modalities=THREE), sgd(method))
 
 

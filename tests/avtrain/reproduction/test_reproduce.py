@@ -17,7 +17,7 @@ from avtrain.reproduction.prompt_the_missing import systems as poster_systems
 from avtrain.reproduction.prompt_the_missing.published import EFFICIENCY, PROMPT
 from avtrain.reproduction.prompt_the_missing.report import is_fair, setting_of
 from avtrain.reproduction.prompt_the_missing.systems import ALSO_CLEAN, EVERY, SYSTEMS, choose_systems, with_preset
-from avtrain.reproduction.prompt_the_missing.verdicts import Setting
+from avtrain.reproduction.prompt_the_missing.verdicts import PromptSetting
 from avtrain.reproduction.run import builds
 from tests.avtrain.training.test_fit import SMALL, avtrain_
 
@@ -214,12 +214,12 @@ class TestPlan:
         assert "30 runs" in reproduce(tmp_path / "noisy.yaml", tmp_path / "out", "--dry-run", "--preset", "poster")
 
     def test_what_may_be_compared_is_read_from_the_plan_and_the_data(self, manifest: Path, tmp_path: Path) -> None:
-        def setting(options: dict[str, Any], preset: str = "fair", scale: float = 1.0) -> Setting:
+        def setting(options: dict[str, Any], preset: str = "fair", scale: float = 1.0) -> PromptSetting:
             tested = [with_preset(load_manifest(manifest), preset)]
             plan = make_plan(tested, SYSTEMS, [0], options, {}, tmp_path, known=EVERY, epochs_scale=scale)
             return setting_of(plan, plan.manifests[0], builds(plan)[0], preset)
 
-        tiny = Setting("urbansound8k-av", False, False, "fair", "tiny", None, None, 1.0)
+        tiny = PromptSetting("urbansound8k-av", False, False, "fair", "tiny", None, None, 1.0)
         assert setting({"backbone": "tiny"}) == tiny
         cav_mae = {"backbone": "cav-mae", "backbone_options": {"weights": "scale++.pth"}}
         published = replace(tiny, preset="poster", backbone="cav-mae", size="base", weights="scale++.pth")

@@ -21,10 +21,10 @@ from avtrain.reproduction.prompt_the_missing.published import (
 )
 from avtrain.reproduction.prompt_the_missing.report import measured_cost
 from avtrain.reproduction.prompt_the_missing.systems import SYSTEMS
-from avtrain.reproduction.prompt_the_missing.verdicts import Setting, judge_accuracy, judge_efficiency
+from avtrain.reproduction.prompt_the_missing.verdicts import PromptSetting, judge_accuracy, judge_efficiency
 from avtrain.runs.cost import Cost, seconds_to_nearly
 
-THEIRS = Setting("urbansound8k-av", True, True, "poster", "cav-mae", "base", "scale++.pth", 1.0)
+THEIRS = PromptSetting("urbansound8k-av", True, True, "poster", "cav-mae", "base", "scale++.pth", 1.0)
 CLAIM = Accuracy("finetune-clean", "D", None, 0.71, "made up", "quoted", "urbansound8k-av")
 SIZE = Efficiency("trains 86.4 M", "trainable", CAV_MAE, 86.4e6, "made up", "quoted")
 

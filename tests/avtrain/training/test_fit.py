@@ -251,7 +251,7 @@ def test_a_stopped_run_does_not_go_on_when_its_data_were_made_anew(small_data: P
 
 @pytest.mark.parametrize("method", ["adapter", "map", "lora", "spiking"])
 def test_a_frozen_method_is_evaluated_as_it_was_trained(manifest: Path, tmp_path: Path, method: str) -> None:
-    from avtrain.data.dataset import AudioVisualData
+    from avtrain.data.dataset import MultimodalData
     from avtrain.data.shards import read_rows
     from avtrain.device import Machine
     from avtrain.evaluation.evaluate import load_method
@@ -262,7 +262,7 @@ def test_a_frozen_method_is_evaluated_as_it_was_trained(manifest: Path, tmp_path
     run = Run(tmp_path / f"urbansound8k-av-{method}-tiny" / "seed0")
     config, rows = run.config(), read_rows(run.config().manifest, "validation")
     loaded = load_method(run, config, len(rows.classes), Machine(torch.device("cpu")))
-    data = AudioVisualData(rows, config.manifest, loaded.backbone.frontend, ("C",))
+    data = MultimodalData(rows, config.manifest, loaded.backbone.frontend, ("C",))
     scores, _ = validate(loaded, data, ("C",), config.fit, Machine(torch.device("cpu")), lambda *_: None)
     assert scores["C"] == run.metrics()[0]["validation"]["C"]
     avtrain_("eval", tmp_path)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from avbuild.errors import UsageError
 from avtrain.data.batch import Batch
-from avtrain.methods.base import Method, Moment
+from avtrain.methods.base import Method, TrainingProgress
 from avtrain.methods.mla.head_gradient import ridge
 from avtrain.methods.mla.mla import MLA
 from avtrain.methods.registry import build_method
@@ -50,7 +50,7 @@ class ByHand:
         self.v: dict[str, Array] = {}
         self.hgm, self.lr, self.momentum, self.decay = hgm, lr, momentum, decay
 
-    def step(self, batch: Batch, moment: Moment) -> None:
+    def step(self, batch: Batch, progress: TrainingProgress) -> None:
         x = {m: value.numpy().mean(axis=1) for m, value in batch.inputs.items()}
         rows = {m: there.numpy() for m, there in batch.present.items() if there.any()}
         features = {m: self._features(m, x[m][rows[m]]) for m in rows}
@@ -66,7 +66,7 @@ class ByHand:
             if self.hgm == "rls":
                 # P^-1 gains r r^T / alpha with every r: the same recursion, inverted
                 others = [np.outer(r, r) for o, r in means.items() if o != m]
-                precision = np.eye(WIDTH) + sum(others, np.zeros((WIDTH, WIDTH))) / ridge(moment)
+                precision = np.eye(WIDTH) + sum(others, np.zeros((WIDTH, WIDTH))) / ridge(progress)
                 gradients["head.weight"] = gradients["head.weight"] @ np.linalg.inv(precision)
             for key, gradient in gradients.items():
                 step = gradient + self.decay * self.w[key]
@@ -87,9 +87,9 @@ def test_steps_are_those_of_the_formula(hgm: str, modalities: tuple[str, ...]) -
         batch = absent(absent(toy_batch(8, modalities, seed=step), "audio", [0, 3]), "image", [1])
         if step == 2:
             batch = absent(batch, "image", list(range(8)))
-        method.moment = Moment(epoch=1, epochs=1, step=step, steps=4)
+        method.progress = TrainingProgress(epoch=1, epochs=1, step=step, steps=4)
         method.training_step(batch, optimizer)
-        expected.step(batch, method.moment)
+        expected.step(batch, method.progress)
     for key, value in arrays(method).items():
         np.testing.assert_allclose(value, expected.w[key], rtol=1e-5, atol=1e-6, err_msg=key)  # the loss: float32
 

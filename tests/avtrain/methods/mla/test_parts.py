@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from avtrain.methods.base import Moment
+from avtrain.methods.base import TrainingProgress
 from avtrain.methods.mla.fusion import fuse
 from avtrain.methods.mla.head_gradient import HeadGradient, ridge
 from avtrain.methods.mla.projectors import RlsProjector, as_released, rls
@@ -33,7 +33,7 @@ def test_rls_stays_symmetric_and_semi_definite() -> None:
     means = torch.randn(2000, 48, generator=generator, dtype=torch.float64) * 0.1 + 3.0
     projector, precision = (torch.eye(48, dtype=torch.float64) for _ in range(2))
     for step, mean in enumerate(means):
-        alpha = ridge(Moment(1, 1, step % 100, 100))
+        alpha = ridge(TrainingProgress(1, 1, step % 100, 100))
         projector = rls(projector, mean, alpha)
         precision += torch.outer(mean, mean) / alpha
     assert torch.equal(projector, projector.T)
@@ -64,12 +64,12 @@ def test_rows_of_updates_are_the_same_projector() -> None:
 
 
 def test_the_ridge_falls_from_a_tenth_to_a_hundredth_over_an_epoch() -> None:
-    assert [ridge(Moment(3, 9, step, 4)) for step in (0, 2)] == pytest.approx([0.1, 10**-1.5])
+    assert [ridge(TrainingProgress(3, 9, step, 4)) for step in (0, 2)] == pytest.approx([0.1, 10**-1.5])
 
 
-def gradient_of(hgm: HeadGradient, modality: str, means: dict[str, Tensor], moment: Moment) -> Tensor:
-    hgm.start_batch(means, moment)
-    return hgm.modify(torch.eye(4), modality, means[modality], moment)
+def gradient_of(hgm: HeadGradient, modality: str, means: dict[str, Tensor], progress: TrainingProgress) -> Tensor:
+    hgm.start_batch(means, progress)
+    return hgm.modify(torch.eye(4), modality, means[modality], progress)
 
 
 def means(seed: int) -> dict[str, Tensor]:
@@ -86,9 +86,14 @@ def inverse_of(directions: list[Tensor], alphas: list[float]) -> Tensor:
 @pytest.mark.parametrize("reset", ["never", "epoch", "batch"])
 def test_others_clears_what_the_others_brought_since_the_reset(reset: str) -> None:
     hgm = HeadGradient(THREE, 4, "rls", "others", reset)  # type: ignore[arg-type]
-    moments = [Moment(1, 2, 0, 2), Moment(1, 2, 1, 2), Moment(2, 2, 0, 2), Moment(2, 2, 1, 2)]
-    for number, moment in enumerate(moments):
-        got = gradient_of(hgm, "image", means(number), moment)
+    moments = [
+        TrainingProgress(1, 2, 0, 2),
+        TrainingProgress(1, 2, 1, 2),
+        TrainingProgress(2, 2, 0, 2),
+        TrainingProgress(2, 2, 1, 2),
+    ]
+    for number, progress in enumerate(moments):
+        got = gradient_of(hgm, "image", means(number), progress)
     since = {"never": [0, 1, 2, 3], "epoch": [2, 3], "batch": [3]}[reset]
     directions = [means(number)[m] for number in since for m in ("audio", "text")]
     alphas = [ridge(moments[number]) for number in since for _ in range(2)]
@@ -96,18 +101,18 @@ def test_others_clears_what_the_others_brought_since_the_reset(reset: str) -> No
 
 
 def test_current_clears_the_own_too() -> None:
-    hgm, moment = HeadGradient(THREE, 4, "rls", "current", "never"), Moment(1, 1, 1, 2)
-    hgm.start_batch(means(0), moment)
+    hgm, progress = HeadGradient(THREE, 4, "rls", "current", "never"), TrainingProgress(1, 1, 1, 2)
+    hgm.start_batch(means(0), progress)
     for m in ("audio", "image"):
-        got = hgm.modify(torch.eye(4), m, means(0)[m], moment)
-    expected = inverse_of([means(0)["audio"], means(0)["image"]], [ridge(moment)] * 2)
+        got = hgm.modify(torch.eye(4), m, means(0)[m], progress)
+    expected = inverse_of([means(0)["audio"], means(0)["image"]], [ridge(progress)] * 2)
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_frobenius_keeps_the_norm_at_one() -> None:
     hgm = HeadGradient(THREE, 4, "rls", "others", "never", "frobenius")
     for number in range(3):
-        got = gradient_of(hgm, "audio", means(number), Moment(1, 1, number, 3))
+        got = gradient_of(hgm, "audio", means(number), TrainingProgress(1, 1, number, 3))
         assert got.norm() == pytest.approx(1.0)
 
 

@@ -9,14 +9,14 @@ from avbuild.errors import UsageError
 from avtrain.methods.registry import method_config
 from avtrain.report.results import Cell
 from avtrain.reproduction.mla.published import DATA, RESNETS, SAME_PEOPLE, Claim
-from avtrain.reproduction.mla.report import MULTI, Row, Worth, about, times_slower, worths
+from avtrain.reproduction.mla.report import MULTI, SplitKey, Worth, about, times_slower, worths
 from avtrain.reproduction.mla.tables import REFERENCE, TABLE_1, TABLE_3, PublishedTable, choose_rows
-from avtrain.reproduction.mla.verdicts import Setting, judge_claim, published_data
+from avtrain.reproduction.mla.verdicts import MlaSetting, judge_claim, published_data
 from avtrain.reproduction.plan import System, also_selected_on_test
 from avtrain.runs.cost import Cost
 
 TABLES = pytest.mark.parametrize("table", [TABLE_1, TABLE_3], ids=["table1", "table3"])
-THEIRS = Setting("crema-d", True, "resnet", False, 100, 3, "test")
+THEIRS = MlaSetting("crema-d", True, "resnet", False, 100, 3, "test")
 CLAIM = Claim("mla", "crema-d", 0.70, "made up", "quoted", True, 100, 3, RESNETS)
 
 
@@ -97,7 +97,7 @@ class TestVerdicts:
         assert reason in verdict.why[0]
 
     def test_every_part_of_the_setting_has_such_a_case(self) -> None:
-        assert {field.name for field in fields(Setting)} == {
+        assert {field.name for field in fields(MlaSetting)} == {
             "data", "row_split", "backbone", "frozen", "epochs", "frames", "selected_on"
         }  # fmt: skip
 
@@ -140,8 +140,8 @@ class TestRows:
         cost = Cost(1, 1, 32, 1.0, 1.0, 0.0, None, "")
         honest, flattered = also_selected_on_test([System(name="concat", method="concat", train_on="clean")])
         rows = [
-            Row(honest, THEIRS, {MULTI: Cell((0.50, 0.60))}, cost, None),
-            Row(flattered, THEIRS, {MULTI: Cell((0.53, 0.61))}, cost, None),
+            SplitKey(honest, THEIRS, {MULTI: Cell((0.50, 0.60))}, cost, None),
+            SplitKey(flattered, THEIRS, {MULTI: Cell((0.53, 0.61))}, cost, None),
         ]
         (worth,) = worths(rows)
         assert worth.difference.values == pytest.approx((0.03, 0.01))
