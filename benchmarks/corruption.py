@@ -26,7 +26,8 @@ from avbuild.corruptions import CORRUPTIONS
 from avbuild.dataset.build_record import read_build
 from avbuild.dataset.shards import ShardRecord, read_samples, write_shard
 from avbuild.dataset.storage import Folder
-from avbuild.modalities.media import decode_audio, decode_image, encode_audio, encode_image
+from avbuild.modalities.audio import decode_audio, encode_audio
+from avbuild.modalities.image import decode_image, encode_image
 from avbuild.pipeline.engines import Engine, run
 from avbuild.pipeline.jobs import CorruptJob
 from avbuild.scenarios.noise_clips import noise_clips

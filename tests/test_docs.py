@@ -118,7 +118,7 @@ def test_manifests_in_the_docs_are_valid() -> None:
 def test_shipped_manifests_have_the_scenarios_their_data_sets_are_made_with() -> None:
     from avbuild.scenarios.default_manifest import default_manifest
     from avbuild.scenarios.manifest_file import load_manifest
-    from avbuild.sources.builders import BUILDERS
+    from avbuild.sources.registry import BUILDERS
 
     for file, builder in (("urbansound8kav", "urbansound8k-av"), ("cifar10av", "cifar10-av"), ("demo", "demo-av")):
         manifest = load_manifest(REPOSITORY / "manifests" / f"{file}.yaml")

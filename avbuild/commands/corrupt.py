@@ -31,10 +31,10 @@ def corrupt(
         avbuild corrupt --scenario A,V,D --data data/urbansound8k-av --splits validation,test
         avbuild corrupt --scenario D --severity 5
     """
+    from avbuild.dataset.splits import SPLITS
     from avbuild.dataset.storage import Folder
     from avbuild.pipeline.corrupt import Corruptions, corrupt_data_set, plan_corruptions
     from avbuild.pipeline.engines import parse_job_share
-    from avbuild.sources.corpus import SPLITS
 
     started, wanted, part = time.monotonic(), _words(splits), parse_job_share(shard) if shard else None
     if unknown := [split for split in wanted if split not in SPLITS]:

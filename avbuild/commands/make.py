@@ -74,14 +74,11 @@ def make(
         avbuild make crema-d --audio-root CREMA-D/ --fps 2
     """
     from avbuild.dataset.storage import Folder
-    from avbuild.errors import nearest
     from avbuild.pipeline.engines import default_workers, parse_job_share
-    from avbuild.sources.builders import BUILDERS
-    from avbuild.sources.options import Options, refuse_useless
+    from avbuild.sources.options import Options, refuse_unused
+    from avbuild.sources.registry import find_builder
 
-    if name not in BUILDERS:
-        raise UsageError(f'no data set "{name}"{nearest(name, BUILDERS)}; known: {", ".join(BUILDERS)}')
-    builder, started, part = BUILDERS[name], time.monotonic(), parse_job_share(shard) if shard else None
+    builder, started, part = find_builder(name), time.monotonic(), parse_job_share(shard) if shard else None
     options = Options(
         sources=sources,
         audio_root=audio_root,
@@ -96,7 +93,7 @@ def make(
         fps=fps,
         lists=lists,
     )
-    refuse_useless(options, name, videos=builder.visual == "video")
+    refuse_unused(options, name, builder.options)
     from avbuild.pipeline.make import write
     from avbuild.pipeline.prepare import prepare
 

@@ -9,16 +9,12 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.random import Generator
-
-from avbuild.corruptions.registry import Signal
+from avbuild.modalities.registry import MODALITIES
 
 Draw = Callable[[str], float]  # purpose -> uniform in [0, 1), fixed for the sample
 Choose = Callable[[Draw, tuple[str, ...], float], frozenset[str]]
 
 FILLS = ("null", "zeros", "mean", "noise")
-IMAGENET_MEAN = (124, 116, 104)
 
 
 @dataclass(frozen=True)
@@ -109,45 +105,16 @@ PROTOCOLS = {
             _map(None),
             lambda count, rate: rate / count,
         ),
-        MissingProtocol(
-            "map_audio",
-            "this part of the samples loses its sound",
-            "Lee et al., CVPR 2023, one modality",
-            _map("audio"),
-            lambda count, rate: rate / count,
-            only="audio",
-        ),
-        MissingProtocol(
-            "map_image",
-            "this part of the samples loses its picture",
-            "Lee et al., CVPR 2023, one modality",
-            _map("image"),
-            lambda count, rate: rate / count,
-            only="image",
-        ),
-        MissingProtocol(
-            "map_video",
-            "this part of the samples loses its video",
-            "Lee et al., CVPR 2023, one modality",
-            _map("video"),
-            lambda count, rate: rate / count,
-            only="video",
+        *(
+            MissingProtocol(
+                f"map_{modality.name}",
+                f"this part of the samples loses its {modality.noun}",
+                "Lee et al., CVPR 2023, one modality",
+                _map(modality.name),
+                lambda count, rate: rate / count,
+                only=modality.name,
+            )
+            for modality in MODALITIES.values()
         ),
     )
 }
-
-
-def fill(modality: str, signal: Signal, what: str, rng: Generator) -> Signal:
-    """What stands in place of a missing modality; nothing of the signal but its shape is used.
-
-    signal: a sound, a picture or one frame.  zeros: silence, black.  mean: ImageNet's mean colour, which is zero once
-    normalised; a waveform's mean is silence.  noise: white noise at -20 dB of full scale, random pixels.
-    """
-    if what == "noise":
-        if modality != "audio":
-            return rng.integers(0, 256, signal.shape, dtype=np.uint8)
-        return np.float32(0.1) * rng.standard_normal(signal.shape, dtype=np.float32)
-    blank = np.zeros_like(signal)
-    if what == "mean" and modality != "audio":
-        blank[...] = IMAGENET_MEAN
-    return blank

@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-Samples = NDArray[np.float32]  # [samples], full scale 1.0
-Pixels = NDArray[np.uint8]  # [height, width, 3]; a video: [frames, height, width, 3]
-Signal = NDArray[Any]  # one of the above, or what a front end made of them
+from avbuild.modalities.base import Signal
+from avbuild.modalities.registry import FAMILIES, MODALITIES
+
 Function = TypeVar("Function", bound=Callable[..., Signal])
 Domain = Literal["signal", "feature"]
 Level = float | tuple[float, ...]  # one number, or one for each parameter
 
-MODALITIES = ("audio", "image", "video")  # in the order of the columns; a data set has some of them
 SEVERITIES = (1, 2, 3, 4, 5)
 MISSING = "missing"  # an op of every modality, decided before any signal is read: see scenarios.py
 MISSING_RATES = (0.1, 0.3, 0.5, 0.7, 0.9)  # by severity
@@ -46,7 +44,7 @@ class Corruption:
 
     def level(self, severity: int, signal: Signal) -> tuple[float, ...]:
         """The strength that a severity of 1 to 5 stands for on this signal, a value for each parameter."""
-        small = self.modality == "image" and self.domain == "signal" and min(signal.shape[:2]) < SMALL_PICTURE
+        small = self.small_severities != self.severities and min(signal.shape[:2]) < SMALL_PICTURE
         return (self.small_severities if small else self.severities)[severity - 1]
 
     def apply(self, signal: Signal, level: Sequence[float], rng: np.random.Generator, **resources: Any) -> Signal:
@@ -54,12 +52,12 @@ class Corruption:
         return self.function(signal, *level, rng, **resources)
 
 
-CORRUPTIONS: dict[str, dict[str, Corruption]] = {"audio": {}, "image": {}}
+CORRUPTIONS: dict[str, dict[str, Corruption]] = {family: {} for family in FAMILIES}
 
 
 def corruptions_of(modality: str) -> dict[str, Corruption]:
-    """Those that act on a modality, by name. A video takes what pictures take, frame by frame."""
-    return CORRUPTIONS["image" if modality == "video" else modality]
+    """Return the corruptions that act on a modality, by name; video takes those of images, frame by frame."""
+    return CORRUPTIONS[MODALITIES[modality].family]
 
 
 def audio_corruption(

@@ -10,14 +10,16 @@ from pydantic import ValidationError
 
 from avbuild import __version__
 from avbuild.dataset.shards import ShardRecord
+from avbuild.dataset.splits import Split
 from avbuild.dataset.storage import Folder
 from avbuild.errors import UserError
 from avbuild.frozen import Frozen
-from avbuild.modalities.video import pyav_versions
+from avbuild.modalities.registry import MODALITIES, visual_of
+from avbuild.modalities.video_frames import pyav_versions
 from avbuild.scenarios.seeding import digest
-from avbuild.sources.corpus import Split
 
 FILE_NAME = "build.json"
+DEFAULT_GROUP = "recording"
 Recipe = dict[str, str | int | float | bool | None]
 
 
@@ -99,13 +101,18 @@ class BuildRecord(Frozen):
 
     @property
     def visual(self) -> str:
-        """The modality beside the sound: image or video."""
-        return next(modality for modality in self.modalities if modality != "audio")
+        """The modality that shows something: image or video."""
+        return visual_of(self.modalities)
+
+    @property
+    def pair(self) -> str:
+        """What one sample is made of, for people: "audio clip and image"."""
+        return " and ".join(MODALITIES[modality].noun for modality in self.modalities)
 
     @property
     def group_name(self) -> str:
-        """What a group is: a recording, or an actor."""
-        return str(self.recipe.get("group", "recording"))
+        """What a group is, such as a recording or an actor; written where it is not a recording."""
+        return str(self.recipe.get("group", DEFAULT_GROUP))
 
     def write(self, folder: Folder) -> None:
         """Write it; always the same bytes for the same build."""

@@ -7,9 +7,10 @@ import yaml
 from avbuild.dataset.build_record import BuildRecord, ScenarioRecord
 from avbuild.dataset.croissant import FILE_NAME as CROISSANT
 from avbuild.dataset.croissant import render_croissant
+from avbuild.dataset.splits import SPLITS
 from avbuild.dataset.storage import Folder
+from avbuild.modalities.registry import MODALITIES
 from avbuild.scenarios.manifest import CLEAN, Manifest
-from avbuild.sources.corpus import SPLITS, WORDS
 
 FILE_NAME = "README.md"
 
@@ -64,9 +65,9 @@ def _front_matter(build: BuildRecord) -> dict[str, object]:
 
 def _summary(build: BuildRecord) -> str:
     rows = sum(made.rows for made in build.scenarios[CLEAN].splits.values())
-    seen = WORDS[build.visual]
+    seen = MODALITIES[build.visual].noun
     return (
-        f"{rows:,} pairs of a sound and a {seen} in {len(build.classes)} classes, from {build.clips:,} distinct clips "
+        f"{rows:,} pairs of {build.pair} in {len(build.classes)} classes, from {build.clips:,} distinct audio clips "
         f"and {build.pictures:,} distinct {seen}s.\nMade by `avbuild make {build.builder}` "
         f"(avbuild {build.versions['avbuild']}, seed {build.recipe['seed']}).\n"
     )
@@ -92,16 +93,15 @@ def _splits(build: BuildRecord) -> str:
 
 
 def _leaks(build: BuildRecord) -> str:
-    group, seen = build.group_name, WORDS[build.visual]
+    group, seen = build.group_name, MODALITIES[build.visual].noun
     if not build.leaky:
         return f"Leak report: none of the {sum(build.groups.values()):,} {group}s stands in two splits, and no {seen}."
-    pieces = "slices" if group == "recording" else "clips"
-    return f"**Leaky split**: {pieces} of one {group} stand in train and test."
+    return f"**Leaky split**: clips of one {group} stand in train and test."
 
 
 def _pairing(build: BuildRecord) -> str:
     if not build.pairing:
-        return f"## Pairing\n\nSound and {WORDS[build.visual]} have the same id.\n"
+        return f"## Pairing\n\nAudio clip and {MODALITIES[build.visual].noun} have the same id.\n"
     rows = [
         (name, ", ".join(match.partners), "class index: no class fits" if match.by_index else "meaning")
         for name, match in build.pairing.items()

@@ -7,12 +7,13 @@ import json
 from typing import Any
 
 from avbuild import __version__
-from avbuild.corruptions.registry import MODALITIES
-from avbuild.dataset.build_record import BuildRecord, ScenarioRecord
+from avbuild.dataset.build_record import DEFAULT_GROUP, BuildRecord, ScenarioRecord
+from avbuild.modalities.registry import MODALITIES
 from avbuild.scenarios.manifest import CLEAN, Manifest
-from avbuild.sources.corpus import WORDS
 
 FILE_NAME = "croissant.json"
+GROUPS = {DEFAULT_GROUP: "recording the clip was cut from", "actor": "actor in the clip"}
+GROUP_PROMISE = "never in two splits, unless the split is leaky"
 
 # the standard @context of Croissant 1.0, and prov for provenance
 CONTEXT: dict[str, Any] = {
@@ -55,21 +56,6 @@ CONTEXT: dict[str, Any] = {
     "transform": "cr:transform",
 }
 
-# column -> type, and the key inside the cell where it is a struct
-FIELDS: dict[str, tuple[str, str]] = {
-    "id": ("sc:Text", "the sample, the same in every scenario"),
-    "audio": ("sc:AudioObject", "16 kHz mono FLAC; null when missing"),
-    "image": ("sc:ImageObject", "encoded picture; null when missing"),
-    "video": ("sc:ImageObject", "frames in order of time, encoded pictures; null when missing"),
-    "label": ("sc:Integer", "class index"),
-    "group": ("sc:Text", "recording the clip was cut from; never in two splits, unless the split is leaky"),
-    "fold": ("sc:Integer", "the publisher's fold, 0 where there is none"),
-    "audio_missing": ("sc:Boolean", "whether the sound is missing"),
-    "image_missing": ("sc:Boolean", "whether the picture is missing"),
-    "video_missing": ("sc:Boolean", "whether the video is missing"),
-    "corruption": ("sc:Text", "JSON: the ops done to this sample, with all that re-creates them"),
-}
-
 
 def render_croissant(build: BuildRecord, manifest: Manifest) -> str:
     """The JSON-LD of a data set; always the same bytes for the same build."""
@@ -83,7 +69,7 @@ def render_croissant(build: BuildRecord, manifest: Manifest) -> str:
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": build.name,
-        "description": f"{build.title}: pairs of a sound and a {WORDS[build.visual]} in {len(build.classes)} "
+        "description": f"{build.title}: pairs of {build.pair} in {len(build.classes)} "
         f"classes, clean and corrupted. Classes in order of their index: {', '.join(build.classes)}. "
         f"Split: {build.split}",
         "version": f"{__version__}+{build.job[:12]}",
@@ -137,18 +123,25 @@ def _records(scenario: str, build: BuildRecord, manifest: Manifest) -> dict[str,
 
 
 def _fields(build: BuildRecord) -> dict[str, tuple[str, str]]:
-    absent = [modality for modality in MODALITIES if modality not in build.modalities]
-    fields = {column: field for column, field in FIELDS.items() if column.removesuffix("_missing") not in absent}
-    if build.group_name != "recording":
-        fields["group"] = ("sc:Text", f"{build.group_name} in the clip; never in two splits, unless the split is leaky")
-    return fields
+    """Return every column with its type and what it holds."""
+    records = [MODALITIES[modality] for modality in build.modalities]
+    return {
+        "id": ("sc:Text", "the sample, the same in every scenario"),
+        **{record.name: (record.croissant_type, record.description) for record in records},
+        "label": ("sc:Integer", "class index"),
+        "group": ("sc:Text", f"{GROUPS.get(build.group_name, build.group_name)}; {GROUP_PROMISE}"),
+        "fold": ("sc:Integer", "the publisher's fold, 0 where there is none"),
+        **{f"{record.name}_missing": ("sc:Boolean", f"whether the {record.noun} is missing") for record in records},
+        "corruption": ("sc:Text", "JSON: the ops done to this sample, with all that re-creates them"),
+    }
 
 
 def _field(scenario: str, column: str, kind: str, text: str) -> dict[str, Any]:
     extract: dict[str, Any] = {"column": column}
     source = {"fileSet": {"@id": f"shards-of-{scenario}"}, "extract": extract}
-    repeated = {"repeated": True} if column == "video" else {}
-    if kind in ("sc:AudioObject", "sc:ImageObject"):
+    record = MODALITIES.get(column)
+    repeated = {"repeated": True} if record and record.framewise else {}
+    if record:
         source["transform"] = {"jsonPath": "[*].bytes" if repeated else "bytes"}
     return {
         "@type": "cr:Field",

@@ -9,13 +9,12 @@ from typing import Any, NotRequired, TypedDict, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from avbuild.corruptions.registry import MODALITIES
 from avbuild.dataset.storage import Folder
 from avbuild.frozen import Frozen
-from avbuild.modalities.media import SAMPLE_RATE
+from avbuild.modalities.registry import MODALITIES, modalities_of
 from avbuild.scenarios.seeding import digest
 
-PAIRS_PER_SHARD = 256  # 15 to 30 MB of 4 s clips: small enough to hold a few times over, large enough to be few
+ROWS_PER_SHARD = 256  # 15 to 30 MB of 4 s clips: small enough to hold a few times over, large enough to be few
 
 
 class Encoded(TypedDict):
@@ -60,12 +59,6 @@ def shard_name(scenario: str, split: str, index: int, count: int) -> str:
     return f"{scenario}/{split}-{index:05d}-of-{count:05d}.parquet"
 
 
-def modalities_of(columns: Iterable[str]) -> tuple[str, ...]:
-    """The modalities of a data set, from its columns: the names of a schema, or a row."""
-    there = set(columns)
-    return tuple(modality for modality in MODALITIES if modality in there)
-
-
 def cells_of(sample: StoredSample) -> dict[str, Cell]:
     """The encoded media of a row by modality, without those that are missing."""
     row = cast(dict[str, Any], sample)
@@ -93,16 +86,10 @@ def with_media(sample: StoredSample, cells: Mapping[str, Cell], gone: Collection
 
 def schema(classes: Sequence[str], modalities: Sequence[str]) -> pa.Schema:
     """Arrow types of a row, with the `datasets` features that stock `load_dataset` reads."""
-    encoded = pa.struct({"bytes": pa.binary(), "path": pa.string()})
-    media: dict[str, tuple[pa.DataType, dict[str, Any]]] = {
-        "audio": (encoded, {"sampling_rate": SAMPLE_RATE, "_type": "Audio"}),
-        "image": (encoded, {"_type": "Image"}),
-        "video": (pa.list_(encoded), {"feature": {"_type": "Image"}, "_type": "List"}),
-    }
     missing = (pa.bool_(), {"dtype": "bool", "_type": "Value"})
     columns: dict[str, tuple[pa.DataType, dict[str, Any]]] = {
         "id": (pa.string(), {"dtype": "string", "_type": "Value"}),
-        **{modality: media[modality] for modality in modalities},
+        **{m: (MODALITIES[m].arrow_type, dict(MODALITIES[m].feature)) for m in modalities},
         "label": (pa.int64(), {"names": list(classes), "_type": "ClassLabel"}),
         "group": (pa.string(), {"dtype": "string", "_type": "Value"}),
         "fold": (pa.int32(), {"dtype": "int32", "_type": "Value"}),

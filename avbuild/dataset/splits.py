@@ -3,12 +3,14 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from avbuild.errors import UsageError
 from avbuild.scenarios.manifest import SplitSpec
 from avbuild.scenarios.seeding import digest
-from avbuild.sources.corpus import SPLITS, Split
 
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 FRACTIONS: Mapping[Split, float] = {"train": 0.7, "validation": 0.1, "test": 0.2}
 CARVED = 0.125  # of what is not test goes to validation: 10 of the remaining 80 %
 

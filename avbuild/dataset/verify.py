@@ -19,13 +19,12 @@ from avbuild.dataset.shards import (
     read_samples,
     with_media,
 )
-from avbuild.dataset.splits import SplitKey, shared_groups
+from avbuild.dataset.splits import SPLITS, Split, SplitKey, shared_groups
 from avbuild.dataset.storage import Folder
 from avbuild.progress import progress_bar
 from avbuild.scenarios.manifest import CLEAN
 from avbuild.scenarios.manifest_file import FILE_NAME as MANIFEST
 from avbuild.scenarios.manifest_file import load_manifest
-from avbuild.sources.corpus import SPLITS, Split
 
 
 def verify(folder: Folder) -> tuple[BuildRecord, list[str], list[str]]:

@@ -10,19 +10,20 @@ from avbuild.corruptions import CORRUPTIONS
 from avbuild.corruptions.missing import PROTOCOLS
 from avbuild.dataset.build_record import read_build
 from avbuild.dataset.storage import Folder
+from avbuild.modalities.registry import MODALITIES
 from avbuild.scenarios.manifest_file import load_manifest
 from avbuild.scenarios.presets import PRESETS
 from avbuild.scenarios.spec import Scenario
-from avbuild.sources.builders import BUILDERS
-from avbuild.sources.corpus import WORDS
+from avbuild.sources.registry import BUILDERS
 
 
 def describe(folder: Folder) -> None:
     """Print a data set's scenarios, classes, sources and versions."""
     build = read_build(folder)
     console = Console()
+    visuals = MODALITIES[build.visual].nouns
     console.print(
-        f"[bold]{build.title}[/] in {folder}: {build.clips:,} clips, {build.pictures:,} {WORDS[build.visual]}s",
+        f"[bold]{build.title}[/] in {folder}: {build.clips:,} clips, {build.pictures:,} {visuals}",
         soft_wrap=True,
     )
     console.print(f"split: {build.split}" + ("  [bold red]leaky split[/]" if build.leaky else ""), soft_wrap=True)

@@ -13,17 +13,19 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from avbuild.corruptions.registry import MODALITIES, SEVERITIES, Signal
+from avbuild.corruptions.registry import SEVERITIES
 from avbuild.dataset.build_record import BuildRecord
 from avbuild.dataset.shards import StoredSample, cells_of, read_samples
+from avbuild.dataset.splits import Split
 from avbuild.dataset.storage import Folder
 from avbuild.inspect.spectrogram import spectrogram
-from avbuild.modalities.media import encode_audio
-from avbuild.pipeline.jobs import decoded
+from avbuild.modalities.audio import encode_audio
+from avbuild.modalities.base import Signal
+from avbuild.modalities.registry import MODALITIES
+from avbuild.pipeline.jobs import decode_cell
 from avbuild.scenarios.apply import at_severity, condition, corrupt, plan_sample
 from avbuild.scenarios.manifest import CLEAN, Manifest
 from avbuild.scenarios.seeding import digest
-from avbuild.sources.corpus import WORDS, Split
 
 TILE = 128  # pixels of a tile in the contact sheet
 FRAMES = 4  # of a video, at most
@@ -73,7 +75,7 @@ def _samples(folder: Folder, build: BuildRecord, split: Split) -> Iterator[Store
 
 
 def _row(sample: StoredSample, build: BuildRecord, manifest: Manifest, name: str) -> PreviewRow:
-    clean = {modality: decoded(modality, cell) for modality, cell in cells_of(sample).items()}
+    clean = {modality: decode_cell(modality, cell) for modality, cell in cells_of(sample).items()}
     scenario = manifest.scenarios[name]
     variants = {name: scenario}
     if any(op.level is None for op in scenario.ops) or scenario.missing or not scenario.ops:
@@ -114,7 +116,7 @@ def _template() -> str:
 def _cell(version: PreviewCell) -> str:
     parts = []
     if not version.pictures:
-        parts.append(f"<div class=gone>no {WORDS[version.visual]}</div>")
+        parts.append(f"<div class=gone>no {MODALITIES[version.visual].noun}</div>")
     images = [f'<img alt="picture, {html.escape(version.title)}" src="{_png(p)}">' for p in version.pictures]
     parts.append("".join(images) if len(images) < 2 else f"<div class=frames>{''.join(images)}</div>")
     if version.audio is None:

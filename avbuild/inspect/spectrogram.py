@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from avbuild.corruptions.registry import Pixels, Samples
+from avbuild.modalities.base import Pixels, Samples
 
 RATE = 16_000
 WINDOW = 512

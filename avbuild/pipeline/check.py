@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from avbuild.modalities.media import Unreadable, decode_image, read_audio
-from avbuild.modalities.video import read_frames
+from avbuild.modalities.base import Unreadable
+from avbuild.modalities.registry import MODALITIES
 from avbuild.pipeline.engines import Engine, run
 from avbuild.progress import progress_bar
-from avbuild.sources.corpus import Clip, Picture, Problem, Video
+from avbuild.sources.corpus import Problem, SourceItem
 
 BATCH = 64  # files a worker takes at a time
 
@@ -23,10 +23,10 @@ class Checked:
     problem: Problem | None
 
 
-def check(items: Sequence[Clip | Picture], workers: int) -> list[Checked]:
+def check(items: Sequence[SourceItem], workers: int) -> list[Checked]:
     """Decode every file to its end, in parallel; in the order given."""
     batches = [tuple(items[start : start + BATCH]) for start in range(0, len(items), BATCH)]
-    done: dict[tuple[Clip | Picture, ...], list[Checked]] = {}
+    done: dict[tuple[SourceItem, ...], list[Checked]] = {}
     with progress_bar("checking", len(items)) as advance:
         for batch, checked in run(_check_batch, batches, Engine(workers=workers)):
             done[batch] = checked
@@ -34,21 +34,16 @@ def check(items: Sequence[Clip | Picture], workers: int) -> list[Checked]:
     return [checked for batch in batches for checked in done[batch]]
 
 
-def _check_batch(batch: tuple[Clip | Picture, ...]) -> list[Checked]:
+def _check_batch(batch: tuple[SourceItem, ...]) -> list[Checked]:
     return [_check_one(item) for item in batch]
 
 
-def _check_one(item: Clip | Picture) -> Checked:
+def _check_one(item: SourceItem) -> Checked:
     try:
         data = item.media.read()
         if not data:
             raise Unreadable("empty")
-        if isinstance(item, Clip):
-            read_audio(data)
-        elif isinstance(item, Video):
-            read_frames(data, item.fps)
-        else:
-            decode_image(data)
+        MODALITIES[item.modality].read(data, item.fps)
     except FileNotFoundError:
         return Checked(item.modality, item.id, "", Problem(item.media.name, "missing"))
     except (OSError, Unreadable) as error:

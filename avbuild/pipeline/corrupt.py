@@ -15,6 +15,7 @@ from avbuild.dataset.build_record import (
 )
 from avbuild.dataset.card import write_card
 from avbuild.dataset.shards import ShardRecord
+from avbuild.dataset.splits import Split
 from avbuild.dataset.storage import Folder
 from avbuild.errors import UsageError, nearest
 from avbuild.pipeline.engines import Engine, JobShare, run
@@ -27,7 +28,6 @@ from avbuild.scenarios.manifest_file import dump_manifest, load_manifest
 from avbuild.scenarios.presets import PRESETS
 from avbuild.scenarios.seeding import digest
 from avbuild.scenarios.spec import Scenario
-from avbuild.sources.corpus import Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +112,11 @@ def corrupt_data_set(
     names: Sequence[str],
     splits: Sequence[Split],
     engine: Engine,
-    part: JobShare | None = None,
+    share: JobShare | None = None,
 ) -> BuildRecord | None:
     """Write the shards of each scenario, then manifest, card and `build.json`. Finished shards are kept.
 
-    part: write this share of the shards and nothing else, and return None; the whole is finished by a run without it.
+    share: write this share of the shards and nothing else, and return None; the whole is finished by a run without it.
     """
     folder.remove_abandoned()
     home: dict[str, tuple[str, Split]] = {}  # shard -> the scenario and split it belongs to
@@ -126,13 +126,13 @@ def corrupt_data_set(
             new = _jobs(folder, build, manifest, name, split)
             jobs += new
             home |= {job.name: (name, split) for job in new}
-    jobs = list(part.of(jobs)) if part else jobs
+    jobs = list(share.of(jobs)) if share else jobs
     records: dict[tuple[str, Split], list[ShardRecord]] = defaultdict(list)
     with progress_bar("corrupting", sum(job.rows for job in jobs)) as advance:
         for job, record in run(write_corrupted, jobs, engine):
             records[home[job.name]].append(record)
             advance(record.rows)
-    if part:
+    if share:
         return None
     made = {name: _record(manifest, name, build.scenarios.get(name), records) for name in names}
     on_disk = {**build.scenarios, **made}

@@ -1,21 +1,18 @@
 """`--dry-run`: what would be written, and how large, from a few samples carried out in memory."""
 
-from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from avbuild.dataset.build_record import BuildRecord
 from avbuild.dataset.shards import cells_of, encoded_files, read_samples
+from avbuild.dataset.splits import SPLITS, Split
 from avbuild.dataset.storage import Folder
-from avbuild.modalities.media import encode_audio, read_audio
-from avbuild.pipeline.jobs import corrupt_sample, picture_cell
-from avbuild.pipeline.pairing import Pair
+from avbuild.modalities.registry import MODALITIES
+from avbuild.pipeline.jobs import clean_cell, corrupt_sample
 from avbuild.pipeline.prepare import Prepared
 from avbuild.scenarios.apply import condition
 from avbuild.scenarios.manifest import CLEAN, Manifest
 from avbuild.scenarios.seeding import digest
-from avbuild.sources.corpus import SPLITS, WORDS, Clip, Split
-
-Item = TypeVar("Item", Clip, Pair)
+from avbuild.sources.corpus import SourceItem
 
 TRIED = 32  # samples carried out
 OVERHEAD = 400  # bytes a row of ids, labels and Parquet
@@ -23,16 +20,16 @@ OVERHEAD = 400  # bytes a row of ids, labels and Parquet
 
 def estimate_make(prepared: Prepared, folder: Folder) -> str:
     """Counts by split and class, and the disk the clean data set will take."""
-    pairs = prepared.pairs
-    clips = {pair.clip.id: pair.clip for pair in pairs}
-    sound = _mean([len(encode_audio(read_audio(clip.media.read()))) for clip in _some(clips.values())])
-    cells = [picture_cell(pair.picture) for pair in _some(pairs)]
-    picture = _mean([sum(len(file["bytes"]) for file in encoded_files(cell)) for cell in cells])
-    size = len(clips) * sound + len(pairs) * (picture + OVERHEAD)
-    counts = ", ".join(f"{sum(p.split == split for p in pairs):,} {split}" for split in SPLITS)
+    samples, distinct, size = prepared.samples, [], 0.0
+    for place, corpus in enumerate(prepared.material.corpora):
+        items = {sample.items[place].id: sample.items[place] for sample in samples}
+        distinct.append(f"{len(items):,} {MODALITIES[corpus.modality].nouns}")
+        times = len(items) if place == 0 else len(samples)  # of the first modality each item is stored once a shard
+        size += times * _mean_size(list(items.values()))
+    size += len(samples) * OVERHEAD
+    counts = ", ".join(f"{sum(s.split == split for s in samples):,} {split}" for split in SPLITS)
     lines = [
-        f"{prepared.builder.name}: {len(pairs):,} pairs ({counts}) from {len(clips):,} clips and "
-        f"{len({p.picture.id for p in pairs}):,} {WORDS[prepared.builder.visual]}s",
+        f"{prepared.builder.name}: {len(samples):,} pairs ({counts}) from {' and '.join(distinct)}",
         f"would write about {size / 1e6:,.0f} MB to {folder}; each clip is stored once",
     ]
     lines += [
@@ -62,9 +59,7 @@ def _corrupted_size(folder: Folder, build: BuildRecord, manifest: Manifest, name
     return sum(map(len, distinct)) / len(tried) + OVERHEAD
 
 
-def _some(items: Iterable[Item]) -> list[Item]:
-    return sorted(items, key=lambda item: digest("estimate", item.id))[:TRIED]
-
-
-def _mean(sizes: Sequence[int]) -> float:
-    return sum(sizes) / len(sizes)
+def _mean_size(items: Sequence[SourceItem]) -> float:
+    """Return the mean bytes that a few of the items take in a shard."""
+    tried = sorted(items, key=lambda item: digest("estimate", item.id))[:TRIED]
+    return sum(len(file["bytes"]) for item in tried for file in encoded_files(clean_cell(item))) / len(tried)

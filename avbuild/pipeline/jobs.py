@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass
 from typing import cast
 
-from avbuild.corruptions.registry import Signal
 from avbuild.dataset.shards import (
     Cell,
     Encoded,
@@ -18,22 +17,22 @@ from avbuild.dataset.shards import (
     write_shard,
 )
 from avbuild.dataset.storage import Folder
-from avbuild.modalities.media import decode_audio, decode_image, decode_video, encode_audio, encode_image, read_audio
-from avbuild.modalities.video import read_frames
-from avbuild.pipeline.pairing import Pair
+from avbuild.modalities.base import Signal
+from avbuild.modalities.registry import MODALITIES
+from avbuild.pipeline.partners import PairedSample
 from avbuild.scenarios.apply import Condition, corrupt, plan_sample
-from avbuild.sources.corpus import Picture, Video
+from avbuild.sources.corpus import SourceItem
 
 UNTOUCHED = "{}"  # the `corruption` column of a sample nothing was done to
 
 
 @dataclass(frozen=True, slots=True)
 class CleanJob:
-    """Write these pairs as they came, to one shard."""
+    """Write these samples as they came, to one shard."""
 
     folder: str
     name: str
-    pairs: tuple[Pair, ...]
+    samples: tuple[PairedSample, ...]
     classes: tuple[str, ...]
     job: str
     scenario_hash: str
@@ -58,43 +57,38 @@ def write_clean(job: CleanJob) -> ShardRecord:
     folder = Folder(job.folder)
     if done := finished_shard(folder, job.name, job.job):
         return done
-    clip, sound = None, b""
-    samples = []
-    for pair in job.pairs:
-        if pair.clip != clip:  # pairs of one clip stand side by side
-            clip, sound = pair.clip, encode_audio(read_audio(pair.clip.media.read()))
-        samples.append(_clean_sample(pair, sound))
-    return write_shard(folder, job.name, samples, job.classes, job.job, job.scenario_hash)
+    before: SourceItem | None = None
+    cell: Cell = []
+    rows = []
+    for sample in job.samples:
+        if sample.first != before:  # samples of one clip stand side by side
+            before, cell = sample.first, clean_cell(sample.first)
+        rows.append(_clean_row(sample, cell))
+    return write_shard(folder, job.name, rows, job.classes, job.job, job.scenario_hash)
 
 
-def _clean_sample(pair: Pair, sound: bytes) -> StoredSample:
-    seen = pair.picture.modality
+def _clean_row(sample: PairedSample, first: Cell) -> StoredSample:
+    first_item, *others = sample.items
     row = {
-        "id": pair.id,
-        "audio": {"bytes": sound, "path": f"{pair.clip.id}.flac"},
-        seen: picture_cell(pair.picture),
-        "label": pair.label,
-        "group": pair.clip.group,
-        "fold": pair.clip.fold,
-        "audio_missing": False,
-        f"{seen}_missing": False,
+        "id": sample.id,
+        first_item.modality: first,
+        **{item.modality: clean_cell(item) for item in others},
+        "label": sample.label,
+        "group": sample.first.group,
+        "fold": sample.first.fold,
+        **{f"{item.modality}_missing": False for item in sample.items},
         "corruption": UNTOUCHED,
     }
     return cast(StoredSample, row)
 
 
-def picture_cell(picture: Picture) -> Cell:
-    """A picture as it came, or the frames taken from a video, as they stand in a data set."""
-    if isinstance(picture, Video):
-        frames = read_frames(picture.media.read(), picture.fps)
-        return [{"bytes": encode_image(frame), "path": f"{picture.id}-{k}.png"} for k, frame in enumerate(frames)]
-    data = picture.media.read()
-    return {"bytes": data, "path": f"{picture.id}{_suffix(data)}"}
-
-
-def _suffix(picture: bytes) -> str:
-    magic = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"GIF8": ".gif", b"RIFF": ".webp", b"BM": ".bmp"}
-    return next((suffix for start, suffix in magic.items() if picture.startswith(start)), "")
+def clean_cell(item: SourceItem) -> Cell:
+    """Return the cell of an item as it stands in the clean shards."""
+    record = MODALITIES[item.modality]
+    files = record.store(item.media.read(), item.fps)
+    if record.framewise:
+        return [{"bytes": data, "path": f"{item.id}-{k}{record.suffix}"} for k, data in enumerate(files)]
+    return {"bytes": files[0], "path": f"{item.id}{record.suffix_of(files[0])}"}
 
 
 def write_corrupted(job: CorruptJob) -> ShardRecord:
@@ -111,7 +105,7 @@ def corrupt_sample(sample: StoredSample, condition: Condition) -> StoredSample:
     cells = cells_of(sample)
     plan = plan_sample(condition, sample["id"], cells)
     # decode only what will change
-    signals = {modality: decoded(modality, cell) for modality, cell in cells.items() if plan.reads(modality)}
+    signals = {modality: decode_cell(modality, cell) for modality, cell in cells.items() if plan.reads(modality)}
     results, record = corrupt(plan, signals)
     for modality, result in results.items():
         if result is None:
@@ -121,21 +115,20 @@ def corrupt_sample(sample: StoredSample, condition: Condition) -> StoredSample:
     return with_media(sample, cells, plan.missing, json.dumps(record, separators=(",", ":")))
 
 
-def decoded(modality: str, cell: Cell) -> Signal:
-    """The signal in a cell: audio float32 [samples], image uint8 [H, W, 3], video uint8 [F, H, W, 3]."""
-    files = [file["bytes"] for file in encoded_files(cell)]
-    if modality == "video":
-        return decode_video(files)
-    return decode_audio(files[0]) if modality == "audio" else decode_image(files[0])
+def decode_cell(modality: str, cell: Cell) -> Signal:
+    """Return the signal in a cell: audio float32 [samples], image uint8 [H, W, 3], video uint8 [F, H, W, 3]."""
+    return MODALITIES[modality].decode([file["bytes"] for file in encoded_files(cell)])
 
 
 def _encoded(modality: str, signal: Signal, before: Cell) -> Cell:
-    paths = [file["path"] for file in encoded_files(before)]
-    if modality == "video":
-        return [_png(frame, path) for frame, path in zip(signal, paths, strict=True)]
-    return {"bytes": encode_audio(signal), "path": paths[0]} if modality == "audio" else _png(signal, paths[0])
+    record, paths = MODALITIES[modality], [file["path"] for file in encoded_files(before)]
+    files: list[Encoded] = [
+        {"bytes": data, "path": _with_suffix(path, record.suffix)}
+        for data, path in zip(record.encode(signal), paths, strict=True)
+    ]
+    return files if record.framewise else files[0]
 
 
-def _png(image: Signal, path: str) -> Encoded:
+def _with_suffix(path: str, suffix: str) -> str:
     stem = path.rsplit(".", 1)[0] if "." in path.rsplit("/", 1)[-1] else path
-    return {"bytes": encode_image(image), "path": f"{stem}.png"}
+    return f"{stem}{suffix}"

@@ -6,11 +6,13 @@ from avbuild.dataset.build_record import FILE_NAME as BUILD
 from avbuild.dataset.build_record import BuildRecord, Made, ScenarioRecord, read_build, scenario_content
 from avbuild.dataset.card import write_card
 from avbuild.dataset.shards import ShardRecord, shard_name
+from avbuild.dataset.splits import SPLITS, Split
 from avbuild.dataset.storage import Folder
 from avbuild.errors import UserError
+from avbuild.modalities.registry import visual_of
 from avbuild.pipeline.engines import Engine, JobShare, run
 from avbuild.pipeline.jobs import CleanJob, write_clean
-from avbuild.pipeline.pairing import Pair, shard_order
+from avbuild.pipeline.partners import PairedSample, shard_order
 from avbuild.pipeline.prepare import Prepared
 from avbuild.pipeline.provenance import build_record, left_out_of, recipe_of, sources_of
 from avbuild.progress import progress_bar
@@ -19,13 +21,12 @@ from avbuild.scenarios.manifest import CLEAN, Manifest
 from avbuild.scenarios.manifest_file import FILE_NAME as MANIFEST
 from avbuild.scenarios.manifest_file import dump_manifest, load_manifest
 from avbuild.scenarios.seeding import digest
-from avbuild.sources.corpus import SPLITS, Split
 
 
-def write(prepared: Prepared, folder: Folder, engine: Engine, part: JobShare | None = None) -> BuildRecord | None:
+def write(prepared: Prepared, folder: Folder, engine: Engine, share: JobShare | None = None) -> BuildRecord | None:
     """Write what `prepare` got ready; shards that an earlier start finished are kept.
 
-    part: write this share of the shards and nothing else, and return None; the whole is finished by a run without it.
+    share: write this share of the shards and nothing else, and return None; the whole is finished by a run without it.
     Raises UserError where the folder holds a finished data set of another recipe.
     """
     recipe, sources = recipe_of(prepared), sources_of(prepared)
@@ -36,13 +37,13 @@ def write(prepared: Prepared, folder: Folder, engine: Engine, part: JobShare | N
     manifest = _manifest(prepared, folder)
     clean_hash = manifest.scenario_hash(CLEAN)
     jobs = [
-        CleanJob(folder.url, name, tuple(pairs), prepared.material.classes, digest(job, name), clean_hash)
-        for name, pairs in _shards(prepared.pairs, prepared.builder.rows_per_shard)
+        CleanJob(folder.url, name, tuple(samples), prepared.material.classes, digest(job, name), clean_hash)
+        for name, samples in _shards(prepared.samples, prepared.builder.rows_per_shard)
     ]
-    records = _run(part.of(jobs) if part else jobs, engine)
-    if part:
+    records = _run(share.of(jobs) if share else jobs, engine)
+    if share:
         return None
-    made = {split: _made(records, split) for split in SPLITS if any(pair.split == split for pair in prepared.pairs)}
+    made = {split: _made(records, split) for split in SPLITS if any(s.split == split for s in prepared.samples)}
     clean = ScenarioRecord(seed=manifest.seed, hash=clean_hash, content=scenario_content(made.values()), splits=made)
     for name in folder.names():
         if name.startswith(f"{CLEAN}/") and name not in records:  # of an unfinished build with other options
@@ -75,13 +76,14 @@ def _manifest(prepared: Prepared, folder: Folder) -> Manifest:
     if folder.exists(BUILD) and folder.exists(MANIFEST):
         return load_manifest(folder.path(MANIFEST)).model_copy(update={"dataset": "."})
     builder, seed = prepared.builder, prepared.options.seed
-    return default_manifest(builder.name, dataset=".", seed=seed, severity=builder.severity, visual=builder.visual)
+    visual = visual_of(builder.modalities)
+    return default_manifest(builder.name, dataset=".", seed=seed, severity=builder.severity, visual=visual)
 
 
-def _shards(pairs: Sequence[Pair], rows: int) -> list[tuple[str, list[Pair]]]:
+def _shards(samples: Sequence[PairedSample], rows: int) -> list[tuple[str, list[PairedSample]]]:
     named = []
     for split in SPLITS:
-        members = shard_order([pair for pair in pairs if pair.split == split])
+        members = shard_order([sample for sample in samples if sample.split == split])
         count = -(-len(members) // rows)
         for index in range(count):
             part = members[index * rows : (index + 1) * rows]
@@ -91,7 +93,7 @@ def _shards(pairs: Sequence[Pair], rows: int) -> list[tuple[str, list[Pair]]]:
 
 def _run(jobs: Sequence[CleanJob], engine: Engine) -> dict[str, ShardRecord]:
     records = {}
-    with progress_bar("writing", sum(len(job.pairs) for job in jobs)) as advance:
+    with progress_bar("writing", sum(len(job.samples) for job in jobs)) as advance:
         for job, record in run(write_clean, jobs, engine):
             records[job.name] = record
             advance(record.rows)

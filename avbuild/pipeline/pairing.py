@@ -1,116 +1,77 @@
-"""Which clip goes with which picture. Neither a clip nor a picture ever serves two splits."""
+"""Pair the items of a data set into samples: limit, split, then choose partners."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from avbuild.errors import UserError
+from avbuild.dataset.splits import FRACTIONS, Split, SplitKey, by_folds, grouped, random70
+from avbuild.pipeline.partners import PairedSample, clips_for_images, equal_ids, images_for_clips
 from avbuild.scenarios.seeding import digest
-from avbuild.sources.corpus import SPLITS, Clip, Picture, Split
-from avbuild.sources.labelmap import ClassMatch
+from avbuild.sources.builder import Builder
+from avbuild.sources.corpus import Material, SourceItem
+from avbuild.sources.options import Options
+
+KEPT: Mapping[Split, float] = {"train": 0.9, "validation": 0.1}  # of what a publisher does not test on
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """One sample to be: a clip, a picture, and where they go."""
-
-    id: str
-    clip: Clip
-    picture: Picture
-    label: int
-    split: Split
-
-
-Splits = Mapping[str, Split]  # clip id -> split
-
-
-def pictures_for_clips(
-    clips: Sequence[Clip],
-    pictures: Sequence[Picture],
-    splits: Splits,
-    match: Mapping[str, ClassMatch],
-    classes: Sequence[str],
-    seed: int,
-) -> list[Pair]:
-    """A picture for every clip: one of its class and split, reused only when all of those have been used."""
-    pairs = []
-    for label, name in enumerate(classes):
-        own = [clip for clip in clips if clip.label == name]
-        choice = _share_out([p for p in pictures if p.label in match[name].partners], own, splits, name, seed)
-        for split in SPLITS:
-            members = sorted((c for c in own if splits[c.id] == split), key=lambda c: digest(seed, "pair", c.id))
-            pairs += [
-                Pair(clip.id, clip, choice[split][index % len(choice[split])], label, split)
-                for index, clip in enumerate(members)
-            ]
-    return pairs
+def pair_samples(builder: Builder, material: Material, options: Options) -> list[PairedSample]:
+    """Make a sample of every item of the builder's anchor modality."""
+    audio, visual = (material.of(modality).items for modality in builder.modalities)
+    if builder.anchor == "image":
+        return _one_per_image(material, visual, audio, options)
+    clips = _limited(audio, options)
+    splits = _clip_splits(clips, options)
+    clips = [clip for clip in clips if clip.id in splits]
+    if not material.match:
+        return equal_ids(clips, visual, splits, material.classes)
+    return images_for_clips(clips, visual, splits, material.match, material.classes, options.seed)
 
 
-def _share_out(
-    pictures: Sequence[Picture], clips: Sequence[Clip], splits: Splits, name: str, seed: int
-) -> dict[Split, list[Picture]]:
-    """The pictures of one class, dealt to the splits: the publisher's test pictures to test, else in proportion."""
-    wanted = {split: sum(splits[clip.id] == split for clip in clips) for split in SPLITS}
-    order = sorted(pictures, key=lambda picture: digest(seed, "picture", picture.id))
-    dealt: dict[Split, list[Picture]] = {split: [] for split in SPLITS}
-    dealt["test"] = [picture for picture in order if picture.split == "test"]
-    rest = [picture for picture in order if picture.split != "test"]
-    receivers = [split for split in SPLITS if wanted[split] and not (split == "test" and dealt["test"])]
-    total, start = sum(wanted[split] for split in receivers), 0.0
-    for split in receivers:
-        end = start + len(rest) * wanted[split] / total
-        dealt[split] = rest[round(start) : round(end)]
-        start = end
-    for split in SPLITS:
-        if wanted[split] and not dealt[split]:
-            raise UserError(
-                f"class {name}: no picture is left for the {wanted[split]} clips of the {split} split, "
-                f"of {len(pictures)} in all; give more with --images, or another --label-map"
-            )
-    return dealt
+def _one_per_image(
+    material: Material, images: Sequence[SourceItem], audio: Sequence[SourceItem], options: Options
+) -> list[PairedSample]:
+    images = _limited(images, options)
+    used = {partner for match in material.match.values() for partner in match.partners}
+    clips = [clip for clip in audio if clip.label in used]
+    return clips_for_images(
+        images,
+        clips,
+        _image_splits(images, options.seed),
+        _clip_splits(clips, options),
+        material.match,
+        material.classes,
+        options.seed,
+    )
 
 
-def clips_for_pictures(
-    pictures: Sequence[Picture],
-    clips: Sequence[Clip],
-    picture_splits: Splits,
-    clip_splits: Splits,
-    match: Mapping[str, ClassMatch],
-    classes: Sequence[str],
-    seed: int,
-) -> list[Pair]:
-    """A clip for every picture: one of its class and split, each clip serving equally many as nearly as can be."""
-    pairs = []
-    for label, name in enumerate(classes):
-        pool: dict[Split, list[Clip]] = defaultdict(list)
-        for clip in sorted(clips, key=lambda clip: digest(seed, "pair", clip.id)):
-            if clip.label in match[name].partners and clip.id in clip_splits:
-                pool[clip_splits[clip.id]].append(clip)
-        for split in SPLITS:
-            members = [p for p in pictures if p.label == name and picture_splits[p.id] == split]
-            if members and not pool[split]:
-                raise UserError(
-                    f"class {name}: {len(members)} pictures of the {split} split, but no clip of "
-                    f"{', '.join(match[name].partners)} is left for them; a class needs recordings for every split"
-                )
-            members.sort(key=lambda picture: digest(seed, "picture", picture.id))
-            pairs += [
-                Pair(picture.id, pool[split][index % len(pool[split])], picture, label, split)
-                for index, picture in enumerate(members)
-            ]
-    return pairs
+def _clip_splits(clips: Sequence[SourceItem], options: Options) -> dict[str, Split]:
+    """Return the split of every clip by id, without those that cannot be in any."""
+    rows = [SplitKey(clip.id, clip.label, clip.group, clip.fold) for clip in clips]
+    if options.folds:
+        splits = by_folds(rows, options.folds[-1], None, options.seed)
+    elif options.lists is not None:
+        rest = [row for row, clip in zip(rows, clips, strict=True) if clip.split == "train"]
+        carved = dict(zip(rest, grouped(rest, options.seed, KEPT), strict=True))
+        splits = [carved.get(row, "test") for row in rows]
+    elif options.split == "random70":
+        splits = list(random70(rows, options.seed))
+    else:
+        splits = list(grouped(rows, options.seed))
+    return {clip.id: split for clip, split in zip(clips, splits, strict=True) if split is not None}
 
 
-def equal_ids(clips: Sequence[Clip], pictures: Sequence[Picture], splits: Splits, classes: Sequence[str]) -> list[Pair]:
-    """Each clip with the picture of the same id, where the publisher has paired them already."""
-    by_id = {picture.id: picture for picture in pictures}
-    return [
-        Pair(clip.id, clip, by_id[clip.id], classes.index(clip.label), splits[clip.id])
-        for clip in clips
-        if clip.id in by_id
-    ]
+def _image_splits(images: Sequence[SourceItem], seed: int) -> dict[str, Split]:
+    """Keep the publisher's test images, and carve a tenth of the others to validate; else split 70 / 10 / 20."""
+    own = any(image.split == "test" for image in images)
+    splits: dict[str, Split] = {image.id: "test" for image in images if image.split == "test"}
+    rest = [SplitKey(p.id, p.label, group=p.id, fold=0) for p in images if p.split != "test"]
+    return splits | dict(zip((row.id for row in rest), grouped(rest, seed, KEPT if own else FRACTIONS), strict=True))
 
 
-def shard_order(pairs: Sequence[Pair]) -> list[Pair]:
-    """Pairs of one clip side by side, so that a shard stores it once; clips in an order that mixes the classes."""
-    return sorted(pairs, key=lambda pair: (digest("order", pair.clip.id), pair.id))
+def _limited(items: Sequence[SourceItem], options: Options) -> list[SourceItem]:
+    """Return at most `limit` items, evenly over the classes, chosen by the seed."""
+    if options.limit is None or options.limit >= len(items):
+        return list(items)
+    by_class: dict[str, list[SourceItem]] = {}
+    for item in sorted(items, key=lambda item: digest(options.seed, "limit", item.id)):
+        by_class.setdefault(item.label, []).append(item)
+    rank = {item.id: position for members in by_class.values() for position, item in enumerate(members)}
+    return sorted(items, key=lambda item: (rank[item.id], item.label))[: options.limit]

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from avbuild.errors import UserError
 from avbuild.pipeline.check import check
-from avbuild.pipeline.material import Material
-from avbuild.pipeline.pairing import Pair
-from avbuild.sources.builders import Builder
-from avbuild.sources.corpus import Clip, Picture, Problem
+from avbuild.pipeline.pairing import pair_samples
+from avbuild.pipeline.partners import PairedSample
+from avbuild.sources.builder import Builder
+from avbuild.sources.corpus import Material, Problem, SourceItem
 from avbuild.sources.options import Options
+from avbuild.sources.registry import read_sources
 
 
 @dataclass(frozen=True)
@@ -20,49 +21,50 @@ class Prepared:
     builder: Builder
     options: Options
     material: Material
-    pairs: Sequence[Pair]
+    samples: Sequence[PairedSample]
     hashes: Mapping[tuple[str, str], str]  # (modality, id) -> sha256 of the file
     left_out: Sequence[Problem]
 
 
 def prepare(builder: Builder, options: Options, workers: int, skip_bad: bool) -> Prepared:
     """Read the sources, check every file that will be used, and pair.  Raises UserError that names every bad file."""
-    material = builder.read(options)
-    problems = [*material.audio.problems, *material.pictures.problems]
+    material = read_sources(builder, options)
+    problems = [problem for corpus in material.corpora for problem in corpus.problems]
     hashes: dict[tuple[str, str], str] = {}
     while True:
-        pairs = _pair(builder, material, options, problems, skip_bad)
-        checked = [] if builder.synthetic else check(_unchecked(pairs, hashes), workers)
+        samples = _pair(builder, material, options, problems, skip_bad)
+        checked = [] if builder.synthetic else check(_unchecked(samples, hashes), workers)
         hashes |= {(found.modality, found.id): found.sha256 for found in checked}
         bad = [found for found in checked if found.problem]
         problems += [found.problem for found in bad if found.problem]
         if problems and not skip_bad:
             raise UserError(_report(problems))
         if not bad:
-            return Prepared(builder, options, material, pairs, hashes, [*problems, *material.audio.unwanted])
+            unwanted = [problem for corpus in material.corpora for problem in corpus.unwanted]
+            return Prepared(builder, options, material, samples, hashes, [*problems, *unwanted])
         # what is left out frees its partner, so pair again and check whatever newly came in
-        clips = {found.id for found in bad if found.modality == Clip.modality}
-        material = material.without(clips, {found.id for found in bad if found.modality != Clip.modality})
+        material = material.without({(found.modality, found.id) for found in bad})
 
 
 def _pair(
     builder: Builder, material: Material, options: Options, problems: Sequence[Problem], skip_bad: bool
-) -> list[Pair]:
+) -> list[PairedSample]:
     try:
-        pairs = builder.pair(material, options)
+        samples = pair_samples(builder, material, options)
     except UserError:
         if problems and not skip_bad:  # absent files are the cause more often than not
             raise UserError(_report(problems)) from None
         raise
-    if not pairs and not problems:
+    if not samples and not problems:
         raise UserError("no pair can be made: the sources hold no usable clip with a usable picture")
-    return pairs
+    return samples
 
 
-def _unchecked(pairs: Sequence[Pair], hashes: Mapping[tuple[str, str], str]) -> list[Clip | Picture]:
-    clips = {(pair.clip.modality, pair.clip.id): pair.clip for pair in pairs}
-    pictures = {(pair.picture.modality, pair.picture.id): pair.picture for pair in pairs}
-    return [item for key, item in (clips | pictures).items() if key not in hashes]
+def _unchecked(samples: Sequence[PairedSample], hashes: Mapping[tuple[str, str], str]) -> list[SourceItem]:
+    """Return every item that is used and not checked yet, those of one modality after another."""
+    by_modality = zip(*(sample.items for sample in samples), strict=True)
+    items = {(item.modality, item.id): item for items in by_modality for item in items}
+    return [item for key, item in items.items() if key not in hashes]
 
 
 def _report(problems: Sequence[Problem]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avbuild.dataset.build_record import (
+    DEFAULT_GROUP,
     BuildRecord,
     LeftOut,
     Match,
@@ -13,11 +14,11 @@ from avbuild.dataset.build_record import (
     SourceRecord,
     library_versions,
 )
-from avbuild.dataset.splits import SplitKey, shared_groups
-from avbuild.modalities.video import FPS
+from avbuild.dataset.splits import SPLITS, SplitKey, shared_groups
+from avbuild.modalities.registry import MODALITIES
+from avbuild.modalities.video_frames import FPS
 from avbuild.pipeline.prepare import Prepared
 from avbuild.scenarios.seeding import digest
-from avbuild.sources.corpus import SPLITS
 from avbuild.sources.options import Options
 
 
@@ -33,30 +34,32 @@ def recipe_of(prepared: Prepared) -> Recipe:
         "seed": options.seed,
         "classes": digest({name: (match.partners, match.by_index) for name, match in mapping.items()})[:16],
     }
-    if prepared.builder.visual == "video":  # data sets of pictures have none of these
-        listed = digest({clip.id: clip.split for clip in prepared.material.audio.clips})[:16] if options.lists else None
-        recipe |= {"group": "actor", "fps": options.fps or FPS, "lists": listed}
+    builder = prepared.builder
+    if builder.group != DEFAULT_GROUP:
+        recipe["group"] = builder.group
+    if "fps" in builder.options:
+        recipe["fps"] = options.fps or FPS
+    if "lists" in builder.options:
+        splits = {item.id: item.split for item in prepared.material.corpora[0].items}
+        recipe["lists"] = digest(splits)[:16] if options.lists else None
     return recipe
 
 
 def sources_of(prepared: Prepared) -> list[SourceRecord]:
     """Whom to credit, and a hash over all files used."""
     records = []
-    for role, corpus in (
-        ("audio", prepared.material.audio),
-        (prepared.builder.visual, prepared.material.pictures),
-    ):
-        used = sorted({pair.clip.id if role == "audio" else pair.picture.id for pair in prepared.pairs})
+    for place, corpus in enumerate(prepared.material.corpora):
+        used = sorted({sample.items[place].id for sample in prepared.samples})
         credit = corpus.credit
         records.append(
             SourceRecord(
-                role=role,
+                role=corpus.modality,
                 name=credit.name,
                 licence=credit.licence,
                 homepage=credit.homepage,
                 citation=credit.citation,
                 files=len(used),
-                sha256=digest([(id, prepared.hashes.get((role, id))) for id in used]),
+                sha256=digest([(id, prepared.hashes.get((corpus.modality, id))) for id in used]),
             )
         )
     return records
@@ -76,11 +79,11 @@ def build_record(
     scenarios: dict[str, ScenarioRecord],
 ) -> BuildRecord:
     """All of `build.json`."""
-    pairs, classes = prepared.pairs, prepared.material.classes
-    rows = [SplitKey(pair.id, classes[pair.label], pair.clip.group, pair.clip.fold, pair.split) for pair in pairs]
+    samples, classes = prepared.samples, prepared.material.classes
+    rows = [SplitKey(s.id, classes[s.label], s.first.group, s.first.fold, s.split) for s in samples]
     present = [split for split in SPLITS if any(row.split == split for row in rows)]
     counts = {split: Counter(row.label for row in rows if row.split == split) for split in present}
-    options, group = prepared.options, str(recipe.get("group", "recording"))
+    options, group = prepared.options, prepared.builder.group
     return BuildRecord(
         name=prepared.builder.name,
         title=prepared.builder.title,
@@ -93,15 +96,18 @@ def build_record(
         leaky=bool(shared_groups(rows)) if options.lists else options.split == "random70" and not options.folds,
         groups={split: len({row.group for row in rows if row.split == split}) for split in present},
         per_class={split: {name: counts[split][name] for name in classes} for split in present},
-        clips=len({pair.clip.id for pair in pairs}),
-        pictures=len({pair.picture.id for pair in pairs}),
+        clips=len({sample.items[0].id for sample in samples}),
+        pictures=len({sample.items[1].id for sample in samples}),
         pairing={
             name: Match(partners=match.partners, by_index=match.by_index)
             for name, match in prepared.material.match.items()
         },
-        notes=(*prepared.material.audio.notes, *prepared.material.pictures.notes, *_notes(prepared, rows, group)),
+        notes=(
+            *(note for corpus in prepared.material.corpora for note in corpus.notes),
+            *_notes(prepared, rows, group),
+        ),
         left_out=left_out_of(prepared),
-        versions=library_versions(videos=prepared.builder.visual == "video"),
+        versions=library_versions(videos=any(MODALITIES[m].framewise for m in prepared.builder.modalities)),
         scenarios=scenarios,
     )
 
@@ -119,13 +125,18 @@ def _describe_split(options: Options, group: str) -> str:
     return f"grouped by {group}: 70 / 10 / 20"
 
 
+def _notes_of_sources(prepared: Prepared) -> list[str]:
+    return [note for corpus in prepared.material.corpora for note in corpus.notes]
+
+
 def _notes(prepared: Prepared, rows: Sequence[SplitKey], group: str) -> list[str]:
     notes = []
-    clips, used = prepared.material.audio.clips, {pair.clip.id for pair in prepared.pairs}
-    if unused := len(clips) - len(used):
+    first, used = prepared.material.corpora[0], {sample.first.id for sample in prepared.samples}
+    if unused := len(first.items) - len(used):
         why = "recordings that also stand in the test fold, over --limit" if prepared.options.folds else "not needed"
-        why = "over --limit, or with a video that cannot be used" if prepared.builder.visual == "video" else why
-        notes.append(f"{unused:,} clips of {prepared.material.audio.credit.name} are not used ({why}).")
+        if "fps" in prepared.builder.options:
+            why = "over --limit, or with a video that cannot be used"
+        notes.append(f"{unused:,} clips of {first.credit.name} are not used ({why}).")
     if leaking := shared_groups(rows):
         notes.append(f"Leaky: {len(leaking):,} {group}s stand in more than one split.")
     return notes

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from avbuild.corruptions import MISSING
-from avbuild.corruptions.missing import PROTOCOLS, fill
-from avbuild.corruptions.registry import MISSING_RATES, MODALITIES, Domain, Signal
+from avbuild.corruptions.missing import PROTOCOLS
+from avbuild.corruptions.registry import MISSING_RATES, Domain
 from avbuild.errors import UserError
-from avbuild.modalities.media import quantise_audio
+from avbuild.modalities.base import Signal
+from avbuild.modalities.registry import MODALITIES
 from avbuild.scenarios.manifest import Manifest
 from avbuild.scenarios.noise_clips import noise_clips
 from avbuild.scenarios.op_spec import Op
@@ -153,9 +154,8 @@ def corrupt_features(plan: SamplePlan, modality: str, features: Signal) -> Signa
     features: audio float32 [frames, bins], image float32 [3, H, W], video float32 [F, 3, H, W], each of its frames
     changed alike.  Returns the same shape.
     """
-    if modality == "video":
-        return np.stack([_features_of_one(plan, modality, frame) for frame in features])
-    return _features_of_one(plan, modality, features)
+    record = MODALITIES[modality]
+    return record.join([_features_of_one(plan, modality, frame) for frame in record.frames(features)])
 
 
 def _features_of_one(plan: SamplePlan, modality: str, features: Signal) -> Signal:
@@ -179,17 +179,13 @@ def _steps(
 
 
 def _corrupt_one(plan: SamplePlan, modality: str, signal: Signal) -> tuple[Signal, list[dict[str, Any]]]:
-    original = signal
-    if modality == "video":
-        # each frame with generators of its own that start alike: what stands in the way stays where it is
-        frames = [_changed(plan, modality, frame) for frame in signal]
-        signal, steps = np.stack([frame for frame, _ in frames]), frames[0][1]
-    else:
-        signal, steps = _changed(plan, modality, signal)
-    if modality == "audio":
-        signal, gain = quantise_audio(signal)
-        if gain != 1.0:
-            steps[-1]["gain"] = gain
+    original, record = signal, MODALITIES[modality]
+    # every frame has generators of its own that start alike, so that an occlusion stays where it is
+    frames = [_changed(plan, modality, frame) for frame in record.frames(signal)]
+    signal, steps = record.join([frame for frame, _ in frames]), frames[0][1]
+    signal, gain = record.quantise(signal)
+    if gain != 1.0:
+        steps[-1]["gain"] = gain
     if np.array_equal(signal, original):
         steps[-1]["unchanged"] = True  # a silent clip under noise, a shift by nothing
         return original, steps
@@ -210,18 +206,15 @@ def _changed(plan: SamplePlan, modality: str, signal: Signal) -> tuple[Signal, l
 
 
 def _filled(plan: SamplePlan, modality: str, signal: Signal, what: str) -> Signal:
-    if modality == "video":
-        return np.stack([_filled_one(plan, modality, frame, what) for frame in signal])
-    return _filled_one(plan, modality, signal, what)
+    key, record = plan.condition, MODALITIES[modality]
 
+    def fill(frame: Signal) -> Signal:
+        rng = rng_for(
+            seed=key.seed, scenario=key.draws_as, sample=plan.sample, modality=modality, op="fill", epoch=plan.epoch
+        )
+        return record.fill_one(frame, what, rng)
 
-def _filled_one(plan: SamplePlan, modality: str, signal: Signal, what: str) -> Signal:
-    key = plan.condition
-    rng = rng_for(
-        seed=key.seed, scenario=key.draws_as, sample=plan.sample, modality=modality, op="fill", epoch=plan.epoch
-    )
-    filled = fill(modality, signal, what, rng)
-    return quantise_audio(filled)[0] if modality == "audio" else filled
+    return record.quantise(record.join([fill(frame) for frame in record.frames(signal)]))[0]
 
 
 def _check_finite(plan: SamplePlan, modality: str, signal: Signal) -> None:

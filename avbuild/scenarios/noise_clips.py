@@ -5,9 +5,9 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from avbuild.corruptions.registry import Samples
 from avbuild.errors import UserError, listed
-from avbuild.modalities.media import Unreadable, read_audio
+from avbuild.modalities.audio import read_audio
+from avbuild.modalities.base import Samples, Unreadable
 from avbuild.scenarios.seeding import digest
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")

@@ -6,9 +6,10 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from avbuild.corruptions import MISSING
 from avbuild.corruptions.missing import PROTOCOLS
-from avbuild.corruptions.registry import MISSING_RATES, MODALITIES, SEVERITIES
+from avbuild.corruptions.registry import MISSING_RATES, SEVERITIES
 from avbuild.errors import nearest
 from avbuild.frozen import Frozen
+from avbuild.modalities.registry import MODALITIES
 from avbuild.scenarios.op_spec import Op, Severity
 from avbuild.scenarios.presets import PRESETS
 

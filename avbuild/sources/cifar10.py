@@ -1,4 +1,4 @@
-"""CIFAR-10 in its official Python archive: 60,000 pictures of 32 x 32 in ten classes."""
+"""CIFAR-10 in its official Python archive: 60,000 images of 32 x 32 in ten classes."""
 
 import functools
 import hashlib
@@ -13,8 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avbuild.errors import UserError
-from avbuild.modalities.media import encode_image
-from avbuild.sources.corpus import Credit, Picture, PictureCorpus
+from avbuild.modalities.image import encode_image
+from avbuild.sources.builder import AnyCorpus, Builder
+from avbuild.sources.corpus import Corpus, Credit, Material, SourceItem
+from avbuild.sources.label_map import match_partners
+from avbuild.sources.locate import Download
+from avbuild.sources.options import Options
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 FOLDER = "cifar-10-batches-py"
@@ -34,9 +38,20 @@ CREDIT = Credit(
 )
 
 
+DOWNLOAD = Download(
+    title="CIFAR-10",
+    folder=FOLDER,
+    archive="cifar-10-python.tar.gz",
+    md5="c58f30108f718f92721af3b95e74349a",
+    url="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+    page="https://www.cs.toronto.edu/~kriz/cifar.html",
+    size="170 MB",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class CifarRow:
-    """One picture inside a batch file."""
+    """One image inside a batch file."""
 
     batch: str
     row: int
@@ -46,12 +61,12 @@ class CifarRow:
         return f"{self.batch}[{self.row}]"
 
     def read(self) -> bytes:
-        """The picture as PNG."""
+        """Return the image as PNG."""
         pixels = _load(self.batch)[0][self.row]
         return encode_image(np.ascontiguousarray(pixels.reshape(3, 32, 32).transpose(1, 2, 0)))
 
 
-def read_cifar10(root: Path, md5: Mapping[str, str] = MD5) -> PictureCorpus:
+def read_cifar10(root: Path, md5: Mapping[str, str] = MD5) -> Corpus:
     """Read the batches in `root` or in `root/cifar-10-batches-py`.
 
     md5: expected checksum of each batch file.  Raises UserError that names every batch that is absent or damaged.
@@ -63,16 +78,15 @@ def read_cifar10(root: Path, md5: Mapping[str, str] = MD5) -> PictureCorpus:
         raise UserError(
             f"{folder}: not the official cifar-10-python.tar.gz, unpacked\n{listed}\nGet it from {CREDIT.homepage}"
         )
-    pictures: list[Picture] = []
+    images: list[SourceItem] = []
     counts: dict[str, int] = {"train": 0, "test": 0}
     for name in md5:
         split: Literal["train", "test"] = "test" if name == "test_batch" else "train"
         for row, label in enumerate(_load(str(folder / name))[1]):
-            pictures.append(
-                Picture(f"{split}-{counts[split]:05d}", CLASSES[label], split, CifarRow(str(folder / name), row))
-            )
+            id, media = f"{split}-{counts[split]:05d}", CifarRow(str(folder / name), row)
+            images.append(SourceItem("image", id, CLASSES[label], media, group=id, split=split))
             counts[split] += 1
-    return PictureCorpus(CREDIT, CLASSES, tuple(pictures))
+    return Corpus("image", CREDIT, CLASSES, tuple(images))
 
 
 def _wrong(path: Path, expected: str) -> str | None:
@@ -97,3 +111,22 @@ class _PlainUnpickler(pickle.Unpickler):
         if module.split(".", maxsplit=1)[0] in ("numpy", "_codecs") and name in self.allowed:
             return super().find_class(module, name)
         raise UserError(f"a CIFAR-10 batch asks for {module}.{name}, which no official batch does; it was not opened")
+
+
+def read_cifar10_av(options: Options, any_corpus: AnyCorpus) -> Material:
+    """Read audio of UrbanSound8K, ESC-50 or any folder of class folders, and CIFAR-10's images or others."""
+    audio, images = any_corpus.audio(options), any_corpus.images(options)
+    match = match_partners(images.classes, audio.classes, "cifar10", options.label_map)
+    return Material((audio, images), images.classes, match)
+
+
+BUILDER = Builder(
+    name="cifar10-av",
+    title="CIFAR10-AV",
+    needs="CIFAR-10 (170 MB) and audio: UrbanSound8K (6 GB), ESC-50 (600 MB) or a folder",
+    licence="none stated (CIFAR-10); audio as its source",
+    read=read_cifar10_av,
+    anchor="image",
+    options=frozenset({"audio_root", "images", "label_map", "folds"}),
+    examples=("avbuild make cifar10-av --audio-root ESC-50-master/ --images cifar10:cifar-10-python.tar.gz",),
+)

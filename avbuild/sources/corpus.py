@@ -1,12 +1,12 @@
-"""What a source yields: clips and pictures that know where their bytes are, and whom to credit for them."""
+"""What reading a source gives: items that know where their bytes are, and whom to credit for them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol
+from typing import Literal, Protocol
 
-Split = Literal["train", "validation", "test"]
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-WORDS = {"audio": "sound", "image": "picture", "video": "video"}  # what people call a modality
+from avbuild.modalities.video_frames import FPS
+from avbuild.sources.label_map import ClassMatch
 
 
 class Media(Protocol):
@@ -14,11 +14,11 @@ class Media(Protocol):
 
     @property
     def name(self) -> str:
-        """What to call it in an error and in the `path` field of the data set."""
+        """How errors call it."""
         ...
 
     def read(self) -> bytes:
-        """The encoded bytes, as the source holds them. Raises OSError where they cannot be had."""
+        """Return the encoded bytes as the source holds them.  Raises OSError where they cannot be read."""
         ...
 
 
@@ -37,35 +37,17 @@ class LocalFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
-    """One audio clip of a source."""
+class SourceItem:
+    """One audio clip, image or video of a source."""
 
-    modality: ClassVar[str] = "audio"
+    modality: str
     id: str  # unique in its source
     label: str  # class name
-    group: str  # recording it was cut from
-    fold: int  # the publisher's fold, 0 where there is none
     media: Media
-    split: Literal["train", "test"] | None = None  # of a published list that is followed, None where there is none
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One picture of a source."""
-
-    modality: ClassVar[str] = "image"
-    id: str  # unique in its source
-    label: str  # class name
-    split: Literal["train", "test"] | None  # the publisher's split, None where there is none
-    media: Media
-
-
-@dataclass(frozen=True, slots=True)
-class Video(Picture):
-    """A picture that moves: frames are taken from it."""
-
-    modality: ClassVar[str] = "video"
-    fps: float  # frames taken a second
+    group: str = ""  # what must not be in two splits: the recording it was cut from, the actor in it, itself
+    fold: int = 0  # the publisher's fold, 0 where there is none
+    split: Literal["train", "test"] | None = None  # as published, where that is followed
+    fps: float = FPS  # frames a second taken of a video
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,23 +72,36 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class AudioCorpus:
-    """All clips of one source, with the files that could not be used."""
+class Corpus:
+    """All items of one modality from one source, with the files that could not be used."""
 
+    modality: str
     credit: Credit
     classes: tuple[str, ...]  # in the publisher's order: position is class index
-    clips: tuple[Clip, ...]
+    items: tuple[SourceItem, ...]
     problems: tuple[Problem, ...] = ()
-    notes: tuple[str, ...] = ()  # facts the card should tell
-    unwanted: tuple[Problem, ...] = ()  # nothing is wrong with them, but what the user gave leaves them out
+    notes: tuple[str, ...] = ()  # facts for the card
+    unwanted: tuple[Problem, ...] = ()  # sound files that the user's own choice leaves out
 
 
 @dataclass(frozen=True, slots=True)
-class PictureCorpus:
-    """All pictures of one source, with the files that could not be used."""
+class Material:
+    """What a builder read, before items are paired into samples."""
 
-    credit: Credit
+    corpora: tuple[Corpus, ...]  # one a modality, in the order of the columns
     classes: tuple[str, ...]
-    pictures: tuple[Picture, ...]
-    problems: tuple[Problem, ...] = ()
-    notes: tuple[str, ...] = ()
+    match: Mapping[str, ClassMatch] = field(default_factory=dict)  # class -> partner classes; empty where ids pair
+
+    def of(self, modality: str) -> Corpus:
+        """Return the corpus of a modality."""
+        return next(corpus for corpus in self.corpora if corpus.modality == modality)
+
+    def without(self, bad: set[tuple[str, str]]) -> "Material":
+        """Return the same without some items, named by (modality, id)."""
+        return replace(
+            self,
+            corpora=tuple(
+                replace(corpus, items=tuple(item for item in corpus.items if (item.modality, item.id) not in bad))
+                for corpus in self.corpora
+            ),
+        )

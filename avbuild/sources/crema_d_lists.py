@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import Literal
 
 from avbuild.errors import UsageError, listed
-from avbuild.sources.corpus import AudioCorpus, Problem
-from avbuild.sources.crema_d import NAME
+from avbuild.sources.corpus import Corpus, Problem
+from avbuild.sources.crema_d_names import NAME
 
 SUFFIXES = (".csv", ".txt")
-JobShare = Literal["train", "test"]
-PARTS: tuple[JobShare, ...] = ("train", "test")
+ListedSplit = Literal["train", "test"]
+LISTED_SPLITS: tuple[ListedSplit, ...] = ("train", "test")
 
 
 @dataclass(frozen=True, slots=True)
 class Lists:
     """Which clips a publication trained on and which it tested on."""
 
-    homes: dict[str, JobShare]
-    files: dict[JobShare, Path]
+    homes: dict[str, ListedSplit]
+    files: dict[ListedSplit, Path]
 
 
 def read_lists(folder: Path) -> Lists:
@@ -32,10 +32,10 @@ def read_lists(folder: Path) -> Lists:
 
     Raises UsageError that names every line that is no clip, and every clip that is listed twice.
     """
-    files = {part: _file(folder, part) for part in PARTS}
-    homes: dict[str, JobShare] = {}
+    files = {split: _file(folder, split) for split in LISTED_SPLITS}
+    homes: dict[str, ListedSplit] = {}
     problems = []
-    for part, path in files.items():
+    for split, path in files.items():
         for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
             name, *label = re.split(r"[,\s]+", line.strip())
             name = name.removesuffix(".wav").removesuffix(".flv")
@@ -47,32 +47,32 @@ def read_lists(folder: Path) -> Lists:
             elif name in homes:
                 problems.append(f"{path}: line {number}: {name} is listed already, to {homes[name]}")
             else:
-                homes[name] = part
-    problems += [f"{path}: lists no clip" for part, path in files.items() if part not in homes.values()]
+                homes[name] = split
+    problems += [f"{path}: lists no clip" for split, path in files.items() if split not in homes.values()]
     if problems:
         raise UsageError(f"{len(problems)} problems; a line is like  1001_DFA_ANG_XX,ANG\n{listed(problems)}")
     return Lists(homes, files)
 
 
-def _file(folder: Path, part: JobShare) -> Path:
+def _file(folder: Path, split: ListedSplit) -> Path:
     there = sorted(folder.iterdir()) if folder.is_dir() else []
-    found = [path for path in there if part in path.stem.lower() and path.suffix.lower() in SUFFIXES]
+    found = [path for path in there if split in path.stem.lower() and path.suffix.lower() in SUFFIXES]
     if len(found) == 1:
         return found[0]
     names = ", ".join(path.name for path in found or there[:8]) or "nothing"
     raise UsageError(
-        f"--lists {folder}: needs one file with {part} in its name, such as {part}.csv or {part}.txt; found {names}"
+        f"--lists {folder}: needs one file with {split} in its name, such as {split}.csv or {split}.txt; found {names}"
     )
 
 
-def follow(lists: Lists, audio: AudioCorpus) -> AudioCorpus:
-    """The clips that are listed, each with its part; what is listed but not there is a problem."""
-    clips = tuple(replace(clip, split=lists.homes[clip.id]) for clip in audio.clips if clip.id in lists.homes)
-    unlisted = tuple(Problem(c.media.name, "in neither list") for c in audio.clips if c.id not in lists.homes)
-    known = {clip.id for clip in audio.clips} | {Path(problem.path).stem for problem in audio.problems}
+def follow(lists: Lists, audio: Corpus) -> Corpus:
+    """The clips that are listed, each with its split; what is listed but not there is a problem."""
+    clips = tuple(replace(clip, split=lists.homes[clip.id]) for clip in audio.items if clip.id in lists.homes)
+    unlisted = tuple(Problem(c.media.name, "in neither list") for c in audio.items if c.id not in lists.homes)
+    known = {clip.id for clip in audio.items} | {Path(problem.path).stem for problem in audio.problems}
     lost = [
-        Problem(str(lists.files[part]), f"lists {name}, which is not there")
-        for name, part in lists.homes.items()
+        Problem(str(lists.files[split]), f"lists {name}, which is not there")
+        for name, split in lists.homes.items()
         if name not in known
     ]
-    return replace(audio, clips=clips, problems=(*audio.problems, *lost), unwanted=unlisted)
+    return replace(audio, items=clips, problems=(*audio.problems, *lost), unwanted=unlisted)

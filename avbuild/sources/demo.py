@@ -5,11 +5,14 @@ from dataclasses import dataclass
 
 import soundfile
 
-from avbuild.modalities.media import SAMPLE_RATE, encode_image
+from avbuild.modalities.audio import SAMPLE_RATE
+from avbuild.modalities.image import encode_image
 from avbuild.scenarios.seeding import rng_for
-from avbuild.sources.corpus import AudioCorpus, Clip, Credit, Picture, PictureCorpus
-from avbuild.sources.demo_pictures import picture
-from avbuild.sources.demo_sounds import SOUNDS, sound
+from avbuild.sources.builder import AnyCorpus, Builder
+from avbuild.sources.corpus import Corpus, Credit, Material, SourceItem
+from avbuild.sources.demo_audio import SOUNDS, sound
+from avbuild.sources.demo_images import picture
+from avbuild.sources.options import Options
 
 VERSION = 1  # raise it when sounds or pictures change: it is what tells a build from an older one
 CREDIT = Credit(
@@ -18,13 +21,14 @@ CREDIT = Credit(
     homepage="",
     citation="this software, see CITATION.cff",
 )
+PER_CLASS = 120
 SLICES = 2  # clips a recording
 FOLDS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class DemoClip:
-    """A sound of a class; slices of one recording share their source, room and street."""
+    """An audio clip of a class; slices of one recording share their source, room and street."""
 
     label: str
     index: int
@@ -39,7 +43,7 @@ class DemoClip:
         return f"{self.label}-recording-{self.index // SLICES:04d}"
 
     def read(self) -> bytes:
-        """The sound as 16-bit WAV."""
+        """Return the clip as 16-bit WAV."""
         recording = rng_for(seed=self.seed, scenario="demo", sample=self.recording, modality="audio", op="recording")
         piece = rng_for(seed=self.seed, scenario="demo", sample=self.name, modality="audio", op="slice")
         sink = io.BytesIO()
@@ -49,8 +53,8 @@ class DemoClip:
 
 
 @dataclass(frozen=True, slots=True)
-class DemoPicture:
-    """A picture of a class."""
+class DemoImage:
+    """An image of a class."""
 
     label: str
     index: int
@@ -61,18 +65,38 @@ class DemoPicture:
         return f"{self.label}-{self.index:04d}.png"
 
     def read(self) -> bytes:
-        """The picture as PNG."""
+        """Return the image as PNG."""
         rng = rng_for(seed=self.seed, scenario="demo", sample=self.name, modality="image", op="picture")
         return encode_image(picture(self.label, rng))
 
 
-def demo_corpora(seed: int, per_class: int) -> tuple[AudioCorpus, PictureCorpus]:
-    """Ten classes of sounds and of pictures; those of equal id belong together."""
+def demo_corpora(seed: int, per_class: int) -> tuple[Corpus, Corpus]:
+    """Return ten classes of audio and of images; those of equal id belong together."""
     classes = tuple(SOUNDS)
-    clips, pictures = [], []
+    clips, images = [], []
     for label in classes:
         for index in range(per_class):
             id, clip = f"{label}-{index:04d}", DemoClip(label, index, seed)
-            clips.append(Clip(id, label, clip.recording, index // SLICES % FOLDS + 1, clip))
-            pictures.append(Picture(id, label, None, DemoPicture(label, index, seed)))
-    return AudioCorpus(CREDIT, classes, tuple(clips)), PictureCorpus(CREDIT, classes, tuple(pictures))
+            fold = index // SLICES % FOLDS + 1
+            clips.append(SourceItem("audio", id, label, clip, clip.recording, fold))
+            images.append(SourceItem("image", id, label, DemoImage(label, index, seed), clip.recording, fold))
+    return Corpus("audio", CREDIT, classes, tuple(clips)), Corpus("image", CREDIT, classes, tuple(images))
+
+
+def read_demo_av(options: Options, _: AnyCorpus) -> Material:
+    """Compute audio and images."""
+    audio, images = demo_corpora(options.seed, PER_CLASS)
+    return Material((audio, images), audio.classes)
+
+
+BUILDER = Builder(
+    name="demo-av",
+    title="Demo-AV",
+    needs="nothing: synthesised",
+    licence="Apache-2.0",
+    read=read_demo_av,
+    options=frozenset({"folds"}),
+    examples=("avbuild make demo-av --out demo/",),
+    severity=5,  # its images are small, so their levels are CIFAR-10-C's mild ones
+    synthetic=True,
+)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avbuild.errors import UserError
-from avbuild.sources.corpus import AudioCorpus, Clip, Credit, LocalFile
-from avbuild.sources.urbansound8k import file_problem
+from avbuild.sources.corpus import Corpus, Credit, LocalFile, SourceItem
+from avbuild.sources.files import file_problem
 
 TABLE = Path("meta") / "esc50.csv"
 CREDIT = Credit(
@@ -23,7 +23,7 @@ def is_esc50(root: Path) -> bool:
     return (root / TABLE).is_file()
 
 
-def read_esc50(root: Path, folds: Sequence[int] | None = None) -> AudioCorpus:
+def read_esc50(root: Path, folds: Sequence[int] | None = None) -> Corpus:
     """Read `audio/*.wav` and `meta/esc50.csv`; a recording is a `src_file`.  folds: only these."""
     with (root / TABLE).open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
@@ -39,6 +39,7 @@ def read_esc50(root: Path, folds: Sequence[int] | None = None) -> AudioCorpus:
         if problem := file_problem(path):
             problems.append(problem)
         else:
-            clips.append(Clip(path.stem, row["category"], row["src_file"], int(row["fold"]), LocalFile(str(path))))
+            media, group, fold = LocalFile(str(path)), row["src_file"], int(row["fold"])
+            clips.append(SourceItem("audio", path.stem, row["category"], media, group, fold))
     names = tuple(classes[target] for target in sorted(classes))
-    return AudioCorpus(CREDIT, names, tuple(clips), tuple(problems), (NOTE,))
+    return Corpus("audio", CREDIT, names, tuple(clips), tuple(problems), (NOTE,))

@@ -1,45 +1,50 @@
-"""A folder of class folders, of sounds or of pictures."""
+"""A folder of class folders, of audio or of images."""
 
 from collections import Counter
 from pathlib import Path
 from typing import Literal
 
 from avbuild.errors import UserError
-from avbuild.sources.corpus import AudioCorpus, Clip, Credit, LocalFile, Picture, PictureCorpus, Problem
-from avbuild.sources.urbansound8k import SLICE_NAME, file_problem
+from avbuild.sources.corpus import Corpus, Credit, LocalFile, Problem, SourceItem
+from avbuild.sources.files import contents, file_problem
+from avbuild.sources.urbansound8k_table import SLICE_NAME
 
 AUDIO = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64"})
-PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm"})
+IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm"})
 
 
-def read_audio_folder(root: Path) -> AudioCorpus:
+def read_audio_folder(root: Path) -> Corpus:
     """Read `class/**/*.wav` (or any other audio file).  A recording is a file, or an UrbanSound8K slice's own."""
     classes = _class_folders(root)
     files, problems = _files(root, classes, AUDIO, "audio")
     clips = []
     for id, (label, path) in _named(root, files).items():
         slice_name = SLICE_NAME.fullmatch(path.stem)
-        clips.append(Clip(id, label, slice_name[1] if slice_name else id, 0, LocalFile(str(path))))
-    return AudioCorpus(_credit(root), classes, tuple(clips), problems)
+        clips.append(SourceItem("audio", id, label, LocalFile(str(path)), slice_name[1] if slice_name else id))
+    return Corpus("audio", _credit(root), classes, tuple(clips), problems)
 
 
-def read_picture_folder(root: Path) -> PictureCorpus:
+def read_image_folder(root: Path) -> Corpus:
     """Read `class/**/*.png` (or any other picture), or `train/class/...` and `test/class/...`."""
     splits: tuple[Literal["train", "test"], ...] = ("train", "test")
     if not all((root / split).is_dir() for split in splits):
         classes = _class_folders(root)
-        files, problems = _files(root, classes, PICTURES, "picture")
+        files, problems = _files(root, classes, IMAGES, "picture")
         found = _named(root, files).items()
-        pictures = tuple(Picture(id, label, None, LocalFile(str(path))) for id, (label, path) in found)
-        return PictureCorpus(_credit(root), classes, pictures, problems)
+        images = tuple(_image(id, label, path) for id, (label, path) in found)
+        return Corpus("image", _credit(root), classes, images, problems)
     classes = tuple(sorted({name for split in splits for name in _class_folders(root / split)}))
-    both: list[Picture] = []
+    both: list[SourceItem] = []
     problems = ()
     for split in splits:
-        files, wrong = _files(root / split, classes, PICTURES, "picture")
+        files, wrong = _files(root / split, classes, IMAGES, "picture")
         problems += wrong
-        both += [Picture(id, label, split, LocalFile(str(path))) for id, (label, path) in _named(root, files).items()]
-    return PictureCorpus(_credit(root), classes, tuple(both), problems)
+        both += [_image(id, label, path, split) for id, (label, path) in _named(root, files).items()]
+    return Corpus("image", _credit(root), classes, tuple(both), problems)
+
+
+def _image(id: str, label: str, path: Path, split: Literal["train", "test"] | None = None) -> SourceItem:
+    return SourceItem("image", id, label, LocalFile(str(path)), group=id, split=split)
 
 
 def _class_folders(root: Path) -> tuple[str, ...]:
@@ -47,8 +52,7 @@ def _class_folders(root: Path) -> tuple[str, ...]:
         raise UserError(f"{root}: no such folder")
     classes = tuple(sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")))
     if not classes:
-        there = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
-        raise UserError(f"{root}: no class folders here, only {there}; expected {root}/CLASS/FILE")
+        raise UserError(f"{root}: no class folders here, only {contents(root)}; expected {root}/CLASS/FILE")
     return classes
 
 

@@ -1,4 +1,4 @@
-"""Pictures of any Hugging Face image data set, from the Hub, from `save_to_disk`, or from a folder of Parquet files."""
+"""Images of any Hugging Face image data set, from the Hub, from `save_to_disk`, or from a folder of Parquet files."""
 
 import functools
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from avbuild.errors import UserError
-from avbuild.sources.corpus import Credit, Picture, PictureCorpus
+from avbuild.sources.corpus import Corpus, Credit, SourceItem
 
 
 @dataclass(frozen=True, slots=True)
 class HuggingFaceRow:
-    """One picture of a split."""
+    """One image of a split."""
 
     source: str
     split: str
@@ -29,16 +29,16 @@ class HuggingFaceRow:
         return Path(cell["path"]).read_bytes() if data is None else data
 
 
-def read_huggingface_pictures(source: str) -> PictureCorpus:
-    """Read the picture and class columns of a data set.
+def read_huggingface_images(source: str) -> Corpus:
+    """Read the image and class columns of a data set.
 
     source: a name on the Hub, or a local folder.  A split called `test`, or else `validation`, tests; the rest trains.
     Raises UserError where it cannot be had, or where the columns are not clear.
     """
     loaded = _load(source)
-    image, label = _columns(source, next(iter(loaded.values())).features)
+    column, label = _columns(source, next(iter(loaded.values())).features)
     held_out = next((name for name in ("test", "validation") if name in loaded and len(loaded) > 1), None)
-    pictures: list[Picture] = []
+    images: list[SourceItem] = []
     classes: tuple[str, ...] = tuple(next(iter(loaded.values())).features[label].names)
     for name, rows in loaded.items():
         split: Literal["train", "test"] | None = None
@@ -46,12 +46,13 @@ def read_huggingface_pictures(source: str) -> PictureCorpus:
             split = "test" if name == held_out else "train"
         for row, index in enumerate(rows[label]):
             if index >= 0:  # -1: a test split whose labels are not public
-                media = HuggingFaceRow(source, name, image, row)
-                pictures.append(Picture(f"{name}-{row:07d}", classes[index], split, media))
+                media = HuggingFaceRow(source, name, column, row)
+                id = f"{name}-{row:07d}"
+                images.append(SourceItem("image", id, classes[index], media, group=id, split=split))
     credit = Credit(
         name=source, licence="as its page states", homepage=f"https://huggingface.co/datasets/{source}", citation=""
     )
-    return PictureCorpus(credit, classes, tuple(pictures))
+    return Corpus("image", credit, classes, tuple(images))
 
 
 @functools.lru_cache(maxsize=1)

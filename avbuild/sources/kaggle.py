@@ -4,16 +4,18 @@ L. Guo et al., IEEE TCDS 16(3), 2024.  Folds are not in it: they come back by jo
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from avbuild.errors import UserError
-from avbuild.sources.corpus import AudioCorpus, Clip, Credit, Picture, PictureCorpus, Problem
-from avbuild.sources.folders import read_audio_folder, read_picture_folder
-from avbuild.sources.urbansound8k import read_table
+from avbuild.sources.corpus import Corpus, Credit, Problem, SourceItem
+from avbuild.sources.files import contents
+from avbuild.sources.folders import read_audio_folder, read_image_folder
+from avbuild.sources.urbansound8k_table import read_table
 
 SOUNDS = ("Dataset_v3_sound", "audio_dataset", "sound", "audio")
-PICTURES = ("Dataset_v3_vision", "image_dataset", "vision", "image")
+IMAGES = ("Dataset_v3_vision", "image_dataset", "vision", "image")
 CREDIT = Credit(
     name="Guo et al.",
     licence="not stated; UrbanSound8K's sounds are CC BY-NC 3.0",
@@ -22,21 +24,18 @@ CREDIT = Credit(
 )
 
 
-def read_kaggle(root: Path, table: Path | None) -> tuple[AudioCorpus, PictureCorpus]:
-    """Sounds and pictures whose ids are equal where they belong together.
+def read_kaggle(root: Path, table: Path | None) -> tuple[Corpus, Corpus]:
+    """Read audio and images whose ids are equal where they belong together.
 
     table: the official UrbanSound8K.csv, which gives recordings and folds back; None where it is not at hand.
     """
-    audio, pictures = read_audio_folder(_inside(root, SOUNDS)), read_picture_folder(_inside(root, PICTURES))
-    clips = [replace(clip, id=id) for clip, id in zip(audio.clips, _ids([c.id for c in audio.clips]), strict=True)]
-    shown = [
-        replace(p, id=id) for p, id in zip(pictures.pictures, _ids([p.id for p in pictures.pictures]), strict=True)
-    ]
-    without_picture, without_clip = _alone(clips, shown, "picture"), _alone(shown, clips, "clip")
+    audio, images = read_audio_folder(_inside(root, SOUNDS)), read_image_folder(_inside(root, IMAGES))
+    clips, shown = _by_stem(audio.items), _by_stem(images.items)
+    without_image, without_clip = _alone(clips, shown, "picture"), _alone(shown, clips, "clip")
     known, wrong, notes = _with_folds(clips, table)
     return (
-        AudioCorpus(CREDIT, audio.classes, tuple(known), (*audio.problems, *without_picture, *wrong), notes),
-        PictureCorpus(CREDIT, pictures.classes, tuple(shown), (*pictures.problems, *without_clip)),
+        Corpus("audio", CREDIT, audio.classes, tuple(known), (*audio.problems, *without_image, *wrong), notes),
+        Corpus("image", CREDIT, images.classes, tuple(shown), (*images.problems, *without_clip)),
     )
 
 
@@ -44,24 +43,25 @@ def _inside(root: Path, names: tuple[str, ...]) -> Path:
     for name in names:
         if (root / name).is_dir():
             return root / name
-    there = ", ".join(sorted(path.name for path in root.iterdir())[:8]) if root.is_dir() else "no such folder"
-    raise UserError(
-        f"{root}: not the release by Guo et al.; looked for {' or '.join(names)}, found: {there or 'nothing'}"
-    )
+    raise UserError(f"{root}: not the release by Guo et al.; looked for {' or '.join(names)}, found: {contents(root)}")
 
 
-def _ids(paths: list[str]) -> list[str]:
-    """The stem, as UrbanSound8K calls its slices; with the class before it where stems are not unique."""
-    stems = Counter(path.rsplit("/", 1)[-1] for path in paths)
-    return paths if max(stems.values()) > 1 else [path.rsplit("/", 1)[-1] for path in paths]
+def _by_stem(items: Sequence[SourceItem]) -> list[SourceItem]:
+    """Rename items to their stem, as UrbanSound8K names its slices; keep the class where stems are not unique."""
+    stems = Counter(item.id.rsplit("/", 1)[-1] for item in items)
+    if max(stems.values()) > 1:
+        return list(items)
+    return [replace(item, id=item.id.rsplit("/", 1)[-1]) for item in items]
 
 
-def _alone(items: list[Clip] | list[Picture], others: list[Clip] | list[Picture], other: str) -> list[Problem]:
+def _alone(items: Sequence[SourceItem], others: Sequence[SourceItem], other: str) -> list[Problem]:
     there = {item.id for item in others}
     return [Problem(item.media.name, f"no {other} with this stem") for item in items if item.id not in there]
 
 
-def _with_folds(clips: list[Clip], table: Path | None) -> tuple[list[Clip], list[Problem], tuple[str, ...]]:
+def _with_folds(
+    clips: Sequence[SourceItem], table: Path | None
+) -> tuple[Sequence[SourceItem], list[Problem], tuple[str, ...]]:
     if table is None:
         note = "Folds are unknown: UrbanSound8K.csv was not at hand; recordings are taken from the file names."
         return clips, [], (note,)

@@ -1,6 +1,6 @@
-"""What the user may say about a build, and what of it a data set has no use for."""
+"""Options of a build, and which of them a data set has no use for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +9,7 @@ from avbuild.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user may say about a build."""
+    """What the user may decide about a build."""
 
     sources: Path
     audio_root: Path | None = None
@@ -21,21 +21,29 @@ class Options:
     limit: int | None = None
     seed: int = 0
     offline: bool = False
-    fps: float | None = None  # frames taken of a second of video
+    fps: float | None = None  # frames a second taken of a video
     lists: Path | None = None  # folder of a published train list and test list
 
 
-def refuse_useless(options: Options, name: str, videos: bool) -> None:
-    """Raises UsageError that names every option given that the data set called `name` has no use for."""
-    foreign = {
-        "--fps": options.fps is not None and not videos,
-        "--lists": options.lists is not None and not videos,
-        "--images": options.images is not None and videos,
-        "--label-map": options.label_map is not None and videos,
-        "--layout": options.layout != "official" and videos,
-        "--folds": bool(options.folds) and videos,
-    }
-    if given := [option for option, useless in foreign.items() if useless]:
+EVERYWHERE = frozenset({"sources", "split", "limit", "seed", "offline"})  # options that every data set uses
+
+
+def refuse_unused(options: Options, name: str, used: frozenset[str]) -> None:
+    """Refuse options that a data set has no use for.
+
+    Args:
+        options: as given.
+        name: the data set's, for the error.
+        used: the fields of Options that its builder declares.
+
+    Raises UsageError that names all of them.
+    """
+    given = [
+        f"--{field.name.replace('_', '-')}"
+        for field in fields(options)
+        if field.name not in used | EVERYWHERE and getattr(options, field.name) != field.default
+    ]
+    if given:
         raise UsageError(f"{name} has no use for {' and '.join(given)}; avbuild make --help says what is for what")
     if options.lists is not None and options.split != "grouped":
         raise UsageError(f"--lists and --split {options.split} exclude each other")

@@ -1,40 +1,37 @@
 """UrbanSound8K: 8,732 clips of city sounds, in ten classes and ten folds."""
 
-import csv
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from avbuild.errors import UserError
-from avbuild.sources.corpus import AudioCorpus, Clip, Credit, LocalFile, Problem
+from avbuild.errors import UsageError, UserError
+from avbuild.sources.builder import AnyCorpus, Builder
+from avbuild.sources.corpus import Corpus, Credit, LocalFile, Material, Problem, SourceItem
+from avbuild.sources.files import contents, file_problem
+from avbuild.sources.kaggle import read_kaggle
+from avbuild.sources.label_map import match_partners
+from avbuild.sources.locate import Download, find_source
+from avbuild.sources.options import Options
+from avbuild.sources.urbansound8k_table import CLASSES, TableRow, official_table, read_table
 
-CLASSES = (
-    "air_conditioner", "car_horn", "children_playing", "dog_bark", "drilling",
-    "engine_idling", "gun_shot", "jackhammer", "siren", "street_music",
-)  # fmt: skip
-COLUMNS = ("slice_file_name", "fsID", "start", "end", "salience", "fold", "classID", "class")
-SLICE_NAME = re.compile(r"(\d+)-(\d+)-(\d+)-(\d+)")  # [fsID]-[classID]-[occurrenceID]-[sliceID]
 CREDIT = Credit(
     name="UrbanSound8K",
     licence="CC BY-NC 3.0",
     homepage="https://urbansounddataset.weebly.com/urbansound8k.html",
     citation="J. Salamon, C. Jacoby, J. P. Bello: A Dataset and Taxonomy for Urban Sound Research, ACM MM 2014",
 )
+DOWNLOAD = Download(
+    title="UrbanSound8K",
+    folder="UrbanSound8K",
+    archive="UrbanSound8K.tar.gz",
+    md5="9aa69802bbf37fb986f71ec1483a196e",
+    url="https://zenodo.org/records/1203745/files/UrbanSound8K.tar.gz",
+    page="https://zenodo.org/records/1203745",
+    size="6 GB",
+)
 
 
-@dataclass(frozen=True, slots=True)
-class TableRow:
-    """One line of UrbanSound8K.csv."""
-
-    file: str
-    recording: str
-    fold: int
-    label: str
-
-
-def read_urbansound8k(root: Path, folds: Sequence[int] | None = None) -> AudioCorpus:
+def read_urbansound8k(root: Path, folds: Sequence[int] | None = None) -> Corpus:
     """Read the official layout: `audio/fold1..10/*.wav` and `metadata/UrbanSound8K.csv`, or both at the top level.
 
     root: that folder, or the one around it.  folds: only these.  Raises UserError where root is no UrbanSound8K.
@@ -49,9 +46,11 @@ def read_urbansound8k(root: Path, folds: Sequence[int] | None = None) -> AudioCo
         if problem := file_problem(path):
             problems.append(problem)
         else:
-            clips.append(Clip(path.stem, row.label, row.recording, row.fold, LocalFile(str(path))))
+            clips.append(
+                SourceItem("audio", path.stem, row.label, LocalFile(str(path)), group=row.recording, fold=row.fold)
+            )
     problems += _unlisted(audio, {(row.fold, row.file) for row in rows}, sorted({row.fold for row in rows}))
-    return AudioCorpus(CREDIT, CLASSES, tuple(clips), tuple(problems), _notes(rows))
+    return Corpus("audio", CREDIT, CLASSES, tuple(clips), tuple(problems), _notes(rows))
 
 
 def is_urbansound8k(root: Path) -> bool:
@@ -74,46 +73,17 @@ def _layout(root: Path) -> tuple[Path, Path] | None:
 def _find_layout(root: Path) -> tuple[Path, Path]:
     if layout := _layout(root):
         return layout
-    there = ", ".join(sorted(path.name for path in root.iterdir())[:8]) if root.is_dir() else "no such folder"
     raise UserError(
-        f"{root}: no UrbanSound8K here, but {there or 'nothing'}; looked for metadata/UrbanSound8K.csv, audio/fold1/"
+        f"{root}: no UrbanSound8K here, but {contents(root)}; looked for metadata/UrbanSound8K.csv, audio/fold1/"
     )
 
 
-def read_table(path: Path) -> list[TableRow]:
-    """The rows of UrbanSound8K.csv.  Raises UserError where its columns or a row are not the official ones."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise UserError(f"{path}: columns are {', '.join(reader.fieldnames or ())}; expected {', '.join(COLUMNS)}")
-        rows = []
-        for line, row in enumerate(reader, start=2):
-            try:
-                rows.append(
-                    TableRow(row["slice_file_name"], row["fsID"], int(row["fold"]), CLASSES[int(row["classID"])])
-                )
-            except (ValueError, IndexError, TypeError):
-                raise UserError(
-                    f"{path}: line {line}: fold {row['fold']!r}, classID {row['classID']!r}; "
-                    f"expected numbers 1 to 10 and 0 to 9"
-                ) from None
-    return rows
-
-
-def recordings_across_folds(rows: Iterable[TableRow] | Iterable[Clip]) -> dict[str, list[int]]:
+def recordings_across_folds(rows: Iterable[TableRow] | Iterable[SourceItem]) -> dict[str, list[int]]:
     """Recordings with slices in more than one fold, with those folds; the official table has five."""
     folds: dict[str, set[int]] = defaultdict(set)
     for row in rows:
         folds[row.recording if isinstance(row, TableRow) else row.group].add(row.fold)
     return {recording: sorted(found) for recording, found in sorted(folds.items()) if len(found) > 1}
-
-
-def file_problem(path: Path) -> Problem | None:
-    """Whether a file is absent or empty."""
-    try:
-        return Problem(str(path), "empty") if path.stat().st_size == 0 else None
-    except FileNotFoundError:
-        return Problem(str(path), "missing")
 
 
 def _unlisted(audio: Path, listed: set[tuple[int, str]], folds: Sequence[int]) -> list[Problem]:
@@ -134,3 +104,30 @@ def _notes(rows: Sequence[TableRow]) -> tuple[str, ...]:
         f"{len(crossing)} recordings have slices in two official folds, so the folds leak a little: {named}. "
         "The grouped split keeps each whole; with official folds their slices outside the test fold are left out.",
     )
+
+
+def read_urbansound8k_av(options: Options, any_corpus: AnyCorpus) -> Material:
+    """Read UrbanSound8K's clips, and images from anywhere or from the release by Guo et al."""
+    if options.layout == "kaggle":
+        if options.audio_root is None:
+            raise UsageError("--layout kaggle needs --audio-root: the folder that holds Dataset_v3_sound/")
+        audio, images = read_kaggle(options.audio_root, official_table(options.sources))
+        return Material((audio, images), audio.classes)
+    root = options.audio_root or find_source(DOWNLOAD, options.sources, options.offline)
+    audio, images = read_urbansound8k(root, options.folds or None), any_corpus.images(options)
+    match = match_partners(audio.classes, images.classes, "urbansound8k", options.label_map)
+    return Material((audio, images), audio.classes, match)
+
+
+BUILDER = Builder(
+    name="urbansound8k-av",
+    title="UrbanSound8K-AV",
+    needs="UrbanSound8K (6 GB) and images: CIFAR-10 (170 MB), a folder, or a Hugging Face data set",
+    licence="CC BY-NC 3.0 (audio); images as their source",
+    read=read_urbansound8k_av,
+    options=frozenset({"audio_root", "images", "label_map", "layout", "folds"}),
+    examples=(
+        "avbuild make urbansound8k-av --out data/",
+        "avbuild make urbansound8k-av --audio-root UrbanSound8K/ --images folder:images/ --folds 1,2",
+    ),
+)

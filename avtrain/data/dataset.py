@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from avbuild.corruptions.registry import Signal
-from avbuild.modalities.media import decode_audio, decode_image, decode_video
+from avbuild.modalities.audio import decode_audio
+from avbuild.modalities.base import Signal
+from avbuild.modalities.image import decode_image
+from avbuild.modalities.video import decode_video
 from avbuild.scenarios.apply import SamplePlan, condition, corrupt, corrupt_features, plan_sample
 from avbuild.scenarios.manifest import Manifest
 from avbuild.scenarios.seeding import rng_for, uniform_for

@@ -8,12 +8,11 @@ from typing import Any
 import fsspec
 import pyarrow.parquet as pq
 
-from avbuild.corruptions.registry import MODALITIES
-from avbuild.dataset.splits import SplitKey, resplit, shared_groups
+from avbuild.dataset.splits import SPLITS, Split, SplitKey, resplit, shared_groups
 from avbuild.errors import UsageError, UserError
+from avbuild.modalities.registry import MODALITIES
 from avbuild.scenarios.manifest import CLEAN, Manifest
 from avbuild.scenarios.seeding import digest
-from avbuild.sources.corpus import SPLITS, Split
 
 Media = bytes | tuple[bytes, ...]  # a file, or the frames of a video in order of time
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import torch
 
 from avbuild.errors import UsageError, UserError, listed, nearest
-from avbuild.modalities.media import Unreadable, decode_image, encode_audio, encode_image, read_audio
-from avbuild.modalities.video import FPS, read_frames
+from avbuild.modalities.audio import encode_audio, read_audio
+from avbuild.modalities.base import Unreadable
+from avbuild.modalities.image import decode_image, encode_image
+from avbuild.modalities.video_frames import FPS, read_frames
 from avtrain.config import RunConfig
 from avtrain.data.batch import Batch
 from avtrain.data.dataset import MultimodalData

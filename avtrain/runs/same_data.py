@@ -1,8 +1,8 @@
 """Refuse to use a finished run with data that were made anew since."""
 
+from avbuild.dataset.splits import SPLITS
 from avbuild.errors import UserError
 from avbuild.scenarios.manifest import Manifest
-from avbuild.sources.corpus import SPLITS
 from avtrain.data.shards import content_of
 from avtrain.runs.folder import Run
 

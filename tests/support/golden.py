@@ -10,7 +10,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from avbuild.corruptions import CORRUPTIONS, Corruption
-from avbuild.corruptions.registry import SEVERITIES, Samples
+from avbuild.corruptions.registry import SEVERITIES
+from avbuild.modalities.base import Samples
 from avbuild.scenarios.seeding import rng_for
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from avbuild.modalities.media import encode_audio, encode_image, quantise_audio
+from avbuild.modalities.audio import encode_audio, quantise_audio
+from avbuild.modalities.image import encode_image
 
 CLASSES = ("low", "high")
 ENCODED = pa.struct({"bytes": pa.binary(), "path": pa.string()})

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from avbuild.corruptions.audio.noise import SNR, SNR_WITHIN, mix
 from avbuild.corruptions.draws import normals
-from avbuild.corruptions.registry import Samples, audio_corruption
+from avbuild.corruptions.registry import audio_corruption
+from avbuild.modalities.base import Samples
 
 RATE = 16_000
 VOICE = 400  # samples that a pulse of the voice rings

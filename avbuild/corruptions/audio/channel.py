@@ -7,7 +7,8 @@ import scipy.fft
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from avbuild.corruptions.registry import Samples, audio_corruption
+from avbuild.corruptions.registry import audio_corruption
+from avbuild.modalities.base import Samples
 
 RATE = 16_000
 PACKET = 320  # 20 ms, as in speech codecs

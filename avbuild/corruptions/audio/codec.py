@@ -10,7 +10,8 @@ import numpy as np
 import soundfile
 from numpy.random import Generator
 
-from avbuild.corruptions.registry import Samples, audio_corruption
+from avbuild.corruptions.registry import audio_corruption
+from avbuild.modalities.base import Samples
 
 RATE = 16_000
 COMPRESSION = (0.6, 0.7, 0.8, 0.9, 1.0)

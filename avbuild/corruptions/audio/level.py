@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.random import Generator
 
-from avbuild.corruptions.registry import Samples, audio_corruption
+from avbuild.corruptions.registry import audio_corruption
+from avbuild.modalities.base import Samples
 
 
 @audio_corruption(version=1, severities=(-6.0, -12.0, -18.0, -24.0, -30.0), within=(-120.0, 60.0))

@@ -9,7 +9,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from avbuild.corruptions.draws import normals
-from avbuild.corruptions.registry import Samples, audio_corruption
+from avbuild.corruptions.registry import audio_corruption
+from avbuild.modalities.base import Samples
 
 
 class Clips(Protocol):

@@ -6,7 +6,8 @@ import soxr
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from avbuild.corruptions.registry import Samples, audio_corruption
+from avbuild.corruptions.registry import audio_corruption
+from avbuild.modalities.base import Samples
 
 RATE = 16_000
 WINDOW, HOP = 1024, 256

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from avbuild.corruptions.image.sampling import disc_mean, from_fixed, shifted_sum, softened
-from avbuild.corruptions.registry import Pixels, image_corruption
+from avbuild.corruptions.registry import image_corruption
+from avbuild.modalities.base import Pixels
 
 
 @image_corruption(

@@ -5,7 +5,8 @@ from numpy.random import Generator
 
 from avbuild.corruptions.draws import normals
 from avbuild.corruptions.image.sampling import to_pixels
-from avbuild.corruptions.registry import Pixels, image_corruption
+from avbuild.corruptions.registry import image_corruption
+from avbuild.modalities.base import Pixels
 
 
 @image_corruption(

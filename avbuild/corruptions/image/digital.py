@@ -7,7 +7,8 @@ from numpy.random import Generator
 from PIL import Image
 
 from avbuild.corruptions.image.sampling import sample_between, smooth_field
-from avbuild.corruptions.registry import Pixels, image_corruption
+from avbuild.corruptions.registry import image_corruption
+from avbuild.modalities.base import Pixels
 
 
 @image_corruption(

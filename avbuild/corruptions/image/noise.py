@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from avbuild.corruptions.draws import bits16, normals, quantiles
 from avbuild.corruptions.image.sampling import to_pixels
-from avbuild.corruptions.registry import Pixels, image_corruption
+from avbuild.corruptions.registry import image_corruption
+from avbuild.modalities.base import Pixels
 
 
 @image_corruption(

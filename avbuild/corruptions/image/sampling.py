@@ -8,7 +8,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from avbuild.corruptions.draws import normals
-from avbuild.corruptions.registry import Pixels
+from avbuild.modalities.base import Pixels
 
 Plane = NDArray[np.float64]  # [H, W]
 

@@ -10,7 +10,8 @@ from PIL import Image, ImageFilter
 from avbuild.corruptions.draws import bits16, normals
 from avbuild.corruptions.image.blur import trail
 from avbuild.corruptions.image.sampling import from_fixed, shifted_sum, smooth_field, to_pixels
-from avbuild.corruptions.registry import SMALL_PICTURE, Pixels, image_corruption
+from avbuild.corruptions.registry import SMALL_PICTURE, image_corruption
+from avbuild.modalities.base import Pixels
 
 FROST_TEXTURES = 5
 FROST_SIDE = 384

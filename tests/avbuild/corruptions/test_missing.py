@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avbuild.corruptions.missing import PROTOCOLS, fill
+from avbuild.corruptions.missing import PROTOCOLS
+from avbuild.modalities.registry import MODALITIES
 from avbuild.scenarios.apply import SamplePlan, at_severity, condition, corrupt, plan_sample
 from avbuild.scenarios.manifest import Manifest
 from avbuild.scenarios.seeding import uniform_for
@@ -106,7 +107,7 @@ def test_the_mean_picture_is_zero_once_normalised() -> None:
     from avtrain.frontends.whisper_mel import normalise_picture
 
     torch = pytest.importorskip("torch")
-    picture = fill("image", IMAGE, "mean", np.random.default_rng(0))
+    picture = MODALITIES["image"].fill_one(IMAGE, "mean", np.random.default_rng(0))
     normalised = normalise_picture(torch.from_numpy(picture).permute(2, 0, 1), 24)
     assert normalised.abs().max() < 0.01
 

@@ -33,7 +33,7 @@ def test_what_is_missing_is_said(small_data: Path, tmp_path: Path) -> None:
     manifest = folder / "manifest.yaml"
     manifest.write_text(manifest.read_text() + "  M: {image: missing}\n")
     succeed("preview", folder, "--scenario", "M", "--samples", 1, "--out", tmp_path / "m.html")
-    assert "no picture" in (tmp_path / "m.html").read_text()
+    assert "no image" in (tmp_path / "m.html").read_text()
 
 
 def test_an_unknown_scenario_is_named(small_data: Path) -> None:

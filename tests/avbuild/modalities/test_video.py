@@ -16,7 +16,8 @@ from PIL import Image
 from avbuild.corruptions import CORRUPTIONS
 from avbuild.dataset.shards import Encoded, StoredSample, content_hash, read_samples, write_shard
 from avbuild.dataset.storage import Folder
-from avbuild.modalities.media import decode_image, decode_video, encode_image
+from avbuild.modalities.image import decode_image, encode_image
+from avbuild.modalities.video import decode_video
 from avbuild.scenarios.apply import Condition, condition, corrupt, corrupt_features, plan_sample
 from avbuild.scenarios.manifest_file import parse_manifest
 from avbuild.scenarios.seeding import rng_for

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from avbuild.modalities.media import decode_audio, decode_image, encode_audio, encode_image, quantise_audio
+from avbuild.modalities.audio import decode_audio, encode_audio, quantise_audio
+from avbuild.modalities.image import decode_image, encode_image
 from avbuild.scenarios.apply import SamplePlan, at_severity, condition, corrupt, plan_sample
 from avbuild.scenarios.manifest import Manifest
 from avbuild.scenarios.spec import Scenario

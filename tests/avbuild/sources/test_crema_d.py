@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avbuild.modalities.media import Unreadable
-from avbuild.modalities.video import read_frames
+from avbuild.modalities.base import Unreadable
+from avbuild.modalities.video_frames import read_frames
 from tests.conftest import REPOSITORY
 from tests.support.commands import fail, rows, succeed, tree
 from tests.support.crema_d import POINTER, RATE, encoded, moving_square, write_crema_d
@@ -79,7 +79,7 @@ def test_every_clip_becomes_a_row_with_its_actor_and_emotion(root: Path, tmp_pat
         for row in rows(folder, "C", split):
             assert homes.setdefault(row["group"], split) == split
     card = (folder / "README.md").read_text()
-    for said in ("none of the 10 actors", "a sound and a video", "ODbL", "video-classification", "2 frames a second"):
+    for said in ("none of the 10 actors", "audio clip and video", "ODbL", "video-classification", "2 frames a second"):
         assert said in card
     versions = record(folder)["versions"]
     assert isinstance(versions, dict)

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from avbuild.errors import UserError
-from avbuild.sources import locate
+from avbuild.sources import urbansound8k
 from avbuild.sources.download import fetch, unpack
-from avbuild.sources.locate import Published, find_source
+from avbuild.sources.locate import Download, find_source
 from tests.support.full_disk import no_file_above
 
 CONTENT = bytes(range(256)) * 4_000
@@ -154,18 +154,17 @@ def test_a_corpus_that_the_disk_cannot_hold_stays_packed(tmp_path: Path) -> None
     assert (unpack(packed, tmp_path, expect="Corpus") / "a").read_bytes() == CONTENT
 
 
-def test_sources_are_found_unpacked_then_as_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sources_are_found_unpacked_then_as_archive(tmp_path: Path) -> None:
     packed = archive(tmp_path / "corpus.tar.gz", {"Corpus/a": b"1"})
     md5 = hashlib.md5(packed.read_bytes()).hexdigest()
-    corpus = Published("Corpus", ("Corpus",), "corpus.tar.gz", md5, "http://127.0.0.1:9/", "its page", "1 GB")
-    monkeypatch.setitem(locate.PUBLISHED, "corpus", corpus)  # type: ignore[arg-type]
-    assert find_source("corpus", tmp_path, offline=True) == tmp_path / "Corpus"
+    corpus = Download("Corpus", "Corpus", "corpus.tar.gz", md5, "http://127.0.0.1:9/", "its page", "1 GB")
+    assert find_source(corpus, tmp_path, offline=True) == tmp_path / "Corpus"
     packed.unlink()
-    assert find_source("corpus", tmp_path, offline=True) == tmp_path / "Corpus"
+    assert find_source(corpus, tmp_path, offline=True) == tmp_path / "Corpus"
 
 
 def test_offline_says_which_file_to_put_where_and_from_which_page(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
-        find_source("urbansound8k", tmp_path / "sources", offline=True)
+        find_source(urbansound8k.DOWNLOAD, tmp_path / "sources", offline=True)
     for part in ("UrbanSound8K.tar.gz", "6 GB", "zenodo.org/records/1203745", str(tmp_path / "sources")):
         assert part in str(caught.value)

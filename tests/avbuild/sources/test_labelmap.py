@@ -6,7 +6,7 @@ import pytest
 
 from avbuild.errors import UsageError
 from avbuild.scenarios.yaml_lines import parse
-from avbuild.sources.labelmap import SHIPPED, load_label_map, match_classes, shipped_label_map
+from avbuild.sources.label_map import SHIPPED, load_label_map, match_classes, shipped_label_map
 from tests.conftest import CIFAR10, URBANSOUND8K
 
 

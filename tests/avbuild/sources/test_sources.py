@@ -13,13 +13,16 @@ import soundfile
 from PIL import Image
 
 from avbuild.errors import UsageError, UserError
-from avbuild.modalities.media import Unreadable, read_audio
+from avbuild.modalities.audio import read_audio
+from avbuild.modalities.base import Unreadable
+from avbuild.sources.audio_corpora import read_any_audio
 from avbuild.sources.cifar10 import read_cifar10
-from avbuild.sources.folders import read_audio_folder, read_picture_folder
+from avbuild.sources.folders import read_audio_folder, read_image_folder
+from avbuild.sources.images import read_images
 from avbuild.sources.kaggle import read_kaggle
-from avbuild.sources.pictures import read_pictures
-from avbuild.sources.recordings import read_audio as read_recordings
-from avbuild.sources.urbansound8k import read_table, read_urbansound8k, recordings_across_folds
+from avbuild.sources.options import Options
+from avbuild.sources.urbansound8k import read_urbansound8k, recordings_across_folds
+from avbuild.sources.urbansound8k_table import read_table
 from tests.conftest import CIFAR10, URBANSOUND8K, write_pictures, write_urbansound8k
 
 
@@ -83,16 +86,16 @@ def test_what_cannot_be_decoded_says_why(data: bytes, why: str) -> None:
 def test_urbansound8k_is_read_with_recordings_and_folds(urbansound8k: Path) -> None:
     corpus = read_urbansound8k(urbansound8k)
     assert corpus.classes == URBANSOUND8K
-    assert len(corpus.clips) == 120
+    assert len(corpus.items) == 120
     assert corpus.problems == ()
-    clip = next(clip for clip in corpus.clips if clip.id == "1300-3-0-1")
+    clip = next(clip for clip in corpus.items if clip.id == "1300-3-0-1")
     assert (clip.label, clip.group, clip.fold) == ("dog_bark", "1300", 3)
-    assert recordings_across_folds(corpus.clips) == {"1300": [1, 3]}
+    assert recordings_across_folds(corpus.items) == {"1300": [1, 3]}
     assert "1300 (folds 1 and 3)" in corpus.notes[0]
 
 
 def test_only_the_folds_asked_for_are_looked_at(urbansound8k: Path) -> None:
-    assert {clip.fold for clip in read_urbansound8k(urbansound8k, (2,)).clips} == {2}
+    assert {clip.fold for clip in read_urbansound8k(urbansound8k, (2,)).items} == {2}
     with pytest.raises(UserError, match="lists no clip of fold 7"):
         read_urbansound8k(urbansound8k, (7,))
 
@@ -139,9 +142,9 @@ def test_esc50_is_recognised_by_its_layout(tmp_path: Path) -> None:
         writer.writerows((name, fold, target, kind, True, source, "A") for name, fold, target, kind, source in rows)
     for name, *_ in rows[:2]:
         soundfile.write(tmp_path / "audio" / name, np.zeros(10), 44_100)
-    corpus = read_recordings(tmp_path)
+    corpus = read_any_audio(Options(sources=tmp_path, audio_root=tmp_path))
     assert corpus.credit.name == "ESC-50"
-    assert [(clip.label, clip.group, clip.fold) for clip in corpus.clips] == [("dog", "100", 1), ("cat", "200", 2)]
+    assert [(clip.label, clip.group, clip.fold) for clip in corpus.items] == [("dog", "100", 1), ("cat", "200", 2)]
     assert [problem.what for problem in corpus.problems] == ["missing"]
 
 
@@ -154,19 +157,19 @@ def test_a_folder_of_class_folders_is_read_in_order_and_bad_files_are_named(tmp_
     (tmp_path / "dog/.hidden").write_bytes(b"")
     corpus = read_audio_folder(tmp_path)
     assert corpus.classes == ("cat", "dog")
-    assert [clip.id for clip in corpus.clips] == ["cat/b", "dog/12-3-0-1", "dog/a.flac", "dog/a.wav"]
-    assert corpus.clips[1].group == "12"
+    assert [clip.id for clip in corpus.items] == ["cat/b", "dog/12-3-0-1", "dog/a.flac", "dog/a.wav"]
+    assert corpus.items[1].group == "12"
     assert {p.what for p in corpus.problems} == {"not a known audio type", "empty"}
 
 
 def test_folders_with_train_and_test_keep_their_splits(tmp_path: Path) -> None:
     for split in ("train", "test"):
         write_pictures(tmp_path / split, 2, ("cat", "dog"))
-    corpus = read_picture_folder(tmp_path)
-    assert Counter(picture.split for picture in corpus.pictures) == {"train": 4, "test": 4}
-    assert corpus.pictures[0].id == "train/cat/000"
+    corpus = read_image_folder(tmp_path)
+    assert Counter(picture.split for picture in corpus.items) == {"train": 4, "test": 4}
+    assert corpus.items[0].id == "train/cat/000"
     with pytest.raises(UserError, match="no class folders here"):
-        read_picture_folder(tmp_path / "train" / "cat")
+        read_image_folder(tmp_path / "train" / "cat")
 
 
 @pytest.fixture
@@ -188,8 +191,8 @@ def test_cifar10_is_read_from_its_official_batches(cifar10: tuple[Path, dict[str
     root, md5 = cifar10
     corpus = read_cifar10(root, md5)
     assert corpus.classes == CIFAR10
-    assert [p.id for p in corpus.pictures][::3] == ["train-00000", "train-00003", "test-00000"]
-    picture = corpus.pictures[3]
+    assert [p.id for p in corpus.items][::3] == ["train-00000", "train-00003", "test-00000"]
+    picture = corpus.items[3]
     assert (picture.label, picture.split) == ("automobile", "train")
     pixels = np.asarray(Image.open(io.BytesIO(picture.media.read())))
     batch = pickle.loads((root / "cifar-10-batches-py" / "data_batch_2").read_bytes())
@@ -227,24 +230,24 @@ def test_a_hugging_face_data_set_on_disk_is_read(tmp_path: Path) -> None:
     pictures = [Image.fromarray(np.full((8, 8, 3), shade, np.uint8)) for shade in (0, 120, 250)]
     rows = Dataset.from_dict({"img": pictures, "label": [1, 0, 1], "note": ["", "", ""]}, features=features)
     DatasetDict({"train": rows, "test": rows.select([0])}).save_to_disk(tmp_path / "saved")
-    corpus = read_pictures(f"hf:{tmp_path / 'saved'}", tmp_path, offline=True)
-    assert [(p.label, p.split) for p in corpus.pictures] == [
+    corpus = read_images(Options(sources=tmp_path, images=f"hf:{tmp_path / 'saved'}", offline=True))
+    assert [(p.label, p.split) for p in corpus.items] == [
         ("dog", "train"), ("cat", "train"), ("dog", "train"), ("dog", "test"),
     ]  # fmt: skip
-    assert np.asarray(Image.open(io.BytesIO(corpus.pictures[1].media.read())))[0, 0, 0] == 120
+    assert np.asarray(Image.open(io.BytesIO(corpus.items[1].media.read())))[0, 0, 0] == 120
     rows.remove_columns("label").save_to_disk(tmp_path / "plain")
     with pytest.raises(UserError, match="needs one Image and one ClassLabel column; it has"):
-        read_pictures(f"hf:{tmp_path / 'plain'}", tmp_path, offline=True)
+        read_images(Options(sources=tmp_path, images=f"hf:{tmp_path / 'plain'}", offline=True))
 
 
 def test_an_unreachable_hub_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="give its folder: --images hf:FOLDER"):
-        read_pictures("hf:nobody/nothing-of-that-name", tmp_path, offline=True)
+        read_images(Options(sources=tmp_path, images="hf:nobody/nothing-of-that-name", offline=True))
 
 
 def test_an_unknown_picture_source_lists_the_three(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="write folder:PATH, cifar10:PATH or hf:NAME"):
-        read_pictures("zip:x", tmp_path, offline=True)
+        read_images(Options(sources=tmp_path, images="zip:x", offline=True))
 
 
 def test_the_kaggle_release_pairs_equal_stems_and_gets_its_folds_back(tmp_path: Path, urbansound8k: Path) -> None:
@@ -260,7 +263,7 @@ def test_the_kaggle_release_pairs_equal_stems_and_gets_its_folds_back(tmp_path: 
         Image.new("RGB", (4, 4)).save(tmp_path / "Dataset_v3_vision" / label / f"{stem}.jpg")
     Image.new("RGB", (4, 4)).save(tmp_path / "Dataset_v3_vision" / "siren" / "lonely.jpg")
     audio, pictures = read_kaggle(tmp_path, urbansound8k / "metadata" / "UrbanSound8K.csv")
-    assert {clip.id: (clip.group, clip.fold) for clip in audio.clips} == {
+    assert {clip.id: (clip.group, clip.fold) for clip in audio.items} == {
         "1300-3-0-0": ("1300", 1),
         "1800-8-0-0": ("1800", 1),
     }
@@ -270,7 +273,7 @@ def test_the_kaggle_release_pairs_equal_stems_and_gets_its_folds_back(tmp_path: 
         "1301-3-0-0.wav": "lies in drilling, but UrbanSound8K.csv says dog_bark",
     }
     unknown, _ = read_kaggle(tmp_path, None)
-    assert {clip.group for clip in unknown.clips} == {"1300", "1800", "5", "1301"}
+    assert {clip.group for clip in unknown.items} == {"1300", "1800", "5", "1301"}
     assert "Folds are unknown" in unknown.notes[0]
 
 

@@ -108,7 +108,7 @@ def test_frames_are_read_in_order_and_their_absence_is_seen(manifests: dict[tupl
     assert batch.present["video"].tolist() == [video is not None for video in videos]
     assert batch.inputs["video"].shape == (12, 2, 3, 8, 8)
     assert batch.inputs["video"][~batch.present["video"]].eq(0).all()
-    from avbuild.modalities.media import decode_image
+    from avbuild.modalities.image import decode_image
 
     frames = videos[1]
     assert frames is not None
@@ -236,8 +236,8 @@ def test_predict_says_what_a_run_with_video_can_be_given(
 
 
 def test_predict_takes_a_film_as_the_data_set_has_it(manifests: dict[tuple[str, ...], Path], tmp_path: Path) -> None:
-    from avbuild.modalities.media import encode_image
-    from avbuild.modalities.video import read_frames
+    from avbuild.modalities.image import encode_image
+    from avbuild.modalities.video_frames import read_frames
     from avtrain.device import Machine
     from avtrain.inference.predictor import answer, load_trained
 

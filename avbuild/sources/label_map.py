@@ -7,7 +7,7 @@ from pathlib import Path
 from avbuild.errors import UsageError, nearest
 from avbuild.scenarios.yaml_lines import parse
 
-SHIPPED = Path(__file__).parent / "labelmaps"
+SHIPPED = Path(__file__).parent / "label_maps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +99,19 @@ def _found(name: str, partners: Sequence[str]) -> list[str]:
 
 def _normal(name: str) -> str:
     return name.strip().lower().replace("_", " ").replace("-", " ")
+
+
+def match_partners(
+    targets: Sequence[str], partners: Sequence[str], target_corpus: str, label_map: Path | None
+) -> dict[str, ClassMatch]:
+    """Match the classes of a corpus with those of its partner.
+
+    Args:
+        targets: classes of the data set.
+        partners: classes of the other modality.
+        target_corpus: "urbansound8k" or "cifar10", for the label map that is shipped for it.
+        label_map: the user's own in its place.
+    """
+    if label_map is not None:
+        return match_classes(targets, partners, load_label_map(label_map, targets, partners))
+    return match_classes(targets, partners, shipped_label_map(target_corpus, partners))

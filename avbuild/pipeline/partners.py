@@ -1,0 +1,123 @@
+"""Choose the partner of every item. No audio clip and no image ever serves two splits."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from avbuild.dataset.splits import SPLITS, Split
+from avbuild.errors import UserError
+from avbuild.scenarios.seeding import digest
+from avbuild.sources.corpus import SourceItem
+from avbuild.sources.label_map import ClassMatch
+
+
+@dataclass(frozen=True, slots=True)
+class PairedSample:
+    """One sample to be written: its items, one a modality in the order of the columns, and where it goes."""
+
+    id: str
+    items: tuple[SourceItem, ...]
+    label: int
+    split: Split
+
+    @property
+    def first(self) -> SourceItem:
+        """The item that group and fold are taken from."""
+        return self.items[0]
+
+
+Splits = Mapping[str, Split]  # item id -> split
+
+
+def images_for_clips(
+    clips: Sequence[SourceItem],
+    images: Sequence[SourceItem],
+    splits: Splits,
+    match: Mapping[str, ClassMatch],
+    classes: Sequence[str],
+    seed: int,
+) -> list[PairedSample]:
+    """A image for every clip: one of its class and split, reused only when all of those have been used."""
+    pairs = []
+    for label, name in enumerate(classes):
+        own = [clip for clip in clips if clip.label == name]
+        choice = _deal([p for p in images if p.label in match[name].partners], own, splits, name, seed)
+        for split in SPLITS:
+            members = sorted((c for c in own if splits[c.id] == split), key=lambda c: digest(seed, "pair", c.id))
+            pairs += [
+                PairedSample(clip.id, (clip, choice[split][index % len(choice[split])]), label, split)
+                for index, clip in enumerate(members)
+            ]
+    return pairs
+
+
+def _deal(
+    images: Sequence[SourceItem], clips: Sequence[SourceItem], splits: Splits, name: str, seed: int
+) -> dict[Split, list[SourceItem]]:
+    """The images of one class, dealt to the splits: the publisher's test images to test, else in proportion."""
+    wanted = {split: sum(splits[clip.id] == split for clip in clips) for split in SPLITS}
+    order = sorted(images, key=lambda image: digest(seed, "picture", image.id))
+    dealt: dict[Split, list[SourceItem]] = {split: [] for split in SPLITS}
+    dealt["test"] = [image for image in order if image.split == "test"]
+    rest = [image for image in order if image.split != "test"]
+    receivers = [split for split in SPLITS if wanted[split] and not (split == "test" and dealt["test"])]
+    total, start = sum(wanted[split] for split in receivers), 0.0
+    for split in receivers:
+        end = start + len(rest) * wanted[split] / total
+        dealt[split] = rest[round(start) : round(end)]
+        start = end
+    for split in SPLITS:
+        if wanted[split] and not dealt[split]:
+            raise UserError(
+                f"class {name}: no image is left for the {wanted[split]} clips of the {split} split, "
+                f"of {len(images)} in all; give more with --images, or another --label-map"
+            )
+    return dealt
+
+
+def clips_for_images(
+    images: Sequence[SourceItem],
+    clips: Sequence[SourceItem],
+    image_splits: Splits,
+    clip_splits: Splits,
+    match: Mapping[str, ClassMatch],
+    classes: Sequence[str],
+    seed: int,
+) -> list[PairedSample]:
+    """A clip for every image: one of its class and split, each clip serving equally many as nearly as can be."""
+    pairs = []
+    for label, name in enumerate(classes):
+        pool: dict[Split, list[SourceItem]] = defaultdict(list)
+        for clip in sorted(clips, key=lambda clip: digest(seed, "pair", clip.id)):
+            if clip.label in match[name].partners and clip.id in clip_splits:
+                pool[clip_splits[clip.id]].append(clip)
+        for split in SPLITS:
+            members = [p for p in images if p.label == name and image_splits[p.id] == split]
+            if members and not pool[split]:
+                raise UserError(
+                    f"class {name}: {len(members)} images of the {split} split, but no clip of "
+                    f"{', '.join(match[name].partners)} is left for them; a class needs recordings for every split"
+                )
+            members.sort(key=lambda image: digest(seed, "picture", image.id))
+            pairs += [
+                PairedSample(image.id, (pool[split][index % len(pool[split])], image), label, split)
+                for index, image in enumerate(members)
+            ]
+    return pairs
+
+
+def equal_ids(
+    clips: Sequence[SourceItem], images: Sequence[SourceItem], splits: Splits, classes: Sequence[str]
+) -> list[PairedSample]:
+    """Each clip with the image of the same id, where the publisher has paired them already."""
+    by_id = {image.id: image for image in images}
+    return [
+        PairedSample(clip.id, (clip, by_id[clip.id]), classes.index(clip.label), splits[clip.id])
+        for clip in clips
+        if clip.id in by_id
+    ]
+
+
+def shard_order(samples: Sequence[PairedSample]) -> list[PairedSample]:
+    """Pairs of one clip side by side, so that a shard stores it once; clips in an order that mixes the classes."""
+    return sorted(samples, key=lambda sample: (digest("order", sample.first.id), sample.id))

@@ -1,0 +1,27 @@
+"""Every data set that `avbuild make` can build, by name.  A new corpus is a file of its own and a line here."""
+
+from collections.abc import Mapping
+
+from avbuild.errors import UsageError, nearest
+from avbuild.sources import cifar10, crema_d, demo, urbansound8k
+from avbuild.sources.audio_corpora import read_any_audio
+from avbuild.sources.builder import AnyCorpus, Builder
+from avbuild.sources.corpus import Material
+from avbuild.sources.images import read_images
+from avbuild.sources.options import Options
+
+BUILDERS: Mapping[str, Builder] = {
+    builder.name: builder for builder in (urbansound8k.BUILDER, cifar10.BUILDER, crema_d.BUILDER, demo.BUILDER)
+}
+
+
+def find_builder(name: str) -> Builder:
+    """Return a builder by the name of its data set.  Raises UsageError that lists those there are."""
+    if name not in BUILDERS:
+        raise UsageError(f'no data set "{name}"{nearest(name, BUILDERS)}; known: {", ".join(BUILDERS)}')
+    return BUILDERS[name]
+
+
+def read_sources(builder: Builder, options: Options) -> Material:
+    """Read what a data set is built from.  Raises UserError where it cannot be had."""
+    return builder.read(options, AnyCorpus(audio=read_any_audio, images=read_images))
