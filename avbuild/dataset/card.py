@@ -1,5 +1,6 @@
 """The data set card: README.md, written from `build.json` and the manifest alone, so it can be checked against them."""
 
+import json
 from collections.abc import Sequence
 
 import yaml
@@ -24,6 +25,16 @@ def write_card(folder: Folder, build: BuildRecord, manifest: Manifest) -> None:
 def card_files(build: BuildRecord, manifest: Manifest) -> dict[str, str]:
     """What is said about a data set: file name -> text."""
     return {FILE_NAME: render_card(build, manifest), CROISSANT: render_croissant(build, manifest)}
+
+
+def same_facts(name: str, one: str, other: str) -> bool:
+    """Whether two versions of a file of `card_files` tell programs the same, whatever their words for people."""
+    if name == CROISSANT:
+        try:
+            return bool(json.loads(one)["distribution"] == json.loads(other)["distribution"])
+        except (ValueError, KeyError, TypeError):
+            return False
+    return one.split("---\n")[1:2] == other.split("---\n")[1:2]  # the front matter
 
 
 def render_card(build: BuildRecord, manifest: Manifest) -> str:

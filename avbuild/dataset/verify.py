@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from avbuild import __version__
 from avbuild.dataset.build_record import BuildRecord, library_versions, read_build, scenario_content
-from avbuild.dataset.card import card_files
+from avbuild.dataset.card import card_files, same_facts
 from avbuild.dataset.shards import (
     ShardRecord,
     StoredSample,
@@ -30,7 +31,10 @@ from avbuild.scenarios.manifest_file import load_manifest
 def verify(folder: Folder) -> tuple[BuildRecord, list[str], list[str]]:
     """The record, what is wrong, and what is only worth knowing.  Raises UserError where there is no data set."""
     build = read_build(folder)
-    problems = [*_files(folder, build), *_manifest_and_card(folder, build)]
+    problems = [*_files(folder, build), *_manifest(folder, build)]
+    notes = _version_notes(build)
+    for about_card, only_words in _card(folder, build):
+        (notes if only_words else problems).append(about_card)
     rows: list[SplitKey] = []
     shards = [
         (name, split, shard)
@@ -51,7 +55,7 @@ def verify(folder: Folder) -> tuple[BuildRecord, list[str], list[str]]:
         for name, record in build.scenarios.items()
         if record.content != scenario_content(record.splits.values())
     ]
-    return build, problems, _version_notes(build)
+    return build, problems, notes
 
 
 def _files(folder: Folder, build: BuildRecord) -> Iterator[str]:
@@ -108,7 +112,7 @@ def _again(build: BuildRecord, scenario: str) -> str:
     return f"remove it and run {command} again"
 
 
-def _manifest_and_card(folder: Folder, build: BuildRecord) -> Iterator[str]:
+def _manifest(folder: Folder, build: BuildRecord) -> Iterator[str]:
     manifest = load_manifest(folder.path(MANIFEST))
     for name, record in build.scenarios.items():
         if name not in manifest.scenarios:
@@ -118,13 +122,24 @@ def _manifest_and_card(folder: Folder, build: BuildRecord) -> Iterator[str]:
                 f"{folder.path(MANIFEST)}: scenario {name} on disk was made with another spec, seed or op version; "
                 f"run avbuild corrupt --scenario {name} again"
             )
+
+
+def _card(folder: Folder, build: BuildRecord) -> Iterator[tuple[str, bool]]:
+    """Yield what is wrong with the card, and whether only the wording of another version differs."""
+    manifest = load_manifest(folder.path(MANIFEST))
     if not all(name in manifest.scenarios for name in build.scenarios):
         return
     for name, text in card_files(build, manifest).items():
         if not folder.exists(name):
-            yield f"{folder.path(name)}: missing; avbuild card {folder} writes it"
-        elif folder.read(name).decode(errors="replace") != text:
-            yield f"{folder.path(name)}: does not say what build.json says; avbuild card {folder} writes it anew"
+            yield f"{folder.path(name)}: missing; avbuild card {folder} writes it", False
+            continue
+        there = folder.read(name).decode(errors="replace")
+        if there == text:
+            continue
+        if build.versions["avbuild"] != __version__ and same_facts(name, there, text):
+            yield f"{folder.path(name)}: worded by another version; avbuild card {folder} writes it anew", True
+        else:
+            yield f"{folder.path(name)}: does not say what build.json says; avbuild card {folder} writes it anew", False
 
 
 def _splits(rows: list[SplitKey], build: BuildRecord) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from avbuild.dataset.splits import FRACTIONS, Split, SplitKey, by_folds, grouped, random70
+from avbuild.modalities.registry import MODALITIES
 from avbuild.pipeline.partners import PairedSample, clips_for_images, equal_ids, images_for_clips
 from avbuild.scenarios.seeding import digest
 from avbuild.sources.builder import Builder
@@ -15,7 +16,7 @@ KEPT: Mapping[Split, float] = {"train": 0.9, "validation": 0.1}  # of what a pub
 def pair_samples(builder: Builder, material: Material, options: Options) -> list[PairedSample]:
     """Make a sample of every item of the builder's anchor modality."""
     audio, visual = (material.of(modality).items for modality in builder.modalities)
-    if builder.anchor == "image":
+    if MODALITIES[builder.anchor].visual:
         return _one_per_image(material, visual, audio, options)
     clips = _limited(audio, options)
     splits = _clip_splits(clips, options)

@@ -9,7 +9,7 @@ from avbuild.corruptions.missing import PROTOCOLS
 from avbuild.corruptions.registry import MISSING_RATES, SEVERITIES
 from avbuild.errors import nearest
 from avbuild.frozen import Frozen
-from avbuild.modalities.registry import MODALITIES
+from avbuild.modalities.registry import FAMILIES, MODALITIES
 from avbuild.scenarios.op_spec import Op, Severity
 from avbuild.scenarios.presets import PRESETS
 
@@ -156,7 +156,7 @@ class Scenario(Frozen):
     @model_validator(mode="after")
     def _leaves_something(self) -> "Scenario":
         gone = {modality for modality, plan in self.plans.items() if plan.missing_rate == 1.0}
-        if len(gone) > 1 and "audio" in gone:  # the sound, and all there is to see
+        if {MODALITIES[modality].family for modality in gone} == set(FAMILIES):
             raise ValueError("every modality is missing: nothing is left to classify")
         if self.missing and any(plan.missing_rate for plan in self.plans.values()):
             raise ValueError("a missing protocol and a missing_rate exclude each other")
@@ -192,8 +192,9 @@ def _expanded(value: dict[str, Any]) -> dict[str, Any]:
     preset = PRESETS[name]
     if severity is not None and preset.fixed:
         raise ValueError(f"preset {name} has levels of its own and takes no severity")
-    if visual not in ("image", "video"):
-        raise ValueError(f"visual: {visual!r} is not allowed; allowed: image, video")
+    visuals = [modality.name for modality in MODALITIES.values() if modality.visual]
+    if visual not in visuals:
+        raise ValueError(f"visual: {visual!r} is not allowed; allowed: {', '.join(visuals)}")
     options = {key: given for key, given in value.items() if key not in PRESET_OPTIONS}
     plans = preset.fixed or {m: {"chain": list(ops), "severity": severity or 3} for m, ops in preset.ops.items()}
-    return {**{visual if modality == "image" else modality: plan for modality, plan in plans.items()}, **options}
+    return {**{visual if MODALITIES[m].visual else m: plan for m, plan in plans.items()}, **options}
