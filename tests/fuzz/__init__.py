@@ -1,0 +1,1 @@
+"""Damaged and odd inputs, seeded: a few hundred cases in CI, thousands by `make fuzz`."""
