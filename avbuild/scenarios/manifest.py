@@ -80,7 +80,7 @@ class Manifest(Frozen):
         if not isinstance(value, dict) or "preset" not in value:
             return value
         name, rest = value["preset"], {key: given for key, given in value.items() if key != "preset"}
-        if name not in SCENARIO_SETS:
+        if not isinstance(name, str) or name not in SCENARIO_SETS:
             raise ValueError(
                 f'no preset "{name}"{nearest(str(name), SCENARIO_SETS)}; allowed: {", ".join(SCENARIO_SETS)}'
             )

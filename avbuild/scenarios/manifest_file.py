@@ -7,10 +7,11 @@ import fsspec
 import yaml
 from pydantic import ValidationError
 
-from avbuild.errors import UsageError, nearest
+from avbuild.errors import UsageError, listed, nearest
 from avbuild.scenarios.manifest import FoldSplit, Manifest, SplitSpec
 from avbuild.scenarios.spec import Missing, ModalityPlan
-from avbuild.scenarios.yaml_lines import Document, parse
+from avbuild.scenarios.yaml_lines import Document, YamlPath, parse
+from avbuild.text_files import decode_text
 
 FILE_NAME = "manifest.yaml"
 # pydantic's own names for steps that no one wrote
@@ -30,12 +31,10 @@ def load_manifest(path: str | Path) -> Manifest:
 def read_yaml(path: str, what: str, hint: str = "") -> str:
     """The text of a YAML file.  what, hint: for the error where there is none.  Raises UsageError."""
     try:
-        with fsspec.open(path, "rt", encoding="utf-8") as file:
-            return str(file.read())
+        with fsspec.open(path, "rb") as file:
+            return decode_text(file.read(), path, what)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         raise UsageError(f"{path}: no such {what}{hint}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{path}: not a text file; a {what} is YAML") from None
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
 
@@ -51,7 +50,8 @@ def parse_manifest(text: str, origin: str) -> Manifest:
                 folder = None if "://" in origin else str(Path(origin).absolute().parent)
                 manifest = Manifest.model_validate(document.data, context={"folder": folder})
             except ValidationError as error:
-                problems += [_problem(found, document) for found in error.errors()]
+                reported = {path for _, path, _ in document.problems}
+                problems += [_problem(found, document) for found in error.errors() if not _of(found, reported)]
         else:
             problems.append((1, "", "a manifest is a mapping: manifest, name, dataset, ..."))
     if problems or manifest is None:
@@ -75,6 +75,12 @@ def _resolve(dataset: str, manifest_path: str) -> str:
 def _problem(found: Any, document: Document) -> tuple[int, str, str]:
     path = tuple(step for step in found["loc"] if step not in UNWRITTEN or step in _written(document, found["loc"]))
     return document.line(path), _dotted(path), _message(found, path)
+
+
+def _of(found: Any, reported: set[YamlPath]) -> bool:
+    """Whether a validation error is about something whose YAML was refused already."""
+    path = tuple(step for step in found["loc"] if step not in UNWRITTEN)
+    return any(path[:length] in reported for length in range(1, len(path) + 1))
 
 
 def _written(document: Document, loc: tuple[str | int, ...]) -> set[str | int]:
@@ -118,7 +124,6 @@ def _dotted(path: tuple[str | int, ...]) -> str:
 
 def _report(origin: str, problems: list[tuple[int, str, str]]) -> str:
     width = max(len(str(line)) for line, _, _ in problems)
-    rows = [
-        f"  line {line:<{width}}  {place + ': ' if place else ''}{message}" for line, place, message in sorted(problems)
-    ]
-    return "\n".join([f"{origin}: {len(rows)} problem{'s' if len(rows) > 1 else ''}", *rows])
+    told = ((line, f"{place}: {message}" if place else message) for line, place, message in sorted(problems))
+    rows = [f"line {line:<{width}}  {what}" for line, what in told]
+    return f"{origin}: {len(rows)} problem{'s' if len(rows) > 1 else ''}\n{listed(rows, most=40)}"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from avbuild.errors import UsageError, nearest
 from avbuild.scenarios.yaml_lines import parse
+from avbuild.text_files import read_text
 
 SHIPPED = Path(__file__).parent / "label_maps"
 
@@ -23,9 +24,7 @@ def load_label_map(path: Path, targets: Sequence[str], partners: Sequence[str]) 
 
     Raises UsageError that names every duplicate, unknown class and malformed entry with its line.
     """
-    if not path.is_file():
-        raise UsageError(f"{path}: no such label map; write a YAML file of lines like  dog_bark: [dog]")
-    document = parse(path.read_text(encoding="utf-8"))
+    document = parse(read_text(path, "label map"), words_only=True)
     problems = [(line, message) for line, _, message in document.problems]
     if not isinstance(document.data, dict):
         problems.append((1, "a label map is lines like  dog_bark: [dog]"))
@@ -55,7 +54,7 @@ def shipped_label_map(target_corpus: str, partners: Sequence[str]) -> dict[str, 
     best: dict[str, tuple[str, ...]] = {}
     most = 0.5  # at least half of the names a map speaks of must be there
     for path in sorted(SHIPPED.glob(f"{target_corpus}_from_*.yaml")):
-        written: dict[str, list[str]] = parse(path.read_text(encoding="utf-8")).data
+        written: dict[str, list[str]] = parse(path.read_text(encoding="utf-8"), words_only=True).data
         named = [partner for listed in written.values() for partner in listed]
         share = sum(bool(_found(partner, partners)) for partner in named) / len(named)
         if share > most:
