@@ -107,7 +107,7 @@ def report(
         for column in (*table.columns, "n"):
             printed.add_column(column, justify="right")
         for entry, row in table.rows.items():
-            cells = [f"[bold]{row[c]}[/]" if table.leads(entry, c) else str(row.get(c, "")) for c in table.columns]
-            printed.add_row(str(entry), *cells, str(table.seeds(entry)))
+            cells = [f"[bold]{row[c]}[/]" if table.is_best(entry, c) else str(row.get(c, "")) for c in table.columns]
+            printed.add_row(str(entry), *cells, str(table.seed_count(entry)))
         console.print(printed)
     typer.echo(f"written: {folder}/report.html, report.md, report.csv, report.png")
