@@ -7,11 +7,11 @@ from importlib import resources
 from avtrain.report.sections import registry
 from avtrain.report.view import ReportView
 
-LEAKY = """<p class=warning><b>Leaky split.</b> Recordings stand in training and test at once, as in much published
-work. These numbers flatter every method and compare with leaky ones alone.</p>"""
+LEAKY = """<p class=warning><b>Leaky split.</b> Some recordings are in both the training and the test split, as in much
+published work. Every method scores higher than on new recordings; compare only with results on a leaky split.</p>"""
 
-SELECTED = """<p class=warning><b>Selected on test.</b> Rows marked so chose their best epoch by the very scores that
-stand here, as in much published work. They flatter, and compare with rows of their kind alone.</p>"""
+SELECTED_ON_TEST = """<p class=warning><b>Selected on test.</b> In rows marked so, the best epoch was chosen by the test
+accuracies shown here, as in much published work. They are optimistic; compare them only with rows marked alike.</p>"""
 
 
 def render_page(views: Sequence[ReportView]) -> str:
@@ -25,7 +25,7 @@ def _manifest(view: ReportView) -> str:
     parts = [
         f"<h2>{escape(view.results.manifest)}</h2>",
         LEAKY if view.results.leaky else "",
-        SELECTED if view.results.selected_on_test else "",
+        SELECTED_ON_TEST if view.results.selected_on_test else "",
         *(section.html(view) for section in registry.SECTIONS),
     ]
     return "\n".join(part for part in parts if part)

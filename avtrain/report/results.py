@@ -146,7 +146,7 @@ def _evaluations(run: Run) -> list[Evaluation]:
     evaluations = run.evaluations()
     if any("inference" not in evaluation for evaluation in evaluations):
         raise UserError(
-            f"{run}/eval: written by an earlier version of avtrain, and says too little for a report; "
+            f"{run}/eval: written by an earlier version of avtrain, and lacks what a report needs; "
             f"delete that folder, then avtrain eval {run}"
         )
     return evaluations

@@ -10,7 +10,7 @@ from avtrain.config import SELECTED_ON_TEST
 from avtrain.report.results import Cell, Entry, Evaluation, Results, display_order, own_scenarios
 
 MEAN = "mean"  # the column with the mean over scenarios
-PARTLY_TRAINED_ON = "† Some of its corruptions were in training too, under another scenario, seed or strength."
+PARTLY_TRAINED_ON = "† Training used some of its corruptions too, in another scenario or with another seed or severity."
 
 
 @dataclass(frozen=True)

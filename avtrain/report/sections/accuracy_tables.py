@@ -10,8 +10,8 @@ from avtrain.report.tables import PARTLY_TRAINED_ON, Table
 from avtrain.report.view import ReportView
 
 HTML_NOTE = "In %, mean ± standard deviation over n seeds; the best of each column in bold."
-INFERENCE_NOTE = "Inference: how prompts are chosen; <i>oracle</i> is told each sample’s scenario."
-MARKDOWN_NOTE = "Test accuracy in %, mean ± standard deviation over n seeds. oracle: told each sample's scenario."
+INFERENCE_NOTE = "Inference: how prompts are chosen; <i>oracle</i> is given each sample’s true scenario."
+MARKDOWN_NOTE = "Test accuracy in %, mean ± standard deviation over n seeds. oracle: given each sample's true scenario."
 
 
 def html(view: ReportView) -> str:

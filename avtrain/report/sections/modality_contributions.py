@@ -10,9 +10,9 @@ from avtrain.report.sections.base import Section
 from avtrain.report.view import ReportView
 
 NOTE = (
-    "In %, on clean data. Accuracy with only the modalities named kept, where a sample that has none of them counts as "
-    "wrong; and each modality's Shapley value, its mean gain over all orders of adding them: these sum to the accuracy "
-    "with all."
+    "In %, on clean data. Accuracy with only the named modalities kept; a sample that has none of them counts as "
+    "wrong. Shapley value of a modality: its mean gain in accuracy over all orders of adding the modalities; the "
+    "values sum to the accuracy with all of them."
 )
 
 

@@ -7,8 +7,8 @@ from avtrain.report.sections.base import Section
 from avtrain.report.view import ReportView
 
 NOTE = (
-    "All scenarios and seeds together. Bars: accuracy in 15 equal bins of confidence, stronger where there are "
-    "more predictions; on the diagonal a model is as often right as it says. Error: expected calibration error."
+    "All scenarios and seeds together. Bars: accuracy in 15 equal bins of confidence, more opaque where there are "
+    "more predictions; on the diagonal, accuracy equals confidence. Error: expected calibration error."
 )
 
 

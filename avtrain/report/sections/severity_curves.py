@@ -8,7 +8,10 @@ from avtrain.report.sections.base import Section
 from avtrain.report.tables import SeverityCurve
 from avtrain.report.view import ReportView
 
-NOTE = "All corruptions of a scenario at one severity; the same noise at each, only stronger. Whiskers: ± one std."
+NOTE = (
+    "Every corruption of a scenario at the same severity; the random draws are the same at all severities. "
+    "Whiskers: ± one standard deviation over seeds."
+)
 
 
 def html(view: ReportView) -> str:

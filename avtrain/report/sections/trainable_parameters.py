@@ -20,7 +20,7 @@ def _chart(table: Table, view: ReportView) -> str:
         return ""
     parameters = {entry: max(1, view.results.entries[entry][0]["trainable_parameters"]) for entry in means}
     area = PlotArea(
-        "mean accuracy by size of what is trained",
+        "mean accuracy by number of trainable parameters",
         log_axis("trainable parameters (logarithmic)", parameters.values()),
         percent_axis("mean test accuracy (%)", [100 * end for cell in means.values() for end in cell.interval]),
         width=560,

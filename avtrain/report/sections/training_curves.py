@@ -17,8 +17,9 @@ from avtrain.report.view import ReportView
 from avtrain.runs.folder import Run
 
 NOTE = (
-    "Accuracy of each modality's own scores on the split that selects, mean over the scenarios trained on; and the "
-    "mean norm of the gradient that reaches each modality's encoder. Whiskers: ± one std over seeds."
+    "Accuracy of each modality's own predictions on the split that selects the best epoch, mean over the scenarios "
+    "trained on; and mean norm of the gradient at each modality's encoder. Whiskers: ± one standard deviation over "
+    "seeds."
 )
 Curves = Mapping[str, Mapping[int, Cell]]  # by modality and epoch
 

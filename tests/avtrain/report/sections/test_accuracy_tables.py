@@ -23,7 +23,7 @@ def test_each_kind_of_inference_is_a_row(tmp_path: Path) -> None:
         (row,) = [row for row in rows if f"<td>{mode}</td>" in row]
         assert f"{100 * accuracy:.1f}" in row
         assert f"prompt, {mode}" in page  # in legends
-    assert "<i>oracle</i> is told" in page
+    assert "<i>oracle</i> is given each sample’s true scenario" in page
 
 
 def test_rows_that_nothing_else_distinguishes_name_their_folder(tmp_path: Path) -> None:
