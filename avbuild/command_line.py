@@ -1,4 +1,4 @@
-"""How both programs end: what the user can put right is one message and an exit code, not a traceback."""
+"""Run a command line program so that an error the user can fix is one message and an exit code, not a traceback."""
 
 import sys
 from collections.abc import Callable
@@ -7,9 +7,12 @@ from avbuild.errors import UserError
 
 
 def run_program(app: Callable[[], object], when_stopped: str, extra: str | None = None) -> None:
-    """Run a command.
+    """Run a program. Exit with code 1 or 2 after a user error, with 130 after Ctrl-C.
 
-    when_stopped: tells someone who pressed Ctrl-C what is kept.  extra: the extra whose packages the program needs.
+    Args:
+        app: the Typer app, or a function that runs it.
+        when_stopped: advice printed after Ctrl-C.
+        extra: the pip extra with the packages that the program needs; None: it needs none.
     """
     try:
         app()

@@ -39,7 +39,7 @@ def parse_job_share(text: str) -> JobShare:
     """`i/n` with i from 0 to n - 1, as batch schedulers number the tasks of an array.  Raises UsageError."""
     index, _, count = text.partition("/")
     if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
-        raise UsageError(f"--shard {text}: write i/n with i from 0 to n - 1, such as 0/4")
+        raise UsageError(f"--job-share {text}: write i/n with i from 0 to n - 1, such as 0/4")
     return JobShare(int(index), int(count))
 
 

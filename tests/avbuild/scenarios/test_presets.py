@@ -136,4 +136,4 @@ def test_a_paired_scenario_needs_no_manifest(small_data: Path, tmp_path: Path) -
     folder = Path(shutil.copytree(small_data, tmp_path / "data"))
     succeed("corrupt", "--scenario", "rain", "--severity", 4, "--data", folder, "--workers", 1)
     assert '"op":"rain"' in rows(folder, "rain-severity4")[0]["corruption"]
-    assert "sound" in succeed("verify", folder)
+    assert "intact" in succeed("verify", folder)

@@ -123,7 +123,7 @@ def test_what_cannot_be_used_is_named_and_left_out_only_when_asked(tmp_path: Pat
     assert left_out.keys() == expected.keys()
     assert all(left_out[path].startswith(what) for path, what in expected.items())
     assert sum(len(rows(folder, "C", split)) for split in SPLITS) == 7
-    assert "sound" in succeed("verify", folder)
+    assert "intact" in succeed("verify", folder)
 
 
 def test_a_tree_of_pointers_is_one_error_that_says_how_to_fetch(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_published_lists_are_followed_and_called_leaky(root: Path, tmp_path: Pat
     assert "**Leaky split**: clips of one actor stand in train and test." in card
     reasons = {Path(bad["path"]).stem: bad["what"] for bad in build["left_out"]}  # type: ignore[attr-defined]
     assert reasons == {name: "in neither list" for name in names[-2:] if name not in test}
-    assert "sound" in succeed("verify", folder)
+    assert "intact" in succeed("verify", folder)
     assert "leaky split" in succeed("inspect", folder)
     (lists / "train.csv").write_text(names[1] + "\n")
     message = fail("make", "crema-d", "--audio-root", root, "--out", tmp_path, "--lists", lists)

@@ -1,5 +1,6 @@
-"""The `avtrain` commands before anything is trained: wrong options, validate, methods, help."""
+"""The arguments of `avtrain fit`."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -30,38 +31,8 @@ def manifest(small_data: Path) -> Path:
 def test_a_wrong_option_is_explained_and_nothing_is_written(
     manifest: Path, tmp_path: Path, arguments: tuple[str, ...], expected: str
 ) -> None:
-    import re
-
     with pytest.raises(UserError) as caught:
         avtrain_("fit", manifest, "--backbone", "tiny", "--out", tmp_path / "runs", *arguments)
     assert caught.value.exit_code == 2
     assert re.search(expected, str(caught.value)), str(caught.value)
     assert not (tmp_path / "runs").exists()
-
-
-def test_validate_reports_every_file_at_once(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text("manifest: 2\n")
-    (tmp_path / "b.yaml").write_text("manifest: 1\nname: b\n")
-    with pytest.raises(UserError) as caught:
-        avtrain_("validate", tmp_path / "a.yaml", tmp_path / "b.yaml")
-    assert "a.yaml: 4 problems" in str(caught.value)
-    assert "b.yaml: 2 problems" in str(caught.value)
-
-
-def test_methods_lists_name_line_and_source() -> None:
-    listed = avtrain_("methods")
-    for word in ("finetune", "linear-probe", "prompt", "CVPRW"):
-        assert word in listed
-
-
-def test_help_comes_without_loading_torch() -> None:
-    import subprocess
-    import sys
-
-    for package in ("avtrain", "avbuild"):
-        code = (
-            f"import sys; from {package}.cli import app; "
-            "heavy = {'torch', 'datasets', 'pyarrow', 'scipy', 'matplotlib', 'numpy'} & set(sys.modules); "
-            "sys.exit(f'loaded {heavy}' if heavy else 0)"
-        )
-        subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,51 +1,44 @@
-"""`avtrain reproduce`: one command a published table."""
+"""`avtrain reproduce poster`: the tables of "Prompt the Missing" (CVPRW 2025)."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from avtrain.commands.machine_options import Cache, Device, LoaderWorkers, NoCache, Precision, cache_folder
-from avtrain.commands.reproduce_mla import HELP, mla_table
-from avtrain.commands.reproduction_options import (
+from avtrain.commands.options import Cache, Device, LoaderWorkers, NoCache, Precision, Resume, cache_folder, parse_seeds
+from avtrain.commands.reproduce.options import (
     DryRun,
     Manifests,
     Out,
     Overrides,
     Seeds,
     Settings,
-    computing_on,
+    compute_options,
     load_manifests,
-    made,
-    options_of_all,
-    settings_of_methods,
+    make_runs,
+    method_settings,
+    shared_fit_options,
 )
-from avtrain.commands.run_options import Resume
-from avtrain.commands.seeds import parse_seeds
-
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Published tables, made anew and judged.")
 
 
-@app.callback()
-def reproduce() -> None:
-    """Published tables, made anew and judged."""
-
-
-@app.command()
 def poster(
     manifests: Manifests,
     preset: Annotated[
-        str, typer.Option(help="fair: the manifests' own scenarios; poster or poster-fixed: its noise in their place.")
+        str,
+        typer.Option(help="fair: the manifests' own scenarios. poster, poster-fixed: the paper's noise instead."),
     ] = "fair",
     seeds: Seeds = "0,1,2",
     methods: Annotated[str, typer.Option(help="all, or some, e.g. finetune,prompt.")] = "all",
     regimes: Annotated[
-        str, typer.Option(help="scenarios: fine-tuning alone is trained on clean data too; both: every method is.")
+        str,
+        typer.Option(help="scenarios: only fine-tuning is trained on clean data too. both: every method is."),
     ] = "scenarios",
     backbone: Annotated[str, typer.Option(help="dual, cav-mae or tiny.")] = "dual",
     overrides: Overrides = None,
     settings: Settings = None,
-    epochs_scale: Annotated[float, typer.Option(help="Of each method's epochs, e.g. 0.1 for a trial.")] = 1.0,
+    epochs_scale: Annotated[
+        float, typer.Option(help="Factor on each method's number of epochs, e.g. 0.1 for a trial.")
+    ] = 1.0,
     out: Out = Path("reproduced"),
     dry_run: DryRun = False,
     device: Device = "auto",
@@ -55,10 +48,10 @@ def poster(
     cache: Cache = None,
     no_cache: NoCache = False,
 ) -> None:
-    """Both accuracy tables and the efficiency table, beside what was published, each number judged.
+    """Reproduce both accuracy tables and the efficiency table of "Prompt the Missing" (CVPRW 2025).
 
-    Every system, clean-trained fine-tuning among them, and prompts both from the pretrained backbone and, as published,
-    from the fine-tuned one. Stopped and started again, it goes on where it was.
+    Every system is trained, among them fine-tuning on clean data, and prompts on the pretrained backbone and, as
+    published, on the fine-tuned one. A command that was stopped continues where it was.
 
     Examples:
 
@@ -70,21 +63,17 @@ def poster(
     from avtrain.reproduction.prompt_the_missing.report import collect
     from avtrain.reproduction.prompt_the_missing.systems import EVERY, choose_systems, with_preset
 
-    computing = computing_on(device, precision, resume, workers, cache_folder(cache, no_cache, out))
+    compute = compute_options(device, precision, resume, workers, cache_folder(cache, no_cache, out))
     plan = make_plan(
         [with_preset(manifest, preset) for manifest in load_manifests(manifests)],
         choose_systems(methods, regimes),
         parse_seeds(seeds),
-        options_of_all(backbone, computing, overrides),
-        settings_of_methods(settings),
+        shared_fit_options(backbone, compute, overrides),
+        method_settings(settings),
         out,
         known=EVERY,
         epochs_scale=epochs_scale,
     )
-    if made(plan, computing, dry_run):
+    if make_runs(plan, compute, dry_run):
         page, data = write(plan, collect(plan, preset), out)
         typer.echo(f"written: {page}, {data}")
-
-
-for name, summary in HELP.items():
-    app.command(name, help=summary)(mla_table)
