@@ -185,7 +185,7 @@ def test_an_untouched_modality_keeps_its_bytes_and_a_missing_one_is_null(data: P
 def test_every_sample_comes_back_bit_for_bit(data: Path, tmp_path: Path, scenario: str) -> None:
     for row in rows(data, scenario)[:4]:
         out = succeed("replay", "--id", row["id"], "--scenario", scenario, "--data", data, "--out", tmp_path)
-        assert "bit for bit as on disk" in out
+        assert "identical to the stored sample, bit for bit" in out
         for k, frame in enumerate(row["video"] or ()):
             assert (tmp_path / f"{row['id']}-{scenario}-{k}.png").read_bytes() == frame["bytes"]
 
@@ -254,7 +254,7 @@ def test_the_preview_shows_frames_in_a_row(data: Path, tmp_path: Path) -> None:
     succeed("preview", data, "--scenario", "D", "--samples", 2, "--out", tmp_path / "d.html")
     page = (tmp_path / "d.html").read_text()
     assert page.count("<div class=frames>") == 2 * 7
-    assert page.count('alt="picture') == 2 * 7 * 2
+    assert page.count('alt="video') == 2 * 7 * 2
     with Image.open(tmp_path / "d.png") as sheet:
         assert sheet.width > 7 * 2 * 128
     succeed("preview", data, "--scenario", "N", "--samples", 1, "--out", tmp_path / "n.html")
