@@ -81,7 +81,7 @@ def chosen_job_share(job_share: str | None, shard: str | None) -> "JobShare | No
         job_share: value of `--job-share`.
         shard: value of `--shard`, the old name.
 
-    Raises UsageError where both are given, or for a share that cannot be.
+    Raises UsageError where both are given, or where the share is not valid.
     """
     from avbuild.pipeline.engines import parse_job_share
 

@@ -41,7 +41,7 @@ def list_protocols() -> None:
     """Print every published missing-rate protocol with the fraction that is really missing at some rates."""
     achieved = [f"rate {rate:.0%}" for rate in RATES]
     title = "missing: {protocol: NAME, rate: 0.5}, and the fraction of all audio and images that is really missing"
-    table = Table("protocol", "what is missing", "source", *achieved, title=title)
+    table = Table("protocol", "rule", "source", *achieved, title=title)
     for protocol in PROTOCOLS.values():
         fractions = (f"{protocol.real_rate(len(CORRUPTIONS), rate):.0%}" for rate in RATES)
         table.add_row(protocol.name, protocol.summary, protocol.source, *fractions)

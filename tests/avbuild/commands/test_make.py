@@ -21,7 +21,7 @@ def test_an_unknown_data_set_suggests_the_known_one() -> None:
 
 
 @pytest.mark.parametrize("folds", ["1", "1,1", "0,1", "one,two"])
-def test_folds_that_cannot_be_are_explained(folds: str) -> None:
+def test_invalid_folds_are_explained(folds: str) -> None:
     assert "give two or more different folds" in fail("make", "urbansound8k-av", "--folds", folds)
 
 

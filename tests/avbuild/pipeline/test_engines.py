@@ -61,7 +61,7 @@ def test_shares_in_any_order_make_the_whole(clean: Path, undisturbed: dict[str, 
     folder = copy(clean, tmp_path)
     for index in (2, 0, 1):
         out = succeed("corrupt", *EVERYTHING, "--data", folder, "--workers", 1, "--job-share", f"{index}/3")
-        assert "once all shares are written" in out
+        assert "after all shares are written" in out
     shards = {name: data for name, data in undisturbed.items() if name.endswith(".parquet")}
     assert {name: data for name, data in tree(folder).items() if name.endswith(".parquet")} == shards
     succeed("corrupt", *EVERYTHING, "--data", folder, "--workers", 1)
