@@ -95,7 +95,7 @@ def make(
 
         avbuild make demo-av --out demo/
         avbuild make urbansound8k-av --out data/
-        avbuild make urbansound8k-av --audio-root UrbanSound8K/ --images folder:pictures/ --folds 1,2
+        avbuild make urbansound8k-av --audio-root UrbanSound8K/ --images folder:images/ --folds 1,2
         avbuild make cifar10-av --audio-root ESC-50-master/ --images cifar10:cifar-10-python.tar.gz
         avbuild make crema-d --audio-root CREMA-D/ --fps 2
     """

@@ -153,7 +153,7 @@ def describe_record(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         if isinstance(applied, str):
             lines.append((modality, applied))
         elif isinstance(applied, dict):
-            lines.append((modality, f"missing, {applied['missing']} in its place"))
+            lines.append((modality, f"missing, filled with {applied['missing']}"))
         for op in applied if isinstance(applied, list) else ():
             values = [f"{key} {_format_value(value)}" for key, value in op.items() if key not in HIDDEN_KEYS]
             lines.append((modality, f"{op['op']}: {', '.join(values)}"))
