@@ -23,8 +23,9 @@ from avbuild.modalities.audio import encode_audio
 from avbuild.modalities.base import Signal
 from avbuild.modalities.registry import MODALITIES
 from avbuild.pipeline.jobs import decode_cell
-from avbuild.scenarios.apply import at_severity, condition, corrupt, plan_sample
+from avbuild.scenarios.apply import corrupt
 from avbuild.scenarios.manifest import CLEAN, Manifest
+from avbuild.scenarios.plan import at_severity, condition, plan_sample
 from avbuild.scenarios.seeding import digest
 
 TILE = 128  # pixels of a tile in the contact sheet

@@ -13,8 +13,8 @@ from avbuild.dataset.storage import Folder
 from avbuild.errors import UserError, listed, nearest
 from avbuild.modalities.registry import MODALITIES
 from avbuild.pipeline.jobs import corrupt_sample
-from avbuild.scenarios.apply import Condition
 from avbuild.scenarios.manifest import CLEAN
+from avbuild.scenarios.plan import Condition
 from avbuild.scenarios.spec import Scenario
 
 NOT_PARAMETERS = ("op", "version", "severity", "gain", "unchanged")

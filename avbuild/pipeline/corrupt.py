@@ -21,10 +21,10 @@ from avbuild.errors import UsageError, nearest
 from avbuild.pipeline.engines import Engine, JobShare, run
 from avbuild.pipeline.jobs import CorruptJob, write_corrupted
 from avbuild.progress import progress_bar
-from avbuild.scenarios.apply import at_severity, condition
 from avbuild.scenarios.manifest import CLEAN, Manifest
 from avbuild.scenarios.manifest_file import FILE_NAME as MANIFEST
 from avbuild.scenarios.manifest_file import dump_manifest, load_manifest
+from avbuild.scenarios.plan import at_severity, condition
 from avbuild.scenarios.presets import PRESETS
 from avbuild.scenarios.seeding import digest
 from avbuild.scenarios.spec import Scenario

@@ -9,8 +9,8 @@ from avbuild.dataset.storage import Folder
 from avbuild.modalities.registry import MODALITIES
 from avbuild.pipeline.jobs import clean_cell, corrupt_sample
 from avbuild.pipeline.prepare import Prepared
-from avbuild.scenarios.apply import condition
 from avbuild.scenarios.manifest import CLEAN, Manifest
+from avbuild.scenarios.plan import condition
 from avbuild.scenarios.seeding import digest
 from avbuild.sources.corpus import SourceItem
 

@@ -20,7 +20,8 @@ from avbuild.dataset.storage import Folder
 from avbuild.modalities.base import Signal
 from avbuild.modalities.registry import MODALITIES
 from avbuild.pipeline.partners import PairedSample
-from avbuild.scenarios.apply import Condition, corrupt, plan_sample
+from avbuild.scenarios.apply import corrupt
+from avbuild.scenarios.plan import Condition, plan_sample
 from avbuild.sources.corpus import SourceItem
 
 UNTOUCHED = "{}"  # the `corruption` column of a sample nothing was done to

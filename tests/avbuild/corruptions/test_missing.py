@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from avbuild.corruptions.missing import PROTOCOLS
 from avbuild.modalities.registry import MODALITIES
-from avbuild.scenarios.apply import SamplePlan, at_severity, condition, corrupt, plan_sample
+from avbuild.scenarios.apply import corrupt
 from avbuild.scenarios.manifest import Manifest
+from avbuild.scenarios.plan import SamplePlan, at_severity, condition, plan_sample
 from avbuild.scenarios.seeding import uniform_for
 from avbuild.scenarios.spec import Scenario
 

@@ -18,8 +18,9 @@ from avbuild.dataset.shards import Encoded, StoredSample, content_hash, read_sam
 from avbuild.dataset.storage import Folder
 from avbuild.modalities.image import decode_image, encode_image
 from avbuild.modalities.video import decode_video
-from avbuild.scenarios.apply import Condition, condition, corrupt, corrupt_features, plan_sample
+from avbuild.scenarios.apply import corrupt, corrupt_features
 from avbuild.scenarios.manifest_file import parse_manifest
+from avbuild.scenarios.plan import Condition, condition, plan_sample
 from avbuild.scenarios.seeding import rng_for
 from avbuild.scenarios.spec import Scenario
 from tests.support.commands import fail, rows, succeed, tree
