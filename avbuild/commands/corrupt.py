@@ -33,14 +33,14 @@ def corrupt(
     """
     from avbuild.dataset.splits import SPLITS
     from avbuild.dataset.storage import Folder
-    from avbuild.pipeline.corrupt import Corruptions, corrupt_data_set, plan_corruptions
+    from avbuild.pipeline.corrupt import CorruptRequest, corrupt_data_set, plan_corruptions
     from avbuild.pipeline.engines import parse_job_share
 
     started, wanted, part = time.monotonic(), _words(splits), parse_job_share(shard) if shard else None
     if unknown := [split for split in wanted if split not in SPLITS]:
         raise UsageError(f"--splits {','.join(unknown)}: allowed are {', '.join(SPLITS)}")
     folder = Folder(data or only_data_set())
-    asked = Corruptions(
+    asked = CorruptRequest(
         scenarios=tuple(_words(scenario)),
         splits=tuple(split for split in SPLITS if split in wanted),
         severity=severity,

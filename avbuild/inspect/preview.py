@@ -15,7 +15,8 @@ from PIL import Image, ImageDraw
 
 from avbuild.corruptions.registry import SEVERITIES
 from avbuild.dataset.build_record import BuildRecord
-from avbuild.dataset.shards import StoredSample, cells_of, read_samples
+from avbuild.dataset.rows import StoredSample, cells_of
+from avbuild.dataset.shards import read_samples
 from avbuild.dataset.splits import Split
 from avbuild.dataset.storage import Folder
 from avbuild.inspect.spectrogram import spectrogram

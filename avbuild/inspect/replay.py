@@ -8,7 +8,8 @@ from typing import Any
 from avbuild.corruptions import MISSING
 from avbuild.corruptions.registry import corruptions_of
 from avbuild.dataset.build_record import BuildRecord
-from avbuild.dataset.shards import StoredSample, read_samples
+from avbuild.dataset.rows import StoredSample
+from avbuild.dataset.shards import read_samples
 from avbuild.dataset.storage import Folder
 from avbuild.errors import UserError, listed, nearest
 from avbuild.modalities.registry import MODALITIES

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from avbuild.corruptions import CORRUPTIONS
-from avbuild.dataset.shards import Encoded, StoredSample, content_hash, read_samples, write_shard
+from avbuild.dataset.rows import Encoded, StoredSample, content_hash
+from avbuild.dataset.shards import read_samples, write_shard
 from avbuild.dataset.storage import Folder
 from avbuild.modalities.image import decode_image, encode_image
 from avbuild.modalities.video import decode_video

@@ -195,7 +195,7 @@ def test_published_lists_are_followed_and_called_leaky(root: Path, tmp_path: Pat
     assert "published lists" in str(build["split"])
     assert "Leaky: 10 actors stand in more than one split." in build["notes"]  # type: ignore[operator]
     card = (folder / "README.md").read_text()
-    assert "**Leaky split**: clips of one actor stand in train and test." in card
+    assert "**Leaky split**: clips of one actor are in train and test." in card
     reasons = {Path(bad["path"]).stem: bad["what"] for bad in build["left_out"]}  # type: ignore[attr-defined]
     assert reasons == {name: "in neither list" for name in names[-2:] if name not in test}
     assert "sound" in succeed("verify", folder)
