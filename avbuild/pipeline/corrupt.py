@@ -42,7 +42,7 @@ class CorruptRequest:
 
 
 def plan_corruptions(folder: Folder, request: CorruptRequest) -> tuple[BuildRecord, Manifest, list[str]]:
-    """Check a request against a data set.
+    """Check a request, and add the scenarios that it names to the manifest of a data set.
 
     An override makes a new scenario: D at severity 5 is `D-severity5`, and draws as D does.
 

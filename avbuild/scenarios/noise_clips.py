@@ -30,7 +30,7 @@ class NoiseClips:
 
 @functools.lru_cache(maxsize=8)
 def noise_clips(folder: str) -> NoiseClips:
-    """Find all audio files below a folder.
+    """Return all audio files below a folder, as recordings to use as noise.
 
     Args:
         folder: local path.

@@ -37,8 +37,8 @@ def frost(image: Pixels, scene: float, ice: float, rng: Generator) -> Pixels:
     texture = _frost_texture(int(rng.integers(FROST_TEXTURES)), min(height, width) < SMALL_IMAGE)
     side = texture.shape[0]
     if max(height, width) > side:
-        whole = Image.fromarray(texture).resize((max(height, width),) * 2, Image.Resampling.BILINEAR)
-        texture, side = np.asarray(whole), max(height, width)
+        enlarged = Image.fromarray(texture).resize((max(height, width),) * 2, Image.Resampling.BILINEAR)
+        texture, side = np.asarray(enlarged), max(height, width)
     top, left = rng.integers(side - height + 1), rng.integers(side - width + 1)
     patch = texture[top : top + height, left : left + width]
     # weights are whole 256ths, so that sums are exact in 16 bits

@@ -46,7 +46,7 @@ def _whole_noise(std: float) -> NDArray[np.int16]:
     within=(0.0, 10.0),
 )
 def speckle_noise(image: Pixels, std: float, rng: Generator) -> Pixels:
-    """Multiply every pixel and channel by a random factor around 1.
+    """Multiply every pixel and channel by a random factor around 1 (speckle noise).
 
     Args:
         image: uint8 [H, W, 3].
