@@ -56,12 +56,12 @@ def corrupt(
         avbuild corrupt --scenario D --job-share 0/4
     """
     from avbuild.dataset.storage import Folder
-    from avbuild.pipeline.corrupt import Corruptions, corrupt_data_set, plan_corruptions
+    from avbuild.pipeline.corrupt import CorruptRequest, corrupt_data_set, plan_corruptions
 
     started, share, chosen_splits = time.monotonic(), chosen_job_share(job_share, shard), _parse_splits(splits)
     folder = Folder(data or only_data_set())
     scenarios = tuple(_comma_separated(scenario))
-    request = Corruptions(scenarios, splits=chosen_splits, severity=severity, seed=seed, manifest=manifest)
+    request = CorruptRequest(scenarios, splits=chosen_splits, severity=severity, seed=seed, manifest=manifest)
     build, updated, names = plan_corruptions(folder, request)
     if dry_run:
         from avbuild.pipeline.estimate import estimate_corrupt

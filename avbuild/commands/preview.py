@@ -24,10 +24,10 @@ def preview(
     """
     from avbuild.dataset.storage import Folder, write_whole
     from avbuild.inspect.preview import contact_sheet, preview_rows, render_page
-    from avbuild.pipeline.corrupt import Corruptions, plan_corruptions
+    from avbuild.pipeline.corrupt import CorruptRequest, plan_corruptions
 
     data = Folder(folder)
-    build, manifest, (name,) = plan_corruptions(data, Corruptions((scenario,)))
+    build, manifest, (name,) = plan_corruptions(data, CorruptRequest((scenario,)))
     rows = preview_rows(data, build, manifest, name, samples)
     page = out or Path(f"preview-{build.name}-{name}.html")
     write_whole(page, render_page(f"{build.title}: {name}", rows))

@@ -9,7 +9,7 @@ from avbuild.commands.options import DataSetOption, only_data_set
 from avbuild.errors import UserError
 
 if TYPE_CHECKING:
-    from avbuild.dataset.shards import StoredSample
+    from avbuild.dataset.rows import StoredSample
 
 
 def replay(
@@ -48,7 +48,7 @@ def replay(
 
 def _write_files(folder: Path, stem: str, sample: "StoredSample") -> None:
     """Write the media of a sample: one file per modality, several for the frames of a video."""
-    from avbuild.dataset.shards import cells_of, encoded_files
+    from avbuild.dataset.rows import cells_of, encoded_files
     from avbuild.dataset.storage import write_whole
 
     for cell in cells_of(sample).values():

@@ -15,7 +15,8 @@ from PIL import Image, ImageDraw
 
 from avbuild.corruptions.registry import SEVERITIES
 from avbuild.dataset.build_record import BuildRecord
-from avbuild.dataset.shards import StoredSample, cells_of, read_samples
+from avbuild.dataset.rows import StoredSample, cells_of
+from avbuild.dataset.shards import read_samples
 from avbuild.dataset.splits import Split
 from avbuild.dataset.storage import Folder
 from avbuild.inspect.spectrogram import spectrogram
@@ -23,8 +24,9 @@ from avbuild.modalities.audio import encode_audio
 from avbuild.modalities.base import Signal
 from avbuild.modalities.registry import MODALITIES
 from avbuild.pipeline.jobs import decode_cell
-from avbuild.scenarios.apply import at_severity, condition, corrupt, plan_sample
+from avbuild.scenarios.apply import corrupt
 from avbuild.scenarios.manifest import CLEAN, Manifest
+from avbuild.scenarios.plan import at_severity, condition, plan_sample
 from avbuild.scenarios.seeding import digest
 
 TILE = 128  # pixels of a tile in the contact sheet

@@ -8,13 +8,14 @@ from typing import Any
 from avbuild.corruptions import MISSING
 from avbuild.corruptions.registry import corruptions_of
 from avbuild.dataset.build_record import BuildRecord
-from avbuild.dataset.shards import StoredSample, read_samples
+from avbuild.dataset.rows import StoredSample
+from avbuild.dataset.shards import read_samples
 from avbuild.dataset.storage import Folder
 from avbuild.errors import UserError, listed, nearest
 from avbuild.modalities.registry import MODALITIES
 from avbuild.pipeline.jobs import corrupt_sample
-from avbuild.scenarios.apply import Condition
 from avbuild.scenarios.manifest import CLEAN
+from avbuild.scenarios.plan import Condition
 from avbuild.scenarios.spec import Scenario
 
 NOT_PARAMETERS = ("op", "version", "severity", "gain", "unchanged")  # of the keys of a recorded op

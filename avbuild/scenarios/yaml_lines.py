@@ -1,4 +1,4 @@
-"""YAML that remembers its lines and refuses duplicate keys, so that an error can point at what was written."""
+"""Parse YAML with the line of every value, and refuse duplicate keys, so that errors can name a line."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,21 +10,21 @@ Path = tuple[str | int, ...]  # ("scenarios", "A", "audio", "any_of", 1)
 
 @dataclass
 class Document:
-    """Parsed YAML: the data, the line of every value, and what was already wrong with it."""
+    """Parsed YAML: the data, the line of every value, and the problems found in it."""
 
     data: Any = None
     lines: dict[Path, int] = field(default_factory=dict)
     problems: list[tuple[int, Path, str]] = field(default_factory=list)  # line, path, message
 
     def line(self, path: Path) -> int:
-        """Line of a value, or of the nearest thing around it that was written."""
+        """Return the line of a value, or of the innermost value around it that was written."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
 
 
 def parse(text: str) -> Document:
-    """Parse one YAML document.  Syntax errors and duplicate keys are collected, not raised."""
+    """Parse one YAML document; syntax errors and duplicate keys are collected in `problems`, not raised."""
     document = Document()
     try:
         loader = yaml.SafeLoader(text)

@@ -1,4 +1,4 @@
-"""What each corruption promises, for any signal."""
+"""Properties that every corruption has, for any signal, and the hashes of its output."""
 
 import json
 
@@ -21,7 +21,7 @@ from tests.support.golden import apply, example, golden
 
 ALL = [corruption for kinds in CORRUPTIONS.values() for corruption in kinds.values()]
 SIGNAL_OPS = [corruption for corruption in ALL if corruption.domain == "signal"]
-PICTURE_OPS = [corruption for corruption in SIGNAL_OPS if corruption.modality == "image"]
+IMAGE_OPS = [corruption for corruption in SIGNAL_OPS if corruption.modality == "image"]
 NOISES = ("gaussian_noise", "pink_noise", "brown_noise", "rain", "wind", "crowd", "traffic", "ambient_noise")
 CODECS = ("opus", "vorbis", "mp3")
 
@@ -35,26 +35,24 @@ def clips() -> st.SearchStrategy[NDArray[np.float32]]:
     return arrays.arrays(np.float32, st.integers(1, 400), elements=numbers)
 
 
-def pictures() -> st.SearchStrategy[NDArray[np.uint8]]:
-    return arrays.arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3)))
-
-
 @pytest.mark.parametrize("name", NOISES)
 @given(clip=clips(), severity=st.sampled_from(SEVERITIES), sample=st.text(min_size=1))
-def test_noise_has_the_ratio_it_promises(name: str, clip: NDArray[np.float32], severity: int, sample: str) -> None:
+def test_noise_has_the_stated_signal_to_noise_ratio(
+    name: str, clip: NDArray[np.float32], severity: int, sample: str
+) -> None:
     corruption = CORRUPTIONS["audio"][name]
-    promised = corruption.severities[severity - 1]
-    noisy = apply(corruption, clip, promised, rng(sample))
+    stated = corruption.severities[severity - 1]
+    noisy = apply(corruption, clip, stated, rng(sample))
     signal = np.mean(clip.astype(np.float64) ** 2)
     noise = np.mean((noisy.astype(np.float64) - clip) ** 2)
-    if signal == 0 or noise == 0:  # silence has no ratio; a sample or two of some noises may be silent
+    if signal == 0 or noise == 0:  # silence has no ratio, and one or two samples of noise may be silent
         assert np.array_equal(noisy, clip)
     else:
-        assert 10 * np.log10(signal / noise) == pytest.approx(promised[0], abs=0.1)
+        assert 10 * np.log10(signal / noise) == pytest.approx(stated[0], abs=0.1)
 
 
 @given(clip=clips())
-def test_silent_noise_changes_nothing(clip: NDArray[np.float32]) -> None:
+def test_mixing_silent_noise_changes_nothing(clip: NDArray[np.float32]) -> None:
     assert np.array_equal(mix(clip, np.zeros(clip.size), 0.0), clip)
 
 
@@ -66,7 +64,7 @@ def test_packets_lost_at_one_rate_are_lost_at_every_higher_one(low: float, more:
 
 
 @given(clip=clips(), most=st.floats(0, 0.5))
-def test_time_shift_only_rotates_and_never_further_than_promised(clip: NDArray[np.float32], most: float) -> None:
+def test_time_shift_rolls_the_clip_by_the_stated_amount_at_most(clip: NDArray[np.float32], most: float) -> None:
     marked = np.arange(clip.size, dtype=np.float32)
     shifted = time_shift(marked, most, rng())
     steps = int(np.flatnonzero(shifted == 0)[0]) if clip.size > 1 else 0
@@ -75,14 +73,15 @@ def test_time_shift_only_rotates_and_never_further_than_promised(clip: NDArray[n
 
 
 @given(clip=clips(), fraction=st.floats(0, 1))
-def test_time_mask_silences_one_stretch_of_the_promised_length(clip: NDArray[np.float32], fraction: float) -> None:
+def test_time_mask_silences_one_stretch_of_the_stated_length(clip: NDArray[np.float32], fraction: float) -> None:
     masked = time_mask(np.ones_like(clip), fraction, rng())
     silent = np.flatnonzero(masked == 0)
     assert silent.size == round(fraction * clip.size)
     assert silent.size == 0 or silent[-1] - silent[0] + 1 == silent.size
 
 
-def lengths(corruption: Corruption) -> tuple[tuple[int, ...], ...]:
+def shapes_to_try(corruption: Corruption) -> tuple[tuple[int, ...], ...]:
+    """Return shapes of signals to try, the smallest one included."""
     if corruption.domain == "feature":
         return ((1, 1), (50, 80)) if corruption.modality == "audio" else ((3, 1, 1), (3, 32, 32))
     if corruption.modality == "image":
@@ -92,8 +91,8 @@ def lengths(corruption: Corruption) -> tuple[tuple[int, ...], ...]:
 
 @pytest.mark.parametrize("corruption", ALL, ids=lambda c: f"{c.modality}-{c.name}")
 class TestEveryCorruption:
-    def test_keeps_shape_and_type_and_does_not_touch_its_input(self, corruption: Corruption) -> None:
-        for shape in lengths(corruption):
+    def test_keeps_shape_and_type_and_leaves_its_input_unchanged(self, corruption: Corruption) -> None:
+        for shape in shapes_to_try(corruption):
             signal = np.resize(example(corruption), shape)
             before = signal.copy()
             for severity in SEVERITIES:
@@ -110,23 +109,23 @@ class TestEveryCorruption:
         np.random.seed(2)
         assert np.array_equal(first, apply(corruption, signal, level, rng()))
 
-    def test_silence_and_black_stay_finite(self, corruption: Corruption) -> None:
-        nothing = np.zeros_like(example(corruption))
+    def test_silence_and_black_give_finite_results(self, corruption: Corruption) -> None:
+        zeros = np.zeros_like(example(corruption))
         for severity in SEVERITIES:
-            assert np.isfinite(apply(corruption, nothing, corruption.level(severity, nothing), rng())).all()
+            assert np.isfinite(apply(corruption, zeros, corruption.level(severity, zeros), rng())).all()
 
-    def test_its_levels_are_within_what_a_manifest_may_ask_for(self, corruption: Corruption) -> None:
+    def test_its_severities_are_levels_that_a_manifest_may_ask_for(self, corruption: Corruption) -> None:
         for level in (*corruption.severities, *corruption.small_severities):
             for value, (low, high) in zip(level, corruption.within, strict=True):
                 assert low <= value <= high
 
 
-# A shift or a tape is as far off however little it moved, and a mask's width is drawn.
+# Shifted or resampled signals differ sample by sample however small the change, and widths of masks are drawn.
 NOT_BY_DISTANCE = {"time_shift", "speed", "pitch", "glass_blur", "feature_blank", "feature_shift_bins"}
 NOT_BY_DISTANCE |= {"feature_shift_time", "feature_mask_bins", "feature_mask_time"}
-# ImageNet-C's own tables change character on the way: flakes grow fewer and larger, clouds rougher, water turns to mud.
+# In ImageNet-C's own tables these change character between severities: larger flakes, rougher clouds, mud for water.
 WEATHER = {"snow", "fog", "frost", "spatter"}
-# Here they do so altogether: waves wide, then fine; colours pale, then garish.
+# These change altogether: wide, then fine displacements; pale, then strong colours.
 NOT_BY_DISTANCE |= WEATHER | {"elastic", "saturate"}
 
 
@@ -145,50 +144,50 @@ def test_a_higher_severity_is_further_from_the_original(corruption: Corruption) 
 
 
 @pytest.mark.parametrize("name", sorted(WEATHER))
-def test_weather_at_its_worst_hides_more_than_at_its_mildest(name: str) -> None:
-    corruption, scene = CORRUPTIONS["image"][name], smooth_picture()
+def test_weather_at_severity_5_correlates_less_with_the_original_than_at_1(name: str) -> None:
+    corruption, scene = CORRUPTIONS["image"][name], smooth_image()
 
-    def likeness(severity: int, sample: str) -> float:
+    def correlation(severity: int, sample: str) -> float:
         result = apply(corruption, scene, corruption.level(severity, scene), rng(sample))
         return float(np.corrcoef(result.ravel().astype(float), scene.ravel().astype(float))[0, 1])
 
     for sample in "abcdef":
-        assert likeness(5, sample) < likeness(1, sample) - 0.05
+        assert correlation(5, sample) < correlation(1, sample) - 0.05
 
 
-def smooth_picture() -> NDArray[np.uint8]:
+def smooth_image() -> NDArray[np.uint8]:
     y, x = np.mgrid[:96, :80]
     return np.stack([(128 + 100 * np.sin(x / k) * np.cos(y / k)).astype(np.uint8) for k in (4, 6, 9)], axis=-1)
 
 
 def chirp() -> NDArray[np.float32]:
-    """Notes from 100 Hz to 7 kHz that come and go."""
+    """Return tones from 110 Hz to 6.8 kHz whose level varies."""
     time = np.arange(32_000) / 16_000
     tones = [np.sin(2 * np.pi * f * time) * (0.5 + 0.5 * np.sin(f * time / 40)) for f in (110, 470, 1700, 3600, 6800)]
     return np.asarray(0.12 * np.sum(tones, axis=0), np.float32)
 
 
-SMOOTH = {"image": smooth_picture, "audio": chirp}
+SMOOTH = {"image": smooth_image, "audio": chirp}
 
 
-@pytest.mark.parametrize("corruption", PICTURE_OPS, ids=lambda c: c.name)
-def test_small_pictures_have_milder_levels(corruption: Corruption) -> None:
+@pytest.mark.parametrize("corruption", IMAGE_OPS, ids=lambda c: c.name)
+def test_images_under_64_px_use_the_small_severities(corruption: Corruption) -> None:
     small, large = np.zeros((32, 32, 3), np.uint8), np.zeros((64, 64, 3), np.uint8)
     assert [corruption.level(s, small) for s in SEVERITIES] == list(corruption.small_severities)
     assert [corruption.level(s, large) for s in SEVERITIES] == list(corruption.severities)
 
 
-# A changed hash means changed bytes: raise the op version, then write new hashes (python -m tests.support.golden).
+# A changed hash means changed bytes: raise the op's version, then write new hashes (python -m tests.support.golden).
 GOLDEN = json.loads((REPOSITORY / "tests/support/golden_corruptions.json").read_text())
 
 
 @pytest.mark.parametrize("corruption", ALL, ids=lambda c: f"{c.modality}-{c.name}")
-def test_output_is_what_it_always_was(corruption: Corruption) -> None:
+def test_output_has_the_golden_hashes(corruption: Corruption) -> None:
     if corruption.name in CODECS and soundfile.__libsndfile_version__ != GOLDEN["libsndfile"]:
-        pytest.skip(f"these codecs' bytes are of libsndfile {GOLDEN['libsndfile']}")
+        pytest.skip(f"the golden hashes of codecs are for libsndfile {GOLDEN['libsndfile']}")
     assert golden(corruption) == GOLDEN[f"{corruption.modality}/{corruption.name}/{corruption.version}"]
 
 
-def test_every_golden_belongs_to_a_corruption() -> None:
+def test_golden_hashes_and_corruptions_correspond() -> None:
     names = {f"{c.modality}/{c.name}/{c.version}" for c in ALL}
     assert set(GOLDEN) - {"libsndfile"} == names

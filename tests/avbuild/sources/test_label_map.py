@@ -1,4 +1,4 @@
-"""Classes find their partners: by a map, by name, else by index; one to one where it can be."""
+"""Label maps: classes are matched by map, by name, or by index, one to one where possible."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from avbuild.sources.label_map import SHIPPED, load_label_map, match_classes, sh
 from tests.conftest import CIFAR10, URBANSOUND8K
 
 
-def test_what_fits_comes_first_and_the_rest_goes_by_index() -> None:
+def test_classes_without_a_fitting_label_are_matched_by_index() -> None:
     match = match_classes(URBANSOUND8K, CIFAR10, shipped_label_map("urbansound8k", CIFAR10))
     assert (match["dog_bark"].partners, match["dog_bark"].by_index) == (("dog",), False)
     assert (match["air_conditioner"].partners, match["air_conditioner"].by_index) == (("airplane",), True)
@@ -18,14 +18,14 @@ def test_what_fits_comes_first_and_the_rest_goes_by_index() -> None:
     assert sorted(used) == sorted(CIFAR10)  # one to one
 
 
-def test_equal_names_fit_without_a_map() -> None:
+def test_equal_names_match_without_a_map() -> None:
     match = match_classes(("siren", "Dog Bark"), ("x", "dog_bark", "siren"), {})
     assert match["siren"].partners == ("siren",)
     assert match["Dog Bark"].partners == ("dog_bark",)
     assert not match["siren"].by_index
 
 
-def test_imagenet_classes_are_found_by_any_of_their_names() -> None:
+def test_imagenet_classes_are_matched_by_any_of_their_synonyms() -> None:
     names = (
              "electric fan, blower", "cab, hack, taxi, taxicab", "Labrador retriever", "power drill",
              "revolver, six-gun", "ambulance", "accordion, piano accordion, squeeze box", "swing", "beagle",
@@ -42,14 +42,14 @@ def test_imagenet_classes_are_found_by_any_of_their_names() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
-def test_no_shipped_map_gives_a_partner_to_two_classes(path: Path) -> None:
+def test_no_shipped_map_uses_a_partner_twice(path: Path) -> None:
     written = parse(path.read_text()).data
     partners = [partner for listed in written.values() for partner in listed]
     assert len(partners) == len(set(partners))
     assert tuple(written) in (URBANSOUND8K, CIFAR10)
 
 
-def test_every_mistake_in_a_map_is_named_with_its_line(tmp_path: Path) -> None:
+def test_all_mistakes_in_a_map_are_reported_with_their_lines(tmp_path: Path) -> None:
     path = tmp_path / "map.yaml"
     path.write_text("dog_bark: [dgo]\nsirn: [ship]\ncar_horn: automobile\ndog_bark: [dog]\n")
     with pytest.raises(UsageError) as caught:
@@ -64,7 +64,7 @@ def test_every_mistake_in_a_map_is_named_with_its_line(tmp_path: Path) -> None:
         assert expected in message
 
 
-def test_a_good_map_is_read(tmp_path: Path) -> None:
+def test_a_valid_map_is_read(tmp_path: Path) -> None:
     path = tmp_path / "map.yaml"
     path.write_text("dog_bark: [dog, cat]\nsiren: []\n")
     assert load_label_map(path, URBANSOUND8K, CIFAR10) == {"dog_bark": ("dog", "cat"), "siren": ()}
