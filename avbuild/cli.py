@@ -1,17 +1,27 @@
-"""The `avbuild` program: which commands it has."""
+"""The `avbuild` program: its commands, in the order of `avbuild --help`."""
 
 import typer
 
 from avbuild.command_line import run_program
-from avbuild.commands import look, publish
+from avbuild.commands.card import card
 from avbuild.commands.corrupt import corrupt
+from avbuild.commands.inspect import inspect
+from avbuild.commands.list import list_data_sets
 from avbuild.commands.make import make
+from avbuild.commands.preview import preview
+from avbuild.commands.push import push
+from avbuild.commands.replay import replay
+from avbuild.commands.scenarios import scenarios
+from avbuild.commands.verify import verify
 
+# Typer prints the examples one a line only where a paragraph stands between the first line and "Examples:"
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
-    help="""Paired audio-visual data sets, corrupted so exactly that any sample can be re-created anywhere.
+    help="""Build paired audio-visual data sets and corrupt them reproducibly.
+
+    Every corrupted sample can be created again anywhere, bit for bit.
 
     Examples:
 
@@ -22,12 +32,18 @@ app = typer.Typer(
     """,
 )
 
-for command in (make, corrupt, publish.verify, look.inspect, look.preview, look.replay, publish.card, publish.push):
-    app.command()(command)
-app.command(name="list")(look.list_builders)
-app.command()(look.scenarios)
+app.command()(make)
+app.command()(corrupt)
+app.command()(verify)
+app.command()(inspect)
+app.command()(preview)
+app.command()(replay)
+app.command()(card)
+app.command()(push)
+app.command(name="list")(list_data_sets)
+app.command()(scenarios)
 
 
 def main() -> None:
-    """The program."""
-    run_program(app, when_stopped="the same command finishes the rest")
+    """Run the program."""
+    run_program(app, when_stopped="run the same command again to finish")

@@ -1,33 +1,51 @@
-"""Errors that a user can put right. Each says what was found, what is allowed, where, and what to do."""
+"""Errors that a user can fix. Each message says where, what was found, what is allowed, and what to do."""
 
 import difflib
 from collections.abc import Iterable, Sequence
 
 
 class UserError(Exception):
-    """One clear message and a non-zero exit; never a traceback."""
+    """An error that a user can fix: the program prints its message and exits with `exit_code`, without a traceback."""
 
     exit_code = 1
 
 
+class Stopped(BaseException):
+    """Somebody ended the program by a signal; like KeyboardInterrupt, but not swallowed by the command line library."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+
+
 class UsageError(UserError):
-    """A manifest or a command line that cannot be meant as written."""
+    """A mistake in a manifest or on the command line."""
 
     exit_code = 2
 
 
 def cannot_write(path: object, error: OSError) -> UserError:
-    """For a full disk, a folder that is read-only, and the like."""
+    """Return the error for a path that cannot be written: the disk is full, the folder is read-only, and the like.
+
+    Args:
+        path: file, folder or URL.
+        error: raised by the attempt to write.
+    """
     reason = error.strerror or error
     if isinstance(error, (FileExistsError, NotADirectoryError)):
-        reason = "a file stands where a folder is needed"
+        reason = "there is a file where a folder is needed"
     return UserError(
-        f"{path}: cannot be written: {reason}. What is finished stays; put it right and run the same command again"
+        f"{path}: cannot be written: {reason}. Finished files are kept; fix this and run the same command again"
     )
 
 
 def listed(items: Sequence[object], most: int = 20) -> str:
-    """Items one a line, indented; past `most` only their number, so that 7,000 missing files stay readable."""
+    """Return items one a line, indented.
+
+    Args:
+        items: to list.
+        most: how many of them are listed; the others are only counted, so that a long list stays readable.
+    """
     lines = [f"  {item}" for item in items[:most]]
     if len(items) > most:
         lines.append(f"  ... and {len(items) - most:,} more")
@@ -35,6 +53,11 @@ def listed(items: Sequence[object], most: int = 20) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean "..."?` where something known is close, else nothing."""
+    """Return `; did you mean "..."?` with the most similar known word, or nothing where none is similar.
+
+    Args:
+        word: as the user wrote it.
+        known: the words that are allowed.
+    """
     close = difflib.get_close_matches(word, list(known), n=1)
     return f'; did you mean "{close[0]}"?' if close else ""

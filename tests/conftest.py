@@ -1,4 +1,4 @@
-"""Small real inputs made once a session, and the pilot data where they lie beside the checkout."""
+"""Fixtures: small real inputs made once per session, and the pilot data where they are beside the checkout."""
 
 import csv
 import os
@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, settings
 from PIL import Image
 
 os.environ["HF_HUB_OFFLINE"] = "1"
-if "PYTEST_XDIST_WORKER" in os.environ:  # several processes with a thread a core each would wait for one another
+if "PYTEST_XDIST_WORKER" in os.environ:  # one thread per process, else all compete for the same cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-# machines are noisy: no test may fail because something else ran beside it
+# no time limits: no test may fail because the machine is busy
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
@@ -31,7 +31,7 @@ COLUMNS = ("slice_file_name", "fsID", "start", "end", "salience", "fold", "class
 
 @pytest.fixture(scope="session")
 def pilot(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real pilot data in their publishers' layouts: UrbanSound8K/, us8k_original/, cifar10/."""
+    """Return the real pilot data in their publishers' layouts: UrbanSound8K/, us8k_original/, cifar10/."""
     unpack = SHARED / "data" / "unpack.py"
     if not unpack.exists():
         pytest.skip(f"no pilot data: {unpack} is absent (set AVBUILD_SHARED to a folder that has data/unpack.py)")
@@ -42,7 +42,7 @@ def pilot(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def pilot_weights() -> Path:
-    """The folder with the two real encoders."""
+    """Return the folder with the two real encoders."""
     weights = SHARED / "weights"
     if not weights.is_dir():
         pytest.skip(f"no pilot weights: {weights} is absent (set AVBUILD_SHARED to a folder that has weights/)")
@@ -50,7 +50,7 @@ def pilot_weights() -> Path:
 
 
 def write_urbansound8k(root: Path, recordings: int = 6, slices: int = 2) -> Path:
-    """A small UrbanSound8K: ten classes, folds 1 to 3, and one recording with slices in two folds."""
+    """Write a small UrbanSound8K: ten classes, folds 1 to 3, and one recording with slices in two folds."""
     rng = np.random.default_rng(0)
     rows = []
     for class_id, name in enumerate(URBANSOUND8K):
@@ -75,7 +75,7 @@ def write_urbansound8k(root: Path, recordings: int = 6, slices: int = 2) -> Path
 
 
 def write_pictures(root: Path, per_class: int = 12, classes: tuple[str, ...] = CIFAR10) -> Path:
-    """A folder of class folders of small JPEG pictures."""
+    """Write a folder of class folders of small JPEG images."""
     rng = np.random.default_rng(1)
     for index, name in enumerate(classes):
         (root / name).mkdir(parents=True)
@@ -87,19 +87,19 @@ def write_pictures(root: Path, per_class: int = 12, classes: tuple[str, ...] = C
 
 @pytest.fixture(scope="session")
 def urbansound8k(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small UrbanSound8K; do not change it."""
+    """Return a small UrbanSound8K; do not change it."""
     return write_urbansound8k(tmp_path_factory.mktemp("us8k") / "UrbanSound8K")
 
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of class folders with CIFAR-10's names; do not change it."""
+    """Return a folder of class folders with CIFAR-10's names; do not change it."""
     return write_pictures(tmp_path_factory.mktemp("pictures") / "cifar")
 
 
 @pytest.fixture(scope="session")
 def small_data(urbansound8k: Path, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished data set of 120 pairs with D corrupted on disk; do not change it."""
+    """Return a finished data set of 120 samples with D corrupted on disk; do not change it."""
     from typer.testing import CliRunner
 
     from avbuild.cli import app

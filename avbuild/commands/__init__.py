@@ -1,1 +1,1 @@
-"""What each `avbuild` command does with its arguments. Everything heavy is imported inside a command."""
+"""One file per `avbuild` command: it reads the arguments and calls the rest. Heavy imports stay inside functions."""

@@ -1,76 +1,103 @@
 """`avbuild corrupt`."""
 
 import time
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avbuild.commands.data_sets import only_data_set
-from avbuild.commands.engine_options import EngineChoice, EngineOption, RayAddress, ShardOption, Workers, chosen_engine
+from avbuild.commands.options import (
+    DataSetOption,
+    DryRun,
+    EngineChoice,
+    EngineOption,
+    JobShareOption,
+    OldJobShareOption,
+    RayAddress,
+    Workers,
+    chosen_engine,
+    chosen_job_share,
+    only_data_set,
+    print_share_written,
+)
 from avbuild.errors import UsageError
+
+if TYPE_CHECKING:
+    from avbuild.dataset.build_record import BuildRecord
+    from avbuild.dataset.splits import Split
+    from avbuild.dataset.storage import Folder
 
 
 def corrupt(
-    scenario: Annotated[str, typer.Option(help="One of the manifest's scenarios, or several: A,V,D.")],
-    data: Annotated[str | None, typer.Option(help="The data set.", show_default="the one under data/")] = None,
+    scenario: Annotated[str, typer.Option(help="Scenarios of the manifest, or scenario presets, e.g. D or A,V,D.")],
+    data: DataSetOption = None,
     splits: Annotated[str, typer.Option(help="Splits to corrupt, e.g. train,validation,test.")] = "test",
-    severity: Annotated[int | None, typer.Option(help="All ops at this severity.", min=1, max=5)] = None,
-    seed: Annotated[int | None, typer.Option(help="In place of the manifest's seed.")] = None,
-    manifest: Annotated[str | None, typer.Option(help="In place of the data set's own manifest.")] = None,
+    severity: Annotated[
+        int | None, typer.Option(help="Severity of all corruptions, instead of the manifest's.", min=1, max=5)
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed, instead of the manifest's.")] = None,
+    manifest: Annotated[str | None, typer.Option(help="Manifest, instead of the data set's own.")] = None,
     workers: Workers = None,
     engine: EngineOption = EngineChoice.local,
     ray_address: RayAddress = None,
-    shard: ShardOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written and how large.")] = False,
+    job_share: JobShareOption = None,
+    shard: OldJobShareOption = None,
+    dry_run: DryRun = False,
 ) -> None:
-    """Write a scenario's shards beside the clean ones. The same bytes for any number of workers, on any machine.
+    """Write the corrupted shards of scenarios beside the clean shards.
+
+    The bytes are the same for any number of workers, on any machine.
 
     Examples:
 
         avbuild corrupt --scenario D
         avbuild corrupt --scenario A,V,D --data data/urbansound8k-av --splits validation,test
         avbuild corrupt --scenario D --severity 5
+        avbuild corrupt --scenario D --job-share 0/4
     """
-    from avbuild.dataset.splits import SPLITS
     from avbuild.dataset.storage import Folder
-    from avbuild.pipeline.corrupt import Corruptions, corrupt_data_set, plan_corruptions
-    from avbuild.pipeline.engines import parse_job_share
+    from avbuild.pipeline.corrupt import CorruptRequest, corrupt_data_set, plan_corruptions
 
-    started, wanted, part = time.monotonic(), _words(splits), parse_job_share(shard) if shard else None
-    if unknown := [split for split in wanted if split not in SPLITS]:
-        raise UsageError(f"--splits {','.join(unknown)}: allowed are {', '.join(SPLITS)}")
+    started, share, chosen_splits = time.monotonic(), chosen_job_share(job_share, shard), _parse_splits(splits)
     folder = Folder(data or only_data_set())
-    asked = Corruptions(
-        scenarios=tuple(_words(scenario)),
-        splits=tuple(split for split in SPLITS if split in wanted),
-        severity=severity,
-        seed=seed,
-        manifest=manifest,
-    )
-    build, updated, names = plan_corruptions(folder, asked)
+    scenarios = tuple(_comma_separated(scenario))
+    request = CorruptRequest(scenarios, splits=chosen_splits, severity=severity, seed=seed, manifest=manifest)
+    build, updated, names = plan_corruptions(folder, request)
     if dry_run:
         from avbuild.pipeline.estimate import estimate_corrupt
 
-        typer.echo(estimate_corrupt(folder, build, updated, names, asked.splits))
+        typer.echo(estimate_corrupt(folder, build, updated, names, chosen_splits))
         return
     where = chosen_engine(engine, workers, ray_address)
-    done = corrupt_data_set(folder, build, updated, names, asked.splits, where, part)
-    if done is None:
-        typer.echo(f"{', '.join(names)}: share {shard} written to {folder}, {time.monotonic() - started:.0f} s")
-        typer.echo("next: once all shares are written, the same command without --shard checks and completes them")
-        return
-    build = done
+    corrupted = corrupt_data_set(folder, build, updated, names, chosen_splits, where, share)
+    if corrupted is None:
+        print_share_written(", ".join(names), job_share or shard, folder, started)
+    else:
+        _print_result(corrupted, names, chosen_splits, folder, started)
+
+
+def _parse_splits(text: str) -> "tuple[Split, ...]":
+    """Convert `validation,test` to splits, in the order train, validation, test."""
+    from avbuild.dataset.splits import SPLITS
+
+    names = _comma_separated(text)
+    if unknown := [name for name in names if name not in SPLITS]:
+        raise UsageError(f"--splits {','.join(unknown)}: allowed are {', '.join(SPLITS)}")
+    return tuple(split for split in SPLITS if split in names)
+
+
+def _comma_separated(text: str) -> list[str]:
+    """Return the words between the commas, each once."""
+    return list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+
+
+def _print_result(
+    build: "BuildRecord", names: Sequence[str], splits: "Sequence[Split]", folder: "Folder", started: float
+) -> None:
     for name in names:
         record = build.scenarios[name]
-        rows = {split: record.splits[split].rows for split in asked.splits}
-        missing = {m: sum(made.missing[m] for made in record.splits.values()) for m in build.modalities}
-        gone = "".join(f", {m} missing in {count:,}" for m, count in missing.items() if count)
-        typer.echo(
-            f"{name}: {', '.join(f'{count:,} {split}' for split, count in rows.items())}{gone}"
-            f" in {folder.path(name)}, {time.monotonic() - started:.0f} s"
-        )
+        rows = ", ".join(f"{record.splits[split].rows:,} {split}" for split in splits)
+        counts = {m: sum(made.missing[m] for made in record.splits.values()) for m in build.modalities}
+        missing = "".join(f", {modality} missing in {count:,}" for modality, count in counts.items() if count)
+        typer.echo(f"{name}: {rows}{missing} in {folder.path(name)}, {time.monotonic() - started:.0f} s")
     typer.echo(f"next: avtrain fit {folder.path('manifest.yaml')}")
-
-
-def _words(text: str) -> list[str]:
-    return list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))

@@ -4,81 +4,107 @@ import os
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avbuild.commands.data_sets import data_option
-from avbuild.commands.engine_options import EngineChoice, EngineOption, RayAddress, ShardOption, Workers, chosen_engine
+from avbuild.commands.options import (
+    DryRun,
+    EngineChoice,
+    EngineOption,
+    JobShareOption,
+    OldJobShareOption,
+    RayAddress,
+    Workers,
+    chosen_engine,
+    chosen_job_share,
+    data_option,
+    print_share_written,
+)
 from avbuild.errors import UsageError
+
+if TYPE_CHECKING:
+    from avbuild.dataset.build_record import BuildRecord
+    from avbuild.dataset.storage import Folder
 
 
 class Layout(StrEnum):
-    """How the audio is laid out on disk."""
+    """Values of `--layout`."""
 
     official = "official"
     kaggle = "kaggle"
 
 
 class SplitChoice(StrEnum):
-    """How clips become train, validation and test."""
+    """Values of `--split`."""
 
     grouped = "grouped"
     random70 = "random70"
 
 
 def make(
-    name: Annotated[str, typer.Argument(help="Which data set; `avbuild list` shows them.")],
-    out: Annotated[str, typer.Option(help="Folder (or fsspec URL) that gets the data set's own folder.")] = "data/",
+    name: Annotated[str, typer.Argument(help="The data set to build; `avbuild list` shows them all.")],
+    out: Annotated[str, typer.Option(help="Folder (or fsspec URL) in which the data set gets its folder.")] = "data/",
     sources: Annotated[
-        Path, typer.Option(envvar="AVBUILD_SOURCES", help="Where published corpora lie or are downloaded to.")
+        Path, typer.Option(envvar="AVBUILD_SOURCES", help="Folder of the published corpora; downloads go there too.")
     ] = Path("data/sources"),
-    audio_root: Annotated[Path | None, typer.Option(help="The recordings, where they are not in --sources.")] = None,
+    audio_root: Annotated[
+        Path | None, typer.Option(help="Folder of the audio files, where they are not in --sources.")
+    ] = None,
     images: Annotated[
-        str | None, typer.Option(help="Pictures: folder:PATH, cifar10:PATH or hf:NAME.", show_default="CIFAR-10")
+        str | None, typer.Option(help="Images: folder:PATH, cifar10:PATH or hf:NAME.", show_default="CIFAR-10")
     ] = None,
     label_map: Annotated[
-        Path | None, typer.Option(help="YAML: class -> classes of the other modality.", show_default="as shipped")
+        Path | None,
+        typer.Option(help="YAML file: class -> classes of the other modality.", show_default="the built-in map"),
     ] = None,
-    layout: Annotated[Layout, typer.Option(help="kaggle: the release by Guo et al.")] = Layout.official,
-    split: Annotated[SplitChoice, typer.Option(help="random70 is the legacy split, and leaky.")] = SplitChoice.grouped,
+    layout: Annotated[
+        Layout, typer.Option(help="Layout of the audio files. kaggle: the release by Guo et al.")
+    ] = Layout.official,
+    split: Annotated[
+        SplitChoice, typer.Option(help="grouped: no recording in two splits. random70: the legacy split, leaky.")
+    ] = SplitChoice.grouped,
     folds: Annotated[
-        str | None, typer.Option(help="Official folds, e.g. 1,2 or all: the last tests, the others train.")
+        str | None,
+        typer.Option(help="Official folds to use, e.g. 1,2 or all. The last one is for test, the others train."),
     ] = None,
     lists: Annotated[
-        Path | None, typer.Option(help="crema-d: a folder with a published train list and test list, often leaky.")
+        Path | None, typer.Option(help="crema-d: folder of a published train list and test list; these often leak.")
     ] = None,
     fps: Annotated[
-        float | None, typer.Option(help="crema-d: frames taken of a second.", show_default="1", min=0.01, max=120)
+        float | None, typer.Option(help="crema-d: frames per second of video.", show_default="1", min=0.01, max=120)
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="At most this many pairs, evenly over the classes.", min=1)] = None,
-    seed: Annotated[int, typer.Option(help="Decides pairing and splits.")] = 0,
+    limit: Annotated[
+        int | None, typer.Option(help="Build at most this many pairs, spread evenly over the classes.", min=1)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the pairing and of the splits.")] = 0,
     workers: Workers = None,
     engine: EngineOption = EngineChoice.local,
     ray_address: RayAddress = None,
-    shard: ShardOption = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unusable files out, and say so.")] = False,
+    job_share: JobShareOption = None,
+    shard: OldJobShareOption = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out unusable files and record them.")] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Download nothing.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written and how large.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
-    """Build a clean data set: every sound decoded to 16 kHz mono, every picture as it came, paired and split.
+    """Build a clean data set: audio decoded to 16 kHz mono, images as they are, paired and split.
 
-    Killed at any moment and started again, it finishes the rest and ends with the same bytes.
+    If it is stopped at any moment, the same command finishes the rest and gives the same bytes.
 
     Examples:
 
         avbuild make demo-av --out demo/
         avbuild make urbansound8k-av --out data/
-        avbuild make urbansound8k-av --audio-root UrbanSound8K/ --images folder:pictures/ --folds 1,2
+        avbuild make urbansound8k-av --audio-root UrbanSound8K/ --images folder:images/ --folds 1,2
         avbuild make cifar10-av --audio-root ESC-50-master/ --images cifar10:cifar-10-python.tar.gz
         avbuild make crema-d --audio-root CREMA-D/ --fps 2
     """
     from avbuild.dataset.storage import Folder
-    from avbuild.pipeline.engines import default_workers, parse_job_share
+    from avbuild.pipeline.engines import default_workers
     from avbuild.sources.options import Options, refuse_unused
     from avbuild.sources.registry import find_builder
 
-    builder, started, part = find_builder(name), time.monotonic(), parse_job_share(shard) if shard else None
+    started, builder, share = time.monotonic(), find_builder(name), chosen_job_share(job_share, shard)
     options = Options(
         sources=sources,
         audio_root=audio_root,
@@ -86,7 +112,7 @@ def make(
         label_map=label_map,
         layout=layout.value,
         split=split.value,
-        folds=_folds(folds),
+        folds=_parse_folds(folds),
         limit=limit,
         seed=seed,
         offline=offline or bool(os.environ.get("HF_HUB_OFFLINE")),
@@ -104,21 +130,25 @@ def make(
 
         typer.echo(estimate_make(prepared, folder))
         return
-    build = write(prepared, folder, chosen_engine(engine, workers, ray_address), part)
+    build = write(prepared, folder, chosen_engine(engine, workers, ray_address), share)
     if build is None:
-        typer.echo(f"{name}: share {shard} written to {folder}, {time.monotonic() - started:.0f} s")
-        typer.echo("next: once all shares are written, the same command without --shard checks and completes them")
-        return
-    rows = sum(made.rows for made in build.scenarios["C"].splits.values())
-    left_out = f", {len(build.left_out):,} left out ({folder.path('build.json')})" if build.left_out else ""
-    typer.echo(f"{name}: {rows:,} pairs{left_out} in {folder}, {time.monotonic() - started:.0f} s")
-    typer.echo("next: avbuild corrupt --scenario D" + data_option(folder.url))
+        print_share_written(name, job_share or shard, folder, started)
+    else:
+        _print_result(name, build, folder, started)
 
 
-def _folds(text: str | None) -> tuple[int, ...]:
+def _parse_folds(text: str | None) -> tuple[int, ...]:
+    """Convert `1,2` or `all` to fold numbers."""
     if text is None:
         return ()
     folds = range(1, 11) if text == "all" else [int(part) if part.strip().isdigit() else 0 for part in text.split(",")]
     if len(set(folds)) < 2 or len(set(folds)) != len(folds) or min(folds) < 1:
-        raise UsageError(f"--folds {text}: give two or more different folds, such as 1,2 (the last tests), or all")
+        raise UsageError(f"--folds {text}: give two or more different folds, such as 1,2 (the last is test), or all")
     return tuple(folds)
+
+
+def _print_result(name: str, build: "BuildRecord", folder: "Folder", started: float) -> None:
+    rows = sum(made.rows for made in build.scenarios["C"].splits.values())
+    left_out = f", {len(build.left_out):,} left out ({folder.path('build.json')})" if build.left_out else ""
+    typer.echo(f"{name}: {rows:,} pairs{left_out} in {folder}, {time.monotonic() - started:.0f} s")
+    typer.echo("next: avbuild corrupt --scenario D" + data_option(folder.url))

@@ -1,4 +1,4 @@
-"""Seeded corruptions: pure functions `f(signal, level, rng) -> signal`, found by modality and name."""
+"""Seeded corruptions: pure functions `f(signal, level, rng) -> signal`, registered by modality and name."""
 
 from avbuild.corruptions import audio, features, image
 from avbuild.corruptions.registry import CORRUPTIONS, MISSING, Corruption

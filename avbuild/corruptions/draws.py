@@ -1,4 +1,4 @@
-"""Random numbers for whole signals: raw bits of the generator, and normal numbers by table."""
+"""Draw random arrays the size of a whole signal quickly: raw bits of the generator, and normal numbers from a table."""
 
 import functools
 import math
@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 
 def bits16(shape: tuple[int, ...], rng: Generator) -> NDArray[np.uint16]:
-    """Uniform numbers in 0 to 65,535."""
+    """Draw uniform whole numbers in 0 to 65,535.
+
+    Args:
+        shape: of the result.
+        rng: generator whose raw bits are read.
+
+    Returns uint16 [*shape].
+    """
     count = math.prod(shape)
     raw: NDArray[np.uint64] = rng.bit_generator.random_raw(-(-count // 4))
     return raw.astype("<u8", copy=False).view("<u2")[:count].reshape(shape)
@@ -18,10 +25,12 @@ def bits16(shape: tuple[int, ...], rng: Generator) -> NDArray[np.uint16]:
 
 @functools.cache
 def quantiles() -> NDArray[np.float64]:
-    """The 65,536 equally likely values that stand for the normal law: variance 1, none beyond 4.3.  [65536]
+    """Return 65,536 equally likely values that stand for the standard normal distribution.
 
-    A number drawn as `quantiles()[bits16(...)]` costs a tenth of one from `standard_normal`, and none of it is
-    computed by the processor at hand.
+    Their variance is exactly 1, and none lies beyond +-4.3. Drawing `quantiles()[bits16(...)]` costs a tenth of
+    `rng.standard_normal`, and the values do not depend on how the processor rounds.
+
+    Returns float64 [65536], in ascending order.
     """
     values = scipy.special.ndtri((np.arange(65_536) + 0.5) / 65_536)
     values /= values.std()
@@ -35,5 +44,12 @@ def _quantiles32() -> NDArray[np.float32]:
 
 
 def normals(shape: tuple[int, ...], rng: Generator) -> NDArray[np.float32]:
-    """Standard normal numbers by table."""
+    """Draw standard normal numbers from the table of `quantiles`.
+
+    Args:
+        shape: of the result.
+        rng: generator whose raw bits are read.
+
+    Returns float32 [*shape].
+    """
     return _quantiles32().take(bits16(shape, rng))

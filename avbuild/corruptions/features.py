@@ -1,8 +1,8 @@
-"""Corruptions of what a front end made: the poster's protocol adds its noise there.
+"""Corruptions of front-end features, which the noise protocol of *Prompt the Missing* (CVPRW 2025) acts on.
 
 Audio features: float32 [frames, bins], a normalised log-mel spectrogram.  Image features: float32 [3, H, W],
-normalised by ImageNet's mean and deviation.  These act in `avtrain`'s loader alone: no file holds features.
-Source of the levels: Park, Prompt the Missing, CVPRW 2025, released code (`apply_noise_to_batch`).
+normalised by ImageNet's mean and standard deviation.  Only `avtrain`'s data loader applies these: no file holds
+features.  Severities follow the paper's released code (`apply_noise_to_batch`).
 """
 
 import numpy as np
@@ -22,46 +22,65 @@ Features = NDArray[np.float32]
     name="feature_gaussian_noise",
 )
 def audio_gaussian_noise(features: Features, std: float, rng: Generator) -> Features:
-    """White noise on the spectrogram.
+    """Add white noise to the spectrogram.
 
-    features: [frames, bins].  std: in the features' own units.  Returns [frames, bins].
+    Args:
+        features: float32 [frames, bins].
+        std: standard deviation of the noise, in the units of the features.
+
+    Returns float32 [frames, bins].
     """
     return features + np.float32(std) * rng.standard_normal(features.shape, dtype=np.float32)
 
 
 @audio_corruption(version=1, severities=(4.0, 8.0, 16.0, 32.0, 64.0), within=(0.0, 4096.0), domain="feature")
 def feature_shift_bins(features: Features, most: float, rng: Generator) -> Features:
-    """The spectrogram rolled along its mel bins, as the poster's released code does and calls a shift in time.
+    """Roll the spectrogram along its mel bins, which the released code of *Prompt the Missing* calls a time shift.
 
-    features: [frames, bins].  most: the shift is uniform among the whole numbers in +-most.  Returns [frames, bins].
+    Args:
+        features: float32 [frames, bins].
+        most: largest shift, in bins; the shift is a whole number, uniform in -most to +most.
+
+    Returns float32 [frames, bins].
     """
     return np.roll(features, int(rng.integers(-int(most), int(most) + 1)), axis=1)
 
 
 @audio_corruption(version=1, severities=(4.0, 8.0, 16.0, 32.0, 64.0), within=(0.0, 4096.0), domain="feature")
 def feature_shift_time(features: Features, most: float, rng: Generator) -> Features:
-    """The spectrogram rolled along time.
+    """Roll the spectrogram along time.
 
-    features: [frames, bins].  most: the shift is uniform among the whole numbers in +-most.  Returns [frames, bins].
+    Args:
+        features: float32 [frames, bins].
+        most: largest shift, in frames; the shift is a whole number, uniform in -most to +most.
+
+    Returns float32 [frames, bins].
     """
     return np.roll(features, int(rng.integers(-int(most), int(most) + 1)), axis=0)
 
 
 @audio_corruption(version=1, severities=(4.0, 8.0, 15.0, 23.0, 31.0), within=(0.0, 4096.0), domain="feature")
 def feature_mask_bins(features: Features, most: float, rng: Generator) -> Features:
-    """A band of mel bins set to zero, as the poster's released code does and calls a mask in time.
+    """Set a band of mel bins to zero, which the released code of *Prompt the Missing* calls a time mask.
 
-    features: [frames, bins].  most: the width is uniform among the whole numbers in 0 to most.  Returns [frames, bins].
+    Args:
+        features: float32 [frames, bins].
+        most: largest width, in bins; the width is a whole number, uniform in 0 to most.
+
+    Returns float32 [frames, bins].
     """
     return _masked(features.T, most, rng).T
 
 
 @audio_corruption(version=1, severities=(4.0, 8.0, 15.0, 23.0, 31.0), within=(0.0, 4096.0), domain="feature")
 def feature_mask_time(features: Features, most: float, rng: Generator) -> Features:
-    """A stretch of frames set to zero.
+    """Set a run of consecutive frames to zero.
 
-    features: [frames, bins].  most: the length is uniform among the whole numbers in 0 to most.
-    Returns [frames, bins].
+    Args:
+        features: float32 [frames, bins].
+        most: largest length, in frames; the length is a whole number, uniform in 0 to most.
+
+    Returns float32 [frames, bins].
     """
     return _masked(features, most, rng)
 
@@ -82,9 +101,13 @@ def _masked(features: Features, most: float, rng: Generator) -> Features:
     name="feature_gaussian_noise",
 )
 def image_gaussian_noise(features: Features, std: float, rng: Generator) -> Features:
-    """White noise on the normalised picture, clamped to +-3.
+    """Add white noise to the normalised image, then clamp it to +-3.
 
-    features: [3, H, W].  std: in normalised units.  Returns [3, H, W].
+    Args:
+        features: float32 [3, H, W].
+        std: standard deviation of the noise, in normalised units.
+
+    Returns float32 [3, H, W].
     """
     noisy = features + np.float32(std) * rng.standard_normal(features.shape, dtype=np.float32)
     return noisy.clip(-3, 3, out=noisy)
@@ -92,9 +115,13 @@ def image_gaussian_noise(features: Features, std: float, rng: Generator) -> Feat
 
 @image_corruption(version=1, severities=(7.0, 15.0, 25.0, 37.0, 51.0), within=(1.0, 1001.0), domain="feature")
 def feature_box_blur(features: Features, kernel: float, rng: Generator) -> Features:
-    """Each value the mean of the square around it, edges mirrored.
+    """Replace each value of the normalised image by the mean of the square around it, edges mirrored.
 
-    features: [3, H, W].  kernel: side of the square, odd; cut to the picture.  Returns [3, H, W].  Draws nothing.
+    Args:
+        features: float32 [3, H, W].
+        kernel: side of the square, odd, in pixels; reduced where the image is smaller.
+
+    Returns float32 [3, H, W].  Deterministic: `rng` is not used.
     """
     blurred = features.astype(np.float64)
     for axis in (1, 2):
@@ -109,17 +136,20 @@ def feature_box_blur(features: Features, kernel: float, rng: Generator) -> Featu
 
 @image_corruption(version=1, severities=(0.3, 0.2, 0.15, 0.1, 0.05), within=(0.001, 1.0), domain="feature")
 def feature_pixelate(features: Features, scale: float, rng: Generator) -> Features:
-    """Shown at a lower resolution: the nearest pixel of a reduced picture.
+    """Reduce the normalised image and enlarge it again by nearest neighbour.
 
-    features: [3, H, W].  scale: side of the reduced picture as a fraction, at least one pixel.  Returns [3, H, W].
-    Draws nothing.
+    Args:
+        features: float32 [3, H, W].
+        scale: sides of the reduced image as a fraction of the original ones; at least one pixel remains.
+
+    Returns float32 [3, H, W].  Deterministic: `rng` is not used.
     """
     rows, columns = (_nearest(length, max(1, int(length * scale))) for length in features.shape[1:])
     return features[:, rows][:, :, columns]
 
 
 def _nearest(length: int, reduced: int) -> NDArray[np.int64]:
-    """For each pixel, the one it shows once reduced to so many and enlarged again."""
+    """Return, for each pixel, the index of the one it shows after reducing to `reduced` pixels and enlarging again."""
     small = np.arange(length) * reduced // length
     picked: NDArray[np.int64] = (small * 2 + 1) * length // (2 * reduced)
     return picked
@@ -127,8 +157,12 @@ def _nearest(length: int, reduced: int) -> NDArray[np.int64]:
 
 @image_corruption(version=1, severities=(0.0, 0.0, 0.0, 0.0, 0.0), within=(-10.0, 10.0), domain="feature")
 def feature_blank(features: Features, value: float, rng: Generator) -> Features:
-    """One value everywhere; 0 is ImageNet's mean colour.
+    """Replace the normalised image by one constant value; 0 is ImageNet's mean colour.
 
-    features: [3, H, W].  value: in normalised units.  Returns [3, H, W].  Draws nothing.
+    Args:
+        features: float32 [3, H, W].
+        value: in normalised units.
+
+    Returns float32 [3, H, W].  Deterministic: `rng` is not used.
     """
     return np.full_like(features, value)

@@ -1,8 +1,8 @@
-"""Missing modalities: the published ways of choosing which go, and what may stand in their place.
+"""Missing modalities: published protocols that choose which modalities of a sample go missing.
 
-Published code draws from the whole list of samples; here each sample's fate depends on its own id alone (the law of
-seeds), with the same probabilities. So counts vary by chance, are reported as achieved, and nothing is ever redrawn:
-no choice of rate and number of samples can keep it from ending.
+Published code draws from the whole list of samples. Here the choice depends on the id of the sample alone, with the
+same probabilities, so that it is the same in any order and for any part of the data. The number of missing samples
+therefore varies by chance; the achieved rate is reported, and nothing is redrawn until a rate fits.
 """
 
 import itertools
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from avbuild.modalities.registry import MODALITIES
 
-Draw = Callable[[str], float]  # purpose -> uniform in [0, 1), fixed for the sample
+Draw = Callable[[str], float]  # purpose -> uniform number in [0, 1), a pure function of seed and sample id
 Choose = Callable[[Draw, tuple[str, ...], float], frozenset[str]]
 
 FILLS = ("null", "zeros", "mean", "noise")
@@ -19,18 +19,21 @@ FILLS = ("null", "zeros", "mean", "noise")
 
 @dataclass(frozen=True)
 class MissingProtocol:
-    """A published way to make modalities missing."""
+    """A published way to choose the modalities that go missing."""
 
     name: str
     summary: str
     source: str
-    choose: Choose  # (draw, modalities, rate) -> those that go; never all of them
-    real_rate: Callable[[int, float], float]  # (number of modalities, rate asked for) -> part of all cells missing
-    only: str | None = None  # the one modality that ever goes
+    choose: Choose  # (draw, modalities, requested rate) -> missing modalities, never all of them
+    real_rate: Callable[[int, float], float]  # (number of modalities, requested rate) -> expected share of all cells
+    only: str | None = None  # the one modality that can go missing, where the protocol has one
 
 
 def _cpm(draw: Draw, modalities: tuple[str, ...], rate: float) -> frozenset[str]:
-    """One modality of each sample is safe; from a rate of (V - 1) / V on, it is the only one left."""
+    """Keep one random modality of each sample and drop each other one at random.
+
+    From a rate of (V - 1) / V on, with V modalities, the one that is kept is the only one left.
+    """
     safe = modalities[int(draw("safe") * len(modalities))]
     others = [modality for modality in modalities if modality != safe]
     chance = rate * len(modalities) / max(1, len(others))
@@ -38,7 +41,7 @@ def _cpm(draw: Draw, modalities: tuple[str, ...], rate: float) -> frozenset[str]
 
 
 def _mmin(draw: Draw, modalities: tuple[str, ...], rate: float) -> frozenset[str]:
-    """One of the patterns in which something is missing and something is left, all as likely."""
+    """Choose uniformly among all sets of modalities that are neither empty nor complete."""
     patterns = [
         frozenset(pattern) for size in range(1, len(modalities)) for pattern in itertools.combinations(modalities, size)
     ]
@@ -46,11 +49,12 @@ def _mmin(draw: Draw, modalities: tuple[str, ...], rate: float) -> frozenset[str
 
 
 def _tate(draw: Draw, modalities: tuple[str, ...], rate: float) -> frozenset[str]:
+    """Drop one random modality from a share `rate` of the samples."""
     return _one_of(modalities, draw("which") * len(modalities)) if draw("loses") < rate else frozenset()
 
 
 def _tate_as_released(draw: Draw, modalities: tuple[str, ...], rate: float) -> frozenset[str]:
-    """Its `randint(0, V)` includes V, and V means the last modality too."""
+    """As `_tate`, but `randint(0, V)` of the released code includes V, which stands for the last modality too."""
     return _one_of(modalities, draw("which") * (len(modalities) + 1)) if draw("loses") < rate else frozenset()
 
 
@@ -72,35 +76,35 @@ PROTOCOLS = {
     for protocol in (
         MissingProtocol(
             "cpm",
-            "one random modality stays, the others go at random",
+            "one random modality is kept, the others are dropped at random",
             "CPM-Nets; GCNet and MLA use the same code",
             _cpm,
             lambda count, rate: min(rate, (count - 1) / count),
         ),
         MissingProtocol(
             "mmin",
-            "one of all incomplete patterns, equally likely; the rate is not used",
+            "uniform over all incomplete sets of modalities; the rate is not used",
             "MMIN, IF-MMIN",
             _mmin,
             lambda count, _: 0.5 if count > 1 else 0.0,
         ),
         MissingProtocol(
             "tate",
-            "this part of the samples loses one modality",
+            "this share of the samples loses one modality",
             "TATE, as described",
             _tate,
             lambda count, rate: rate / count,
         ),
         MissingProtocol(
             "tate_as_released",
-            "as tate, but the last modality goes more often",
+            "as tate, but the last modality is dropped more often",
             "TATE, released code",
             _tate_as_released,
             lambda count, rate: rate / count,
         ),
         MissingProtocol(
             "map",
-            "this part of the samples loses one modality, half each",
+            "this share of the samples loses one modality, each equally often",
             "Lee et al., CVPR 2023, 'both'",
             _map(None),
             lambda count, rate: rate / count,
@@ -108,7 +112,7 @@ PROTOCOLS = {
         *(
             MissingProtocol(
                 f"map_{modality.name}",
-                f"this part of the samples loses its {modality.noun}",
+                f"this share of the samples loses its {modality.noun}",
                 "Lee et al., CVPR 2023, one modality",
                 _map(modality.name),
                 lambda count, rate: rate / count,

@@ -1,4 +1,4 @@
-"""Where corruptions are found: `corruptions_of(modality)[name]`. Decorating a function puts it there."""
+"""The registry of corruptions: `corruptions_of(modality)[name]`. Decorating a function adds it."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -12,43 +12,59 @@ from avbuild.modalities.registry import FAMILIES, MODALITIES
 
 Function = TypeVar("Function", bound=Callable[..., Signal])
 Domain = Literal["signal", "feature"]
-Level = float | tuple[float, ...]  # one number, or one for each parameter
+Level = float | tuple[float, ...]  # one number, or a tuple with one number per parameter
 
 SEVERITIES = (1, 2, 3, 4, 5)
-MISSING = "missing"  # an op of every modality, decided before any signal is read: see scenarios.py
+MISSING = "missing"  # an op of every modality, decided before any signal is read: see scenarios/plan.py
 MISSING_RATES = (0.1, 0.3, 0.5, 0.7, 0.9)  # by severity
 
-# ImageNet-C's constants are too strong for the pictures of CIFAR-10; CIFAR-10-C has a milder table for them.
-SMALL_PICTURE = 64
+# px of the shorter side below which the small severities hold: ImageNet-C's are too strong for CIFAR-10's images
+SMALL_IMAGE = 64
 
 
 @dataclass(frozen=True)
 class Corruption:
-    """A named op with its strengths. `version` enters every hash: raise it when the output changes."""
+    """A registered corruption and its severities. `version` enters every hash: raise it when the output changes."""
 
     name: str
     modality: str
     version: int
-    domain: Domain  # feature: acts on what the front end made, in `avtrain` alone
-    parameters: tuple[str, ...]  # what a level means: ("snr_db",), ("radius", "sigma"), ...
-    within: tuple[tuple[float, float], ...]  # values that make sense, for each parameter
+    domain: Domain  # feature: acts on the output of the front end, in `avtrain` only
+    parameters: tuple[str, ...]  # names of the numbers of a level: ("snr_db",), ("radius", "sigma"), ...
+    within: tuple[tuple[float, float], ...]  # lowest and highest value allowed, per parameter
     severities: tuple[tuple[float, ...], ...]
-    small_severities: tuple[tuple[float, ...], ...]  # for pictures under 64 px on the shorter side
-    needs_clips: bool  # takes recordings of the user's own
+    small_severities: tuple[tuple[float, ...], ...]  # for images under 64 px on the shorter side
+    needs_clips: bool  # takes the user's own recordings
     function: Callable[..., Signal]
 
     @property
     def summary(self) -> str:
-        """First line of the docstring."""
+        """The first line of the function's docstring, which `avbuild scenarios` prints."""
         return (inspect.getdoc(self.function) or "").splitlines()[0]
 
     def level(self, severity: int, signal: Signal) -> tuple[float, ...]:
-        """The strength that a severity of 1 to 5 stands for on this signal, a value for each parameter."""
-        small = self.small_severities != self.severities and min(signal.shape[:2]) < SMALL_PICTURE
+        """Return the level that a severity stands for on this signal.
+
+        Args:
+            severity: 1 to 5.
+            signal: the clip or image to corrupt; only its shape is used.
+
+        Returns one value per parameter, in the order of `parameters`.
+        """
+        small = self.small_severities != self.severities and min(signal.shape[:2]) < SMALL_IMAGE
         return (self.small_severities if small else self.severities)[severity - 1]
 
     def apply(self, signal: Signal, level: Sequence[float], rng: np.random.Generator, **resources: Any) -> Signal:
-        """The op at a level, a value for each parameter."""
+        """Apply the corruption at a given level.
+
+        Args:
+            signal: in the modality's own shape and type.
+            level: one value per parameter.
+            rng: generator for everything the corruption draws.
+            resources: what this corruption needs besides, such as `clips`.
+
+        Returns the corrupted signal, of the same shape and type.
+        """
         return self.function(signal, *level, rng, **resources)
 
 
@@ -56,7 +72,7 @@ CORRUPTIONS: dict[str, dict[str, Corruption]] = {family: {} for family in FAMILI
 
 
 def corruptions_of(modality: str) -> dict[str, Corruption]:
-    """Return the corruptions that act on a modality, by name; video takes those of images, frame by frame."""
+    """Return the corruptions that act on a modality, by name; video uses those of images, frame by frame."""
     return CORRUPTIONS[MODALITIES[modality].family]
 
 
@@ -68,9 +84,14 @@ def audio_corruption(
     domain: Domain = "signal",
     name: str | None = None,
 ) -> Callable[[Function], Function]:
-    """Register `f(audio float32 [samples], level, rng) -> float32 [samples]`.
+    """Register `f(audio float32 [samples], *level, rng) -> float32 [samples]`.
 
-    Several parameters: a tuple for each severity, and a pair of bounds for each.  name: if not the function's.
+    Args:
+        version: of the output; enters every hash.
+        severities: level of each severity 1 to 5: a number, or a tuple with one number per parameter.
+        within: lowest and highest value that a manifest may ask for; one pair per parameter if there are several.
+        domain: "signal" for waveforms, "feature" for what a front end made of them.
+        name: where it is not the function's.
     """
     return lambda function: _register("audio", name, function, version, domain, within, severities, severities)
 
@@ -84,7 +105,16 @@ def image_corruption(
     domain: Domain = "signal",
     name: str | None = None,
 ) -> Callable[[Function], Function]:
-    """Register `f(image uint8 [H, W, 3], level, rng) -> uint8 [H, W, 3]`; `small`: levels for pictures under 64 px."""
+    """Register `f(image uint8 [H, W, 3], *level, rng) -> uint8 [H, W, 3]`.
+
+    Args:
+        version: of the output; enters every hash.
+        severities: level of each severity 1 to 5: a number, or a tuple with one number per parameter.
+        within: lowest and highest value that a manifest may ask for; one pair per parameter if there are several.
+        small: severities for images whose shorter side is under 64 px; as `severities` where empty.
+        domain: "signal" for pixels, "feature" for what a front end made of them.
+        name: where it is not the function's.
+    """
     return lambda function: _register("image", name, function, version, domain, within, severities, small or severities)
 
 
@@ -101,8 +131,8 @@ def _register(
     name = name or function.__name__
     if name in CORRUPTIONS[modality] or name == MISSING:
         raise ValueError(f"{modality} corruption {name!r} is already registered")
-    taken = inspect.signature(function).parameters
-    parameters = tuple(list(taken)[1 : list(taken).index("rng")])
+    arguments = inspect.signature(function).parameters
+    parameters = tuple(list(arguments)[1 : list(arguments).index("rng")])
     bounds = tuple(within) if isinstance(within[0], tuple) else (tuple(within),)
     tables = [
         tuple(level if isinstance(level, tuple) else (level,) for level in table) for table in (severities, small)
@@ -111,6 +141,6 @@ def _register(
         if [len(level) for level in table] != [len(parameters)] * len(SEVERITIES) or len(bounds) != len(parameters):
             raise ValueError(f"{modality} corruption {name!r} needs five severities of {', '.join(parameters)}")
     CORRUPTIONS[modality][name] = Corruption(
-        name, modality, version, domain, parameters, bounds, tables[0], tables[1], "clips" in taken, function
+        name, modality, version, domain, parameters, bounds, tables[0], tables[1], "clips" in arguments, function
     )
     return function

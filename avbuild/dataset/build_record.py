@@ -1,4 +1,4 @@
-"""`build.json`: what was got when a data set was built. No times and no paths of the builder's machine in it."""
+"""`build.json`: the record of how a data set was built, without times or paths of the machine."""
 
 import json
 import platform
@@ -24,40 +24,40 @@ Recipe = dict[str, str | int | float | bool | None]
 
 
 class SourceRecord(Frozen):
-    """One corpus the data set was built from."""
+    """One corpus that the data set was built from."""
 
     role: str  # "audio", "image", "video"
     name: str
     licence: str
     homepage: str
     citation: str
-    files: int  # used
+    files: int  # number of files used
     sha256: str  # over (id, sha256 of the bytes) of the files used, in order of id
 
 
-class LeftOut(Frozen):
+class LeftOutFile(Frozen):
     """A file that was not used, and why."""
 
     path: str  # relative to its source
     what: str
 
 
-class Match(Frozen):
-    """Which classes of the other modality serve a class."""
+class MatchRecord(Frozen):
+    """The classes of the other modality that a class is paired with."""
 
     partners: tuple[str, ...]
-    by_index: bool  # no class fits, so the class index decided
+    by_index: bool  # matched by class index, because no label fits
 
 
-class Made(Frozen):
-    """Rows of a scenario in one split."""
+class SplitRecord(Frozen):
+    """The rows and shards of a scenario in one split."""
 
     rows: int
     shards: tuple[ShardRecord, ...]
 
     @property
     def missing(self) -> dict[str, int]:
-        """Rows without a modality, by modality."""
+        """Number of rows without a modality, by modality."""
         return {m: sum(shard.missing[m] for shard in self.shards) for m in self.shards[0].missing}
 
 
@@ -67,17 +67,17 @@ class ScenarioRecord(Frozen):
     seed: int
     hash: str  # of its spec, its seed and the versions of its ops
     content: str  # of all its rows
-    splits: dict[Split, Made]
+    splits: dict[Split, SplitRecord]
 
 
 class BuildRecord(Frozen):
-    """All of `build.json`."""
+    """The content of `build.json`."""
 
     build: int = 1
     name: str
     title: str
     builder: str
-    recipe: Recipe  # the options that decided the bytes
+    recipe: Recipe  # options that decide the bytes
     job: str  # hash of recipe and sources
     classes: tuple[str, ...]
     sources: tuple[SourceRecord, ...]
@@ -85,48 +85,54 @@ class BuildRecord(Frozen):
     leaky: bool
     groups: dict[Split, int]
     per_class: dict[Split, dict[str, int]]
-    clips: int  # distinct
-    pictures: int  # distinct; or videos
-    pairing: dict[str, Match]
+    clips: int  # distinct audio clips
+    pictures: int  # distinct images or videos
+    pairing: dict[str, MatchRecord]
     notes: tuple[str, ...]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[LeftOutFile, ...]
     versions: dict[str, str]
     scenarios: dict[str, ScenarioRecord]
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """Those that its rows have columns for, in their order."""
+        """Modalities that the rows have columns for, in the order of the columns."""
         splits = next(iter(self.scenarios.values())).splits
         return tuple(next(iter(splits.values())).missing)
 
     @property
     def visual(self) -> str:
-        """The modality that shows something: image or video."""
+        """The visual modality: image or video."""
         return visual_of(self.modalities)
 
     @property
     def pair(self) -> str:
-        """What one sample is made of, for people: "audio clip and image"."""
+        """The nouns of the modalities, for messages: "audio clip and image"."""
         return " and ".join(MODALITIES[modality].noun for modality in self.modalities)
 
     @property
     def group_name(self) -> str:
-        """What a group is, such as a recording or an actor; written where it is not a recording."""
+        """What a group is, such as a recording or an actor; the recipe names it where it is not a recording."""
         return str(self.recipe.get("group", DEFAULT_GROUP))
 
     def write(self, folder: Folder) -> None:
-        """Write it; always the same bytes for the same build."""
+        """Write `build.json`; the same build always gives the same bytes."""
         text = json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False)
         folder.write(FILE_NAME, (text + "\n").encode())
 
 
 def read_build(folder: Folder) -> BuildRecord:
-    """Read `build.json`.  Raises UserError where it is absent or not what `avbuild make` writes."""
+    """Read `build.json`.
+
+    Args:
+        folder: of the data set.
+
+    Raises UserError where the file is missing or not as `avbuild make` writes it.
+    """
     try:
         return BuildRecord.model_validate_json(folder.read(FILE_NAME))
     except FileNotFoundError:
-        begun = any(name.endswith(".parquet") for name in folder.names())
-        state = "not finished: run the same avbuild make again" if begun else "no data set there"
+        started = any(name.endswith(".parquet") for name in folder.names())
+        state = "not finished: run the same avbuild make again" if started else "there is no data set"
         raise UserError(f"{folder.path(FILE_NAME)}: missing, {state} (avbuild list shows what can be made)") from None
     except ValidationError as error:
         first = error.errors()[0]
@@ -134,13 +140,21 @@ def read_build(folder: Folder) -> BuildRecord:
         raise UserError(f"{folder.path(FILE_NAME)}: damaged at {place}: {first['msg']}") from None
 
 
-def scenario_content(made: Iterable[Made]) -> str:
-    """One hash for all rows of a scenario."""
-    return digest([shard.content for part in made for shard in part.shards])
+def scenario_content(splits: Iterable[SplitRecord]) -> str:
+    """Return one hash for all rows of a scenario.
+
+    Args:
+        splits: of the scenario, in the order of its record.
+    """
+    return digest([shard.content for split in splits for shard in split.shards])
 
 
 def library_versions(videos: bool = False) -> dict[str, str]:
-    """The versions that byte-identity is promised for.  videos: whether frames were taken from videos."""
+    """Return the versions for which identical bytes are promised, by name of library.
+
+    Args:
+        videos: whether frames were decoded from videos.
+    """
     packages: Sequence[str] = ("numpy", "pillow", "pyarrow", "scipy", "soundfile", "soxr")
     return {
         "avbuild": __version__,

@@ -1,4 +1,4 @@
-"""The data set card: README.md, written from `build.json` and the manifest alone, so it can be checked against them."""
+"""The dataset card, README.md, rendered from `build.json` and the manifest alone, so that it can be verified."""
 
 import json
 from collections.abc import Sequence
@@ -23,12 +23,18 @@ def write_card(folder: Folder, build: BuildRecord, manifest: Manifest) -> None:
 
 
 def card_files(build: BuildRecord, manifest: Manifest) -> dict[str, str]:
-    """What is said about a data set: file name -> text."""
+    """Return the text of the card and of the Croissant metadata, by file name."""
     return {FILE_NAME: render_card(build, manifest), CROISSANT: render_croissant(build, manifest)}
 
 
 def same_facts(name: str, one: str, other: str) -> bool:
-    """Whether two versions of a file of `card_files` tell programs the same, whatever their words for people."""
+    """Whether two versions of a file of `card_files` tell programs the same, whatever their wording for people.
+
+    Args:
+        name: of the file.
+        one: its text.
+        other: its text in the other version.
+    """
     if name == CROISSANT:
         try:
             return bool(json.loads(one)["distribution"] == json.loads(other)["distribution"])
@@ -38,7 +44,7 @@ def same_facts(name: str, one: str, other: str) -> bool:
 
 
 def render_card(build: BuildRecord, manifest: Manifest) -> str:
-    """Markdown with the front matter that `datasets` and the Hub read: one config a scenario."""
+    """Return the card as Markdown, with the front matter that `datasets` and the Hub read: one config per scenario."""
     front = yaml.safe_dump(_front_matter(build), sort_keys=False, allow_unicode=True, width=120)
     parts = [
         f"---\n{front}---\n\n# {build.title}\n",
@@ -75,11 +81,11 @@ def _front_matter(build: BuildRecord) -> dict[str, object]:
 
 
 def _summary(build: BuildRecord) -> str:
-    rows = sum(made.rows for made in build.scenarios[CLEAN].splits.values())
-    seen = MODALITIES[build.visual].noun
+    rows = sum(split.rows for split in build.scenarios[CLEAN].splits.values())
+    visuals = MODALITIES[build.visual].nouns
     return (
         f"{rows:,} pairs of {build.pair} in {len(build.classes)} classes, from {build.clips:,} distinct audio clips "
-        f"and {build.pictures:,} distinct {seen}s.\nMade by `avbuild make {build.builder}` "
+        f"and {build.pictures:,} distinct {visuals}.\nMade by `avbuild make {build.builder}` "
         f"(avbuild {build.versions['avbuild']}, seed {build.recipe['seed']}).\n"
     )
 
@@ -104,25 +110,25 @@ def _splits(build: BuildRecord) -> str:
 
 
 def _leaks(build: BuildRecord) -> str:
-    group, seen = build.group_name, MODALITIES[build.visual].noun
+    group, visual = build.group_name, MODALITIES[build.visual].noun
     if not build.leaky:
-        return f"Leak report: none of the {sum(build.groups.values()):,} {group}s stands in two splits, and no {seen}."
-    return f"**Leaky split**: clips of one {group} stand in train and test."
+        return f"Leak report: none of the {sum(build.groups.values()):,} {group}s is in two splits, and no {visual}."
+    return f"**Leaky split**: clips of one {group} are in train and test."
 
 
 def _pairing(build: BuildRecord) -> str:
     if not build.pairing:
         return f"## Pairing\n\nAudio clip and {MODALITIES[build.visual].noun} have the same id.\n"
     rows = [
-        (name, ", ".join(match.partners), "class index: no class fits" if match.by_index else "meaning")
+        (name, ", ".join(match.partners), "class index (no label fits)" if match.by_index else "label")
         for name, match in build.pairing.items()
     ]
-    return "## Pairing\n\n" + _table(("class", "served by", "matched by"), rows)
+    return "## Pairing\n\n" + _table(("class", "partner classes", "matched by"), rows)
 
 
 def _scenarios(build: BuildRecord, manifest: Manifest) -> str:
     rows = [
-        (name, _plan(manifest, name), str(record.seed), _made(record), f"`{record.content[:12]}`")
+        (name, _plan(manifest, name), str(record.seed), _row_counts(record), f"`{record.content[:12]}`")
         for name, record in build.scenarios.items()
     ]
     return "## Scenarios\n\n" + _table(("scenario", "plan", "seed", "rows", "content hash"), rows)
@@ -133,12 +139,12 @@ def _plan(manifest: Manifest, name: str) -> str:
     return "clean" if plan.strip() == "{}" else f"`{plan.strip()}`"
 
 
-def _made(record: ScenarioRecord) -> str:
+def _row_counts(record: ScenarioRecord) -> str:
     parts = []
-    for split in SPLITS:
-        if made := record.splits.get(split):
-            gone = [f"{m} missing in {count / made.rows:.1%}" for m, count in made.missing.items() if count]
-            parts.append(f"{split} {made.rows:,}" + (f" ({', '.join(gone)})" if gone else ""))
+    for name in SPLITS:
+        if split := record.splits.get(name):
+            missing = [f"{m} missing in {count / split.rows:.1%}" for m, count in split.missing.items() if count]
+            parts.append(f"{name} {split.rows:,}" + (f" ({', '.join(missing)})" if missing else ""))
     return ", ".join(parts)
 
 
@@ -149,7 +155,7 @@ def _notes(build: BuildRecord) -> str:
 def _left_out(build: BuildRecord) -> str:
     if not build.left_out:
         return ""
-    files = "".join(f"- `{bad.path}`: {bad.what}\n" for bad in build.left_out)
+    files = "".join(f"- `{file.path}`: {file.what}\n" for file in build.left_out)
     count = len(build.left_out)
     return f"## Left out\n\n<details><summary>{count:,} files could not be used</summary>\n\n{files}\n</details>\n"
 

@@ -1,6 +1,6 @@
-"""Croissant metadata: what the data set holds, the true sha256 of every shard, and what it was derived from.
+"""Croissant metadata: the columns of a data set, the sha256 of every shard, and the sources.
 
-Written from `build.json` and the manifest alone, as the card is.  Format: MLCommons Croissant 1.0.
+Rendered from `build.json` and the manifest alone, as the card is.  Format: MLCommons Croissant 1.0.
 """
 
 import json
@@ -58,7 +58,7 @@ CONTEXT: dict[str, Any] = {
 
 
 def render_croissant(build: BuildRecord, manifest: Manifest) -> str:
-    """The JSON-LD of a data set; always the same bytes for the same build."""
+    """Return the JSON-LD of a data set; the same build always gives the same bytes."""
     sources = [
         {"@type": "prov:Entity", "sc:name": s.name, "sc:license": s.licence, "sc:sha256": s.sha256}
         | ({"@id": s.homepage} if s.homepage else {})
@@ -77,16 +77,16 @@ def render_croissant(build: BuildRecord, manifest: Manifest) -> str:
         "url": next((s.homepage for s in build.sources if s.homepage), "https://github.com/"),
         "citeAs": " ".join(dict.fromkeys(s.citation for s in build.sources if s.citation)),
         "prov:wasDerivedFrom": sources,
-        "distribution": [part for name, made in build.scenarios.items() for part in _files(name, made)],
+        "distribution": [entry for name, record in build.scenarios.items() for entry in _files(name, record)],
         "recordSet": [_records(name, build, manifest) for name in build.scenarios],
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def _files(scenario: str, made: ScenarioRecord) -> list[dict[str, Any]]:
-    """Every shard with its hash, and the set of a scenario's shards; a corrupted shard names its clean one."""
+def _files(scenario: str, record: ScenarioRecord) -> list[dict[str, Any]]:
+    """Return every shard with its hash, and the set of all shards; a corrupted shard names its clean shard."""
     shards: list[dict[str, Any]] = []
-    for split in made.splits.values():
+    for split in record.splits.values():
         for shard in split.shards:
             entry: dict[str, Any] = {
                 "@type": "cr:FileObject",
@@ -100,14 +100,14 @@ def _files(scenario: str, made: ScenarioRecord) -> list[dict[str, Any]]:
             if scenario != CLEAN:
                 entry["prov:wasDerivedFrom"] = {"@id": f"{CLEAN}/{shard.file.split('/', 1)[1]}"}
             shards.append(entry)
-    together = {
+    file_set = {
         "@type": "cr:FileSet",
         "@id": f"shards-of-{scenario}",
         "name": f"shards-of-{scenario}",
         "encodingFormat": "application/x-parquet",
         "includes": f"{scenario}/*.parquet",
     }
-    return [*shards, together]
+    return [*shards, file_set]
 
 
 def _records(scenario: str, build: BuildRecord, manifest: Manifest) -> dict[str, Any]:
@@ -123,16 +123,16 @@ def _records(scenario: str, build: BuildRecord, manifest: Manifest) -> dict[str,
 
 
 def _fields(build: BuildRecord) -> dict[str, tuple[str, str]]:
-    """Return every column with its type and what it holds."""
+    """Return the Croissant type and the description of every column."""
     records = [MODALITIES[modality] for modality in build.modalities]
     return {
-        "id": ("sc:Text", "the sample, the same in every scenario"),
+        "id": ("sc:Text", "id of the sample, the same in every scenario"),
         **{record.name: (record.croissant_type, record.description) for record in records},
         "label": ("sc:Integer", "class index"),
         "group": ("sc:Text", f"{GROUPS.get(build.group_name, build.group_name)}; {GROUP_PROMISE}"),
         "fold": ("sc:Integer", "the publisher's fold, 0 where there is none"),
         **{f"{record.name}_missing": ("sc:Boolean", f"whether the {record.noun} is missing") for record in records},
-        "corruption": ("sc:Text", "JSON: the ops done to this sample, with all that re-creates them"),
+        "corruption": ("sc:Text", "JSON: the ops applied to this sample, with all that is needed to re-create it"),
     }
 
 

@@ -1,4 +1,4 @@
-"""`avbuild push`: a data set to the Hugging Face Hub, byte for byte as it lies here."""
+"""`avbuild push`: upload a data set to the Hugging Face Hub."""
 
 from pathlib import Path
 
@@ -9,21 +9,30 @@ from avbuild.errors import UserError, listed
 
 
 def push(folder: Folder, repository: str, public: bool) -> str:
-    """Upload every file of a verified data set; returns its address.
+    """Upload every file of a verified data set.
 
-    The shards go as they are, so that their hashes stay true; `load_dataset(repository, "D")` reads them there.
-    Raises UserError where the data set is not sound, not a local folder, or the Hub refuses.
+    Shards are uploaded unchanged, so that their hashes stay valid; `load_dataset(repository, "D")` reads them there.
+
+    Args:
+        folder: of the data set; must be local.
+        repository: OWNER/NAME on the Hub.
+        public: whether everybody can see it.
+
+    Returns the address of the repository.
+
+    Raises UserError where the data set has problems, is not local, or the Hub refuses.
     """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
     if not folder.local:
-        raise UserError(f"{folder}: only a data set on this machine can be sent; copy it here first")
+        raise UserError(f"{folder}: only a local data set can be uploaded; copy it to this machine first")
     build = read_build(folder)
     _, problems, _ = verify(folder)
     if problems:
-        raise UserError(f"{folder}: is not sound, and is not sent\n{listed(problems)}")
-    shards = {shard.file for made in build.scenarios.values() for s in made.splits.values() for shard in s.shards}
+        raise UserError(f"{folder}: does not pass avbuild verify, so it was not uploaded\n{listed(problems)}")
+    splits = [split for record in build.scenarios.values() for split in record.splits.values()]
+    shards = {shard.file for split in splits for shard in split.shards}
     api = HfApi()
     try:
         address = api.create_repo(repository, repo_type="dataset", private=not public, exist_ok=True)
@@ -38,6 +47,6 @@ def push(folder: Folder, repository: str, public: bool) -> str:
     except (HfHubHTTPError, OSError) as error:
         raise UserError(
             f"{repository}: the Hub could not be reached or refused ({str(error).splitlines()[0]}). "
-            "Log in with: hf auth login; the same command finishes the rest"
+            "Log in with hf auth login, then run the same command again: it uploads what is missing"
         ) from error
     return str(address)

@@ -1,4 +1,4 @@
-"""Which split a recording belongs to: grouped by recording, by the publisher's folds, or the legacy 70 / 30."""
+"""Assign rows to splits: grouped by recording, by the publisher's folds, or the legacy 70 / 30 split."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,12 @@ from avbuild.scenarios.seeding import digest
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 FRACTIONS: Mapping[Split, float] = {"train": 0.7, "validation": 0.1, "test": 0.2}
-CARVED = 0.125  # of what is not test goes to validation: 10 of the remaining 80 %
+VALIDATION_SHARE = 0.125  # of what is not test: 10 of the remaining 80 %
 
 
 @dataclass(frozen=True, slots=True)
 class SplitKey:
-    """What a split is decided by."""
+    """The properties of a row that decide its split."""
 
     id: str
     label: str
@@ -27,41 +27,59 @@ class SplitKey:
 
 
 def grouped(rows: Sequence[SplitKey], seed: int, fractions: Mapping[Split, float] = FRACTIONS) -> list[Split]:
-    """Whole recordings to splits, so that each split holds its fraction of every class as nearly as they allow.
+    """Split by whole groups, so that each split gets its fraction of every class as closely as the groups allow.
 
-    Recordings come in an order drawn by the seed; each goes where its class is furthest below its share.
+    Groups are visited in an order drawn by the seed; each is assigned to the split where its main class lacks most.
+
+    Args:
+        rows: to split.
+        seed: of the order.
+        fractions: split -> share of every class, 0 to 1.
+
+    Returns the split of each row.
     """
     members: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
         members[row.group][row.label] += 1
     total = Counter(row.label for row in rows)
     need = {(split, label): fraction * total[label] for label in total for split, fraction in fractions.items()}
-    home: dict[str, Split] = {}
+    assigned: dict[str, Split] = {}
     for group in sorted(members, key=lambda group: digest(seed, "split", group)):
         label = max(sorted(members[group]), key=members[group].__getitem__)
-        home[group] = max(fractions, key=lambda split: need[split, label])
+        assigned[group] = max(fractions, key=lambda split: need[split, label])
         for label, count in members[group].items():
-            need[home[group], label] -= count
-    return [home[row.group] for row in rows]
+            need[assigned[group], label] -= count
+    return [assigned[row.group] for row in rows]
 
 
 def by_folds(rows: Sequence[SplitKey], test: int, validation: int | None, seed: int) -> list[Split | None]:
-    """One fold tests, one validates (None: carved by recording from the rest), the others train.
+    """Split by the publisher's folds.
 
-    A recording that also has slices in the test fold is left out of the other splits (None), so that the test fold
-    stays whole and comparable; likewise train gives way to validation.
+    A group that also has rows in the test fold is left out of the other splits, so that the test fold stays complete
+    and comparable; groups of the validation fold are left out of train in the same way.
+
+    Args:
+        rows: to split.
+        test: fold that becomes the test split.
+        validation: fold that becomes the validation split; None: an eighth of the training folds, whole groups.
+        seed: of the split of the training folds.
+
+    Returns the split of each row, None where it is left out.
+
+    Raises UsageError for a fold that no row has.
     """
     folds = {row.fold for row in rows}
     for fold in (test, validation):
         if fold is not None and fold not in folds:
-            known = ", ".join(map(str, sorted(folds - {0}))) or "none"
-            raise UsageError(f"split: no fold {fold} in this data set; folds it has: {known}")
+            available = ", ".join(map(str, sorted(folds - {0}))) or "none"
+            raise UsageError(f"split: no fold {fold} in this data set; folds it has: {available}")
     in_test = {row.group for row in rows if row.fold == test}
     splits: list[Split | None] = []
     if validation is None:
         rest = [row for row in rows if row.fold != test and row.group not in in_test]
-        carved = dict(zip(rest, grouped(rest, seed, {"train": 1 - CARVED, "validation": CARVED}), strict=True))
-        return ["test" if row.fold == test else carved.get(row) for row in rows]
+        fractions: Mapping[Split, float] = {"train": 1 - VALIDATION_SHARE, "validation": VALIDATION_SHARE}
+        split_of = dict(zip(rest, grouped(rest, seed, fractions), strict=True))
+        return ["test" if row.fold == test else split_of.get(row) for row in rows]
     in_validation = {row.group for row in rows if row.fold == validation} - in_test
     for row in rows:
         if row.fold == test:
@@ -76,22 +94,37 @@ def by_folds(rows: Sequence[SplitKey], test: int, validation: int | None, seed: 
 
 
 def random70(rows: Sequence[SplitKey], seed: int) -> list[Split]:
-    """The legacy split: 70 / 30 by row, blind to recordings, so slices of one recording train and test.
+    """Return the legacy split: 70 / 30 by row, regardless of recordings.
 
-    Validation is carved from the 70, so that nothing is ever selected on the 30.
+    Rows of one recording can be in train and in test. Validation rows are taken from the 70 %, so that nothing is
+    selected on the test split.
+
+    Args:
+        rows: to split.
+        seed: of the order of the rows.
+
+    Returns the split of each row.
     """
     order = sorted(range(len(rows)), key=lambda index: digest(seed, "random70", rows[index].id))
-    held_in = round(0.7 * len(rows))
-    validation = round(CARVED * held_in)
+    not_test = round(0.7 * len(rows))
+    validation = round(VALIDATION_SHARE * not_test)
     rank = {index: position for position, index in enumerate(order)}
     return [
-        "test" if rank[index] >= held_in else "validation" if rank[index] < validation else "train"
+        "test" if rank[index] >= not_test else "validation" if rank[index] < validation else "train"
         for index in range(len(rows))
     ]
 
 
 def resplit(spec: SplitSpec, rows: Sequence[SplitKey], seed: int) -> list[Split | None]:
-    """The splits a manifest asks for; None for a row that is left out."""
+    """Split rows as a manifest asks for.
+
+    Args:
+        spec: of the manifest.
+        rows: of all splits of the data set.
+        seed: of the manifest.
+
+    Returns the split of each row, None where it is left out.
+    """
     if spec.fold is not None:
         return by_folds(rows, spec.fold.test, spec.fold.validation, seed)
     if spec.protocol == "random70":
@@ -100,7 +133,7 @@ def resplit(spec: SplitSpec, rows: Sequence[SplitKey], seed: int) -> list[Split 
 
 
 def shared_groups(rows: Sequence[SplitKey]) -> dict[str, list[Split]]:
-    """Recordings that stand in more than one split, with those splits; empty when nothing leaks."""
+    """Return the groups that are in more than one split, with those splits; empty where nothing leaks."""
     found: dict[str, set[Split]] = defaultdict(set)
     for row in rows:
         if row.split is not None:

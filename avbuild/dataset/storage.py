@@ -1,4 +1,4 @@
-"""Files of a data set, on disk or behind any fsspec URL. A file is there whole or not at all."""
+"""Files of a data set, on a local disk or behind any fsspec URL. Files are written atomically."""
 
 import hashlib
 import os
@@ -16,7 +16,8 @@ from avbuild.errors import cannot_write
 class Folder:
     """A folder that is read and written by relative names.
 
-    url: a local path or any fsspec URL.
+    Args:
+        url: a local path or any fsspec URL.
     """
 
     def __init__(self, url: str | Path) -> None:
@@ -28,22 +29,22 @@ class Folder:
         return self.url
 
     def path(self, name: str) -> str:
-        """The name with the folder before it, for messages."""
+        """Return the name with the folder before it, for messages."""
         return f"{self.url}/{name}"
 
     def read(self, name: str) -> bytes:
-        """All bytes of a file.  Raises FileNotFoundError."""
+        """Return all bytes of a file.  Raises FileNotFoundError."""
         try:
             return bytes(self._fs.cat_file(self._full(name)))
-        except NotADirectoryError as error:  # below what is a file there is none
+        except NotADirectoryError as error:  # a parent of the path is a file
             raise FileNotFoundError(*error.args) from error
 
     def exists(self, name: str) -> bool:
-        """Whether there is a file or folder of that name."""
+        """Whether a file or folder of that name exists."""
         return bool(self._fs.exists(self._full(name)))
 
     def names(self) -> list[str]:
-        """All files below, sorted; unfinished ones are not among them."""
+        """Return all files below the folder, sorted, without unfinished ones."""
         if not self._fs.isdir(self._root):
             return []
         prefix = self._root.rstrip("/") + "/"
@@ -51,12 +52,12 @@ class Folder:
         return sorted(name for name in found if not name.rsplit("/", 1)[-1].startswith(".partial-"))
 
     def write(self, name: str, data: bytes | memoryview) -> None:
-        """Write a file so that no reader and no crash ever sees half of it.  Raises UserError where it cannot be."""
+        """Write a file atomically: no reader and no crash ever sees half of it.  Raises UserError where that fails."""
         if self.local:
             target = Path(self._full(name))
             write_whole(target, data, partial_name(target.name, os.getpid()))
             return
-        with writing(self.path(name)):  # object stores make an object visible when its upload completes
+        with writing(self.path(name)):  # object stores show an object only when its upload is complete
             self._fs.pipe_file(self._full(name), bytes(data))
 
     def remove(self, name: str) -> None:
@@ -64,7 +65,7 @@ class Folder:
         self._fs.rm_file(self._full(name))
 
     def remove_abandoned(self) -> None:
-        """Remove what killed writers of this machine left behind; those of living processes stay."""
+        """Remove unfinished files of killed processes of this machine; those of running processes stay."""
         for path in self._fs.find(self._root) if self.local and self._fs.exists(self._root) else ():
             name = Path(path).name
             if name.startswith(f".partial-{_machine()}-") and not _alive(int(name.split("-")[2])):
@@ -76,7 +77,7 @@ class Folder:
 
 @contextmanager
 def writing(place: object) -> Iterator[None]:
-    """Raises UserError that names the place where what is inside cannot write."""
+    """Turn an OSError inside the block into a UserError that names the place."""
     try:
         yield
     except OSError as error:
@@ -84,13 +85,16 @@ def writing(place: object) -> Iterator[None]:
 
 
 @contextmanager
-def whole_file(target: Path, until_then: str | None = None) -> Iterator[BinaryIO]:
-    """A file to write that takes its place when it is whole; of one that fails nothing stays.
+def whole_file(target: Path, temporary_name: str | None = None) -> Iterator[BinaryIO]:
+    """Open a file for writing that appears under its name only when it is complete; a failed one is removed.
 
-    until_then: its name before; to be given where several processes may write one target.
+    Args:
+        target: final path.
+        temporary_name: file name until then; needed where several processes may write one target.
+
     Raises UserError where it cannot be written.
     """
-    partial = target.with_name(until_then or f".partial-{target.name}")
+    partial = target.with_name(temporary_name or f".partial-{target.name}")
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -103,19 +107,32 @@ def whole_file(target: Path, until_then: str | None = None) -> Iterator[BinaryIO
             partial.unlink(missing_ok=True)
 
 
-def write_whole(target: Path, data: bytes | memoryview | str, until_then: str | None = None) -> None:
-    """Write a file, whole or not at all: the one that was there stays until then.  As `whole_file`."""
-    with whole_file(target, until_then) as file:
+def write_whole(target: Path, data: bytes | memoryview | str, temporary_name: str | None = None) -> None:
+    """Write a file atomically, replacing an existing one.
+
+    Args:
+        target: final path.
+        data: content; text is encoded as UTF-8.
+        temporary_name: as in `whole_file`.
+
+    Raises UserError where it cannot be written.
+    """
+    with whole_file(target, temporary_name) as file:
         file.write(data.encode() if isinstance(data, str) else data)
 
 
 def partial_name(name: str, process: int) -> str:
-    """What a file is called while a process of this machine writes it."""
+    """Return the name of a file while a process of this machine writes it.
+
+    Args:
+        name: final name.
+        process: id of the process.
+    """
     return f".partial-{_machine()}-{process}-{name}"
 
 
 def _machine() -> str:
-    """A short word for this machine: others may write to the same folder, with processes of the same numbers."""
+    """Return a short name of this machine: others may write to the same folder, with the same process ids."""
     return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 

@@ -11,15 +11,8 @@ import pyarrow.parquet as pq
 from avbuild import __version__
 from avbuild.dataset.build_record import BuildRecord, library_versions, read_build, scenario_content
 from avbuild.dataset.card import card_files, same_facts
-from avbuild.dataset.shards import (
-    ShardRecord,
-    StoredSample,
-    cells_of,
-    content_hash,
-    missing_of,
-    read_samples,
-    with_media,
-)
+from avbuild.dataset.rows import StoredSample, cells_of, content_hash, missing_of, with_media
+from avbuild.dataset.shards import ShardRecord, read_samples
 from avbuild.dataset.splits import SPLITS, Split, SplitKey, shared_groups
 from avbuild.dataset.storage import Folder
 from avbuild.progress import progress_bar
@@ -29,18 +22,26 @@ from avbuild.scenarios.manifest_file import load_manifest
 
 
 def verify(folder: Folder) -> tuple[BuildRecord, list[str], list[str]]:
-    """The record, what is wrong, and what is only worth knowing.  Raises UserError where there is no data set."""
+    """Verify a data set.
+
+    Args:
+        folder: of the data set.
+
+    Returns its record, the problems, and notes that are no problems.
+
+    Raises UserError where there is no data set.
+    """
     build = read_build(folder)
     problems = [*_files(folder, build), *_manifest(folder, build)]
     notes = _version_notes(build)
-    for about_card, only_words in _card(folder, build):
-        (notes if only_words else problems).append(about_card)
+    for problem, only_wording in _card(folder, build):
+        (notes if only_wording else problems).append(problem)
     rows: list[SplitKey] = []
     shards = [
         (name, split, shard)
         for name, record in build.scenarios.items()
-        for split, made in record.splits.items()
-        for shard in made.shards
+        for split, split_record in record.splits.items()
+        for shard in split_record.shards
     ]
     with progress_bar("verifying", len(shards)) as advance:
         for scenario, split, shard in shards:
@@ -51,7 +52,7 @@ def verify(folder: Folder) -> tuple[BuildRecord, list[str], list[str]]:
             advance()
     problems += _splits(rows, build)
     problems += [
-        f"scenario {name}: its content hash is not that of its shards"
+        f"scenario {name}: its content hash does not match its shards"
         for name, record in build.scenarios.items()
         if record.content != scenario_content(record.splits.values())
     ]
@@ -59,18 +60,18 @@ def verify(folder: Folder) -> tuple[BuildRecord, list[str], list[str]]:
 
 
 def _files(folder: Folder, build: BuildRecord) -> Iterator[str]:
-    listed = {
-        shard.file for record in build.scenarios.values() for made in record.splits.values() for shard in made.shards
-    }
+    """Yield shards that `build.json` does not list."""
+    splits = [split for record in build.scenarios.values() for split in record.splits.values()]
+    listed = {shard.file for split in splits for shard in split.shards}
     for name in folder.names():
         if name.endswith(".parquet") and name not in listed:
-            yield f"{folder.path(name)}: not in build.json; run the stopped avbuild command again, or remove it"
+            yield f"{folder.path(name)}: not in build.json; run the interrupted avbuild command again, or remove it"
 
 
 def _shard(
     folder: Folder, build: BuildRecord, scenario: str, shard: ShardRecord
 ) -> tuple[list[StoredSample], list[str]]:
-    """The rows without their media, and what is wrong with the shard."""
+    """Return the rows of a shard without their media, and its problems."""
     path = folder.path(shard.file)
     try:
         data = folder.read(shard.file)
@@ -78,36 +79,36 @@ def _shard(
         return [], [f"{path}: missing"]
     if hashlib.sha256(data).hexdigest() != shard.sha256:
         size = f", {len(data):,} bytes instead of {shard.bytes:,}" if len(data) != shard.bytes else ""
-        return [], [
-            f"{path}: its bytes are not those that were written (sha256 differs{size}); {_again(build, scenario)}"
-        ]
+        return [], [f"{path}: changed since it was written (sha256 differs{size}); {_remedy(build, scenario)}"]
     try:
         samples = list(read_samples(data))
         marked = (pq.read_schema(io.BytesIO(data)).metadata or {}).get(b"avbuild.scenario", b"").decode()
     except (pa.ArrowException, OSError) as error:
-        return [], [f"{path}: unreadable ({error}); {_again(build, scenario)}"]
+        return [], [f"{path}: unreadable ({error}); {_remedy(build, scenario)}"]
     problems = []
     if len(samples) != shard.rows or content_hash(samples) != shard.content:
-        problems.append(f"{path}: its rows are not those that were written (content hash differs)")
+        problems.append(f"{path}: its rows changed since they were written (content hash differs)")
     if marked != build.scenarios[scenario].hash:
-        problems.append(f"{path}: was written for another scenario spec than build.json names")
+        problems.append(f"{path}: was written for another scenario spec than build.json records")
     for sample in samples:
         problems += [f"{path}: {sample['id']}: {what}" for what in _row(sample, len(build.classes))]
     return [with_media(sample, {}, (), sample["corruption"]) for sample in samples], problems
 
 
 def _row(sample: StoredSample, classes: int) -> Iterator[str]:
+    """Yield problems of one row."""
     if not 0 <= sample["label"] < classes:
         yield f"label {sample['label']} is outside 0 to {classes - 1}"
     cells = cells_of(sample)
     for name, missing in missing_of(sample).items():
-        there = bool(cells.get(name))  # a video without frames is not there
-        filled = isinstance(json.loads(sample["corruption"]).get(name), dict)  # zeros, mean or noise in its place
-        if there == (missing and not filled):
-            yield f"{name}_missing is {missing}, but {name} is {'there' if there else 'null'}"
+        present = bool(cells.get(name))  # a video without frames counts as absent
+        filled = isinstance(json.loads(sample["corruption"]).get(name), dict)  # replaced by zeros, mean or noise
+        if present == (missing and not filled):
+            yield f"{name}_missing is {missing}, but {name} is {'present' if present else 'null'}"
 
 
-def _again(build: BuildRecord, scenario: str) -> str:
+def _remedy(build: BuildRecord, scenario: str) -> str:
+    """Return what to do about a damaged shard."""
     command = f"avbuild make {build.builder}" if scenario == CLEAN else f"avbuild corrupt --scenario {scenario}"
     return f"remove it and run {command} again"
 
@@ -125,7 +126,7 @@ def _manifest(folder: Folder, build: BuildRecord) -> Iterator[str]:
 
 
 def _card(folder: Folder, build: BuildRecord) -> Iterator[tuple[str, bool]]:
-    """Yield what is wrong with the card, and whether only the wording of another version differs."""
+    """Yield each problem of the card, and whether only its wording is that of another version."""
     manifest = load_manifest(folder.path(MANIFEST))
     if not all(name in manifest.scenarios for name in build.scenarios):
         return
@@ -133,24 +134,25 @@ def _card(folder: Folder, build: BuildRecord) -> Iterator[tuple[str, bool]]:
         if not folder.exists(name):
             yield f"{folder.path(name)}: missing; avbuild card {folder} writes it", False
             continue
-        there = folder.read(name).decode(errors="replace")
-        if there == text:
+        on_disk = folder.read(name).decode(errors="replace")
+        if on_disk == text:
             continue
-        if build.versions["avbuild"] != __version__ and same_facts(name, there, text):
-            yield f"{folder.path(name)}: worded by another version; avbuild card {folder} writes it anew", True
+        if build.versions["avbuild"] != __version__ and same_facts(name, on_disk, text):
+            yield f"{folder.path(name)}: worded by another version; avbuild card {folder} rewrites it", True
         else:
-            yield f"{folder.path(name)}: does not say what build.json says; avbuild card {folder} writes it anew", False
+            yield f"{folder.path(name)}: does not agree with build.json; avbuild card {folder} rewrites it", False
 
 
 def _splits(rows: list[SplitKey], build: BuildRecord) -> Iterator[str]:
+    """Yield duplicate ids, groups in two splits, and group counts that differ from `build.json`."""
     seen: dict[str, Split] = {}
     for row in rows:
         if row.id in seen:
-            yield f"id {row.id} stands twice, in {seen[row.id]} and {row.split}"
+            yield f"id {row.id} appears twice, in {seen[row.id]} and {row.split}"
         seen[row.id] = row.split or "train"
     if not build.leaky:
         for group, splits in shared_groups(rows).items():
-            yield f"{build.group_name} {group} leaks: it stands in {' and '.join(splits)}"
+            yield f"{build.group_name} {group} leaks: it is in {' and '.join(splits)}"
     for split in SPLITS:
         groups = {row.group for row in rows if row.split == split}
         if rows and len(groups) != build.groups.get(split, 0):
@@ -158,14 +160,14 @@ def _splits(rows: list[SplitKey], build: BuildRecord) -> Iterator[str]:
 
 
 def _version_notes(build: BuildRecord) -> list[str]:
-    here = library_versions(videos="av" in build.versions)
+    installed = library_versions(videos="av" in build.versions)
     differing = [
-        f"{name} {there} (here {here.get(name, 'not installed')})"
-        for name, there in build.versions.items()
-        if here.get(name) != there
+        f"{name} {recorded} (installed: {installed.get(name, 'none')})"
+        for name, recorded in build.versions.items()
+        if installed.get(name) != recorded
     ]
     return (
-        [f"built with other versions: {', '.join(differing)}; rebuilding here may give other bytes"]
+        [f"built with other versions: {', '.join(differing)}; rebuilding with the installed ones may give other bytes"]
         if differing
         else []
     )

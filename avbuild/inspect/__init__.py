@@ -1,1 +1,1 @@
-"""Looking at a data set: contents, preview page, replay of a sample."""
+"""Looking at data sets: contents, preview page, replay of a sample, and lists of what avbuild offers."""

@@ -1,4 +1,4 @@
-"""`avbuild preview`: one page to see and hear what a scenario does, severity across, samples down."""
+"""Render a page to see and hear a scenario, for `avbuild preview`: one row per sample, one column per severity."""
 
 import base64
 import html
@@ -15,7 +15,8 @@ from PIL import Image, ImageDraw
 
 from avbuild.corruptions.registry import SEVERITIES
 from avbuild.dataset.build_record import BuildRecord
-from avbuild.dataset.shards import StoredSample, cells_of, read_samples
+from avbuild.dataset.rows import StoredSample, cells_of
+from avbuild.dataset.shards import read_samples
 from avbuild.dataset.splits import Split
 from avbuild.dataset.storage import Folder
 from avbuild.inspect.spectrogram import spectrogram
@@ -23,13 +24,15 @@ from avbuild.modalities.audio import encode_audio
 from avbuild.modalities.base import Signal
 from avbuild.modalities.registry import MODALITIES
 from avbuild.pipeline.jobs import decode_cell
-from avbuild.scenarios.apply import at_severity, condition, corrupt, plan_sample
+from avbuild.scenarios.apply import corrupt
 from avbuild.scenarios.manifest import CLEAN, Manifest
+from avbuild.scenarios.plan import at_severity, condition, plan_sample
 from avbuild.scenarios.seeding import digest
 
 TILE = 128  # pixels of a tile in the contact sheet
-FRAMES = 4  # of a video, at most
-NOT_SHOWN = ("op", "version", "severity", "clips")
+MARGIN, HEADER = 110, 18  # pixels of the contact sheet left of the tiles, and above them
+MAX_FRAMES = 4  # of a video
+HIDDEN_KEYS = ("op", "version", "severity", "clips")  # of a recorded op
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +40,10 @@ class PreviewCell:
     """A sample under one condition."""
 
     title: str
-    audio: Signal | None  # float32 [samples]
+    audio: Signal | None  # float32 [samples]; None: missing
     visual: str  # image or video
-    pictures: tuple[Signal, ...]  # uint8 [H, W, 3]: one, some frames of a video, or none where it is missing
-    record: dict[str, Any]
+    images: tuple[Signal, ...]  # uint8 [H, W, 3]: the image, some frames of the video, or none where it is missing
+    record: dict[str, Any]  # what the `corruption` column would hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +52,35 @@ class PreviewRow:
 
     id: str
     label: str
-    versions: tuple[PreviewCell, ...]
+    cells: tuple[PreviewCell, ...]
 
 
 def preview_rows(folder: Folder, build: BuildRecord, manifest: Manifest, scenario: str, count: int) -> list[PreviewRow]:
-    """Samples of the test split, spread over the classes: clean, then the scenario as written or at each severity."""
-    return [_row(sample, build, manifest, scenario) for sample in _chosen(folder, build, count)]
+    """Corrupt some samples: clean, the scenario as written, then the scenario at each severity where it has one.
+
+    Args:
+        folder: of the data set.
+        build: the data set's record.
+        manifest: with the scenario in it.
+        scenario: name in the manifest.
+        count: number of samples of the test split, spread over the classes.
+    """
+    return [_row(sample, build, manifest, scenario) for sample in _choose_samples(folder, build, count)]
 
 
-def _chosen(folder: Folder, build: BuildRecord, count: int) -> list[StoredSample]:
-    """One of each class in turn, which by a hash of their ids."""
+def _choose_samples(folder: Folder, build: BuildRecord, count: int) -> list[StoredSample]:
+    """Take one sample of each class in turn, ordered within a class by a hash of the ids."""
     splits = build.scenarios[CLEAN].splits
     split: Split = "test" if "test" in splits else next(iter(splits))
-    names = [(s["label"], digest("preview", s["id"]), s["id"]) for s in _samples(folder, build, split)]
+    names = [(s["label"], digest("preview", s["id"]), s["id"]) for s in _clean_samples(folder, build, split)]
     by_class = [[id_ for *_, id_ in members] for _, members in groupby(sorted(names), key=lambda entry: entry[0])]
     turns = [id_ for turn in range(count) for members in by_class for id_ in members[turn : turn + 1]]
     wanted = turns[:count]
-    found = {s["id"]: s for s in _samples(folder, build, split) if s["id"] in wanted}
+    found = {s["id"]: s for s in _clean_samples(folder, build, split) if s["id"] in wanted}
     return [found[id_] for id_ in wanted]
 
 
-def _samples(folder: Folder, build: BuildRecord, split: Split) -> Iterator[StoredSample]:
+def _clean_samples(folder: Folder, build: BuildRecord, split: Split) -> Iterator[StoredSample]:
     for shard in build.scenarios[CLEAN].splits[split].shards:
         yield from read_samples(folder.read(shard.file))
 
@@ -80,107 +91,122 @@ def _row(sample: StoredSample, build: BuildRecord, manifest: Manifest, name: str
     variants = {name: scenario}
     if any(op.level is None for op in scenario.ops) or scenario.missing or not scenario.ops:
         variants |= {f"severity {severity}": at_severity(scenario, name, severity) for severity in SEVERITIES}
-    asked = manifest.model_copy(update={"scenarios": {**manifest.scenarios, **variants}})
-    versions = [_version("clean", build.visual, clean, {})]
+    with_variants = manifest.model_copy(update={"scenarios": {**manifest.scenarios, **variants}})
+    cells = [_cell("clean", build.visual, clean, {})]
     for title in variants:
-        signals, record = corrupt(plan_sample(condition(asked, title), sample["id"], clean), clean)
-        versions.append(_version(title, build.visual, signals, record))
-    return PreviewRow(sample["id"], build.classes[sample["label"]], tuple(versions))
+        signals, record = corrupt(plan_sample(condition(with_variants, title), sample["id"], clean), clean)
+        cells.append(_cell(title, build.visual, signals, record))
+    return PreviewRow(sample["id"], build.classes[sample["label"]], tuple(cells))
 
 
-def _version(title: str, visual: str, signals: Mapping[str, Signal | None], record: dict[str, Any]) -> PreviewCell:
+def _cell(title: str, visual: str, signals: Mapping[str, Signal | None], record: dict[str, Any]) -> PreviewCell:
     image, video = signals.get("image"), signals.get("video")
-    pictures = () if image is None else (image,)
+    images = () if image is None else (image,)
     if video is not None:
-        shown = min(len(video), FRAMES)  # spread evenly
-        pictures = tuple(video[(2 * part + 1) * len(video) // (2 * shown)] for part in range(shown))
-    return PreviewCell(title, signals.get("audio"), visual, pictures, record)
+        count = min(len(video), MAX_FRAMES)
+        # the middle frame of each of `count` equal parts
+        images = tuple(video[(2 * part + 1) * len(video) // (2 * count)] for part in range(count))
+    return PreviewCell(title, signals.get("audio"), visual, images, record)
 
 
 def render_page(title: str, rows: Sequence[PreviewRow]) -> str:
-    """One HTML file that needs nothing else: pictures, spectrograms and sounds are inside."""
-    head = "".join(f"<th scope=col>{html.escape(version.title)}</th>" for version in rows[0].versions)
+    """Return one self-contained HTML file, with images, spectrograms and audio embedded.
+
+    Args:
+        title: heading of the page.
+        rows: one per sample, all with the same conditions.
+    """
+    head = "".join(f"<th scope=col>{html.escape(cell.title)}</th>" for cell in rows[0].cells)
     body = "".join(
         f"<tr><th scope=row>{html.escape(row.label.replace('_', ' '))}<small>{html.escape(row.id)}</small></th>"
-        + "".join(f"<td>{_cell(version)}</td>" for version in row.versions)
+        + "".join(f"<td>{_cell_html(cell)}</td>" for cell in row.cells)
         + "</tr>"
         for row in rows
     )
-    return _template().format(title=html.escape(title), head=head, body=body)
+    template = resources.files("avbuild.inspect").joinpath("preview.html").read_text(encoding="utf-8")
+    return template.format(title=html.escape(title), head=head, body=body)
 
 
-def _template() -> str:
-    return resources.files("avbuild.inspect").joinpath("preview.html").read_text(encoding="utf-8")
-
-
-def _cell(version: PreviewCell) -> str:
+def _cell_html(cell: PreviewCell) -> str:
     parts = []
-    if not version.pictures:
-        parts.append(f"<div class=gone>no {MODALITIES[version.visual].noun}</div>")
-    images = [f'<img alt="picture, {html.escape(version.title)}" src="{_png(p)}">' for p in version.pictures]
+    if not cell.images:
+        parts.append(f"<div class=missing>no {MODALITIES[cell.visual].noun}</div>")
+    images = [f'<img alt="{cell.visual}, {html.escape(cell.title)}" src="{_png_url(image)}">' for image in cell.images]
     parts.append("".join(images) if len(images) < 2 else f"<div class=frames>{''.join(images)}</div>")
-    if version.audio is None:
-        parts.append("<div class=gone>no sound</div>")
+    if cell.audio is None:
+        parts.append("<div class=missing>no audio</div>")
     else:
-        flac = base64.b64encode(encode_audio(version.audio)).decode()
-        parts.append(f'<img class=sound alt="spectrogram" src="{_png(spectrogram(version.audio))}">')
+        flac = base64.b64encode(encode_audio(cell.audio)).decode()
+        parts.append(f'<img class=spectrogram alt="spectrogram" src="{_png_url(spectrogram(cell.audio))}">')
         parts.append(f'<audio controls preload=none src="data:audio/flac;base64,{flac}"></audio>')
-    lines = [f"<b>{modality}</b> {html.escape(text)}" for modality, text in describe(version.record)]
+    lines = [f"<b>{modality}</b> {html.escape(text)}" for modality, text in describe_record(cell.record)]
     return "".join(parts) + f"<p>{'<br>'.join(lines)}</p>"
 
 
-def describe(record: dict[str, Any]) -> list[tuple[str, str]]:
-    """What was really done to each modality, for people."""
+def describe_record(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what was done to each modality in words, as pairs of modality and text.
+
+    Args:
+        record: the parsed JSON of the column `corruption`.
+    """
     lines = []
     for modality in MODALITIES:
-        done = record.get(modality)
-        if isinstance(done, str):
-            lines.append((modality, done))
-        elif isinstance(done, dict):
-            lines.append((modality, f"missing, {done['missing']} in its place"))
-        for step in done if isinstance(done, list) else ():
-            values = [f"{key} {_number(value)}" for key, value in step.items() if key not in NOT_SHOWN]
-            lines.append((modality, f"{step['op']}: {', '.join(values)}"))
+        applied = record.get(modality)
+        if isinstance(applied, str):
+            lines.append((modality, applied))
+        elif isinstance(applied, dict):
+            lines.append((modality, f"missing, filled with {applied['missing']}"))
+        for op in applied if isinstance(applied, list) else ():
+            values = [f"{key} {_format_value(value)}" for key, value in op.items() if key not in HIDDEN_KEYS]
+            lines.append((modality, f"{op['op']}: {', '.join(values)}"))
     return lines
 
 
-def _number(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else json.dumps(value)
 
 
-def _png(pixels: Signal) -> str:
-    sink = io.BytesIO()
-    Image.fromarray(pixels).save(sink, format="PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(sink.getvalue()).decode()}"
+def _png_url(pixels: Signal) -> str:
+    return f"data:image/png;base64,{base64.b64encode(_png(Image.fromarray(pixels))).decode()}"
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def contact_sheet(rows: Sequence[PreviewRow]) -> bytes:
-    """The pictures and spectrograms of a page as one PNG."""
-    margin, top, step = 110, 18, TILE + TILE // 2 + 6
-    width = 4 + TILE * max(1, *(len(version.pictures) for row in rows for version in row.versions))
-    sheet = Image.new("RGB", (margin + len(rows[0].versions) * width, top + len(rows) * step), "white")
+    """Return the images and spectrograms of a page as one PNG.
+
+    Args:
+        rows: one per sample, all with the same conditions.
+    """
+    row_height = TILE + TILE // 2 + 6
+    column_width = 4 + TILE * max(1, *(len(cell.images) for row in rows for cell in row.cells))
+    sheet = Image.new("RGB", (MARGIN + len(rows[0].cells) * column_width, HEADER + len(rows) * row_height), "white")
     draw = ImageDraw.Draw(sheet)
-    for column, version in enumerate(rows[0].versions):
-        draw.text((margin + column * width, 3), version.title, fill="black")
+    for column, cell in enumerate(rows[0].cells):
+        draw.text((MARGIN + column * column_width, 3), cell.title, fill="black")
     for index, row in enumerate(rows):
-        y = top + index * step
+        y = HEADER + index * row_height
         draw.text((4, y + TILE // 2), row.label.replace("_", "\n"), fill="black")
-        for column, version in enumerate(row.versions):
-            x = margin + column * width
-            for place, picture in enumerate(version.pictures):
-                sheet.paste(_tile(picture, TILE), (x + place * TILE, y))
-            if version.audio is not None:
-                sound = spectrogram(version.audio, TILE // 2, TILE)
-                sheet.paste(Image.fromarray(sound), (x, y + TILE + 1))
-    sink = io.BytesIO()
-    sheet.save(sink, format="PNG", optimize=True)
-    return sink.getvalue()
+        for column, cell in enumerate(row.cells):
+            _paste(sheet, cell, MARGIN + column * column_width, y)
+    return _png(sheet)
+
+
+def _paste(sheet: Image.Image, cell: PreviewCell, x: int, y: int) -> None:
+    for place, image in enumerate(cell.images):
+        sheet.paste(_tile(image, TILE), (x + place * TILE, y))
+    if cell.audio is not None:
+        sheet.paste(Image.fromarray(spectrogram(cell.audio, TILE // 2, TILE)), (x, y + TILE + 1))
 
 
 def _tile(pixels: Signal, side: int) -> Image.Image:
-    """A square tile: small pictures in visible pixels, the middle of oblong ones."""
+    """Cut the largest central square and resize it; a smaller image keeps sharp pixels."""
     height, width = np.asarray(pixels).shape[:2]
-    least = min(height, width)
-    left, top = (width - least) // 2, (height - least) // 2
-    method = Image.Resampling.NEAREST if least < side else Image.Resampling.LANCZOS
-    return Image.fromarray(pixels).crop((left, top, left + least, top + least)).resize((side, side), method)
+    square = min(height, width)
+    left, top = (width - square) // 2, (height - square) // 2
+    method = Image.Resampling.NEAREST if square < side else Image.Resampling.LANCZOS
+    return Image.fromarray(pixels).crop((left, top, left + square, top + square)).resize((side, side), method)

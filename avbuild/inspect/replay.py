@@ -1,4 +1,4 @@
-"""`avbuild replay`: one corrupted sample again, from its `corruption` column and the clean row alone."""
+"""Create one corrupted sample again from its `corruption` column and the clean sample, for `avbuild replay`."""
 
 import json
 from collections.abc import Mapping
@@ -8,83 +8,103 @@ from typing import Any
 from avbuild.corruptions import MISSING
 from avbuild.corruptions.registry import corruptions_of
 from avbuild.dataset.build_record import BuildRecord
-from avbuild.dataset.shards import StoredSample, read_samples
+from avbuild.dataset.rows import StoredSample
+from avbuild.dataset.shards import read_samples
 from avbuild.dataset.storage import Folder
 from avbuild.errors import UserError, listed, nearest
 from avbuild.modalities.registry import MODALITIES
 from avbuild.pipeline.jobs import corrupt_sample
-from avbuild.scenarios.apply import Condition
 from avbuild.scenarios.manifest import CLEAN
+from avbuild.scenarios.plan import Condition
 from avbuild.scenarios.spec import Scenario
 
-NOT_PARAMETERS = ("op", "version", "severity", "gain", "unchanged")
+NOT_PARAMETERS = ("op", "version", "severity", "gain", "unchanged")  # of the keys of a recorded op
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
-    """A sample made again, and how it compares with the one on disk."""
+class ReplayedSample:
+    """A corrupted sample created again, with the clean sample it was made from and the stored one."""
 
-    sample: StoredSample
+    replayed: StoredSample
     clean: StoredSample
     stored: StoredSample
 
     @property
-    def differs(self) -> list[str]:
-        """Columns that are not bit for bit those on disk."""
+    def differing_columns(self) -> list[str]:
+        """Columns in which the replayed sample is not bit-identical to the stored one."""
         stored: Mapping[str, object] = self.stored
-        return [key for key, value in self.sample.items() if value != stored[key]]
+        return [key for key, value in self.replayed.items() if value != stored[key]]
 
 
-def replay(folder: Folder, build: BuildRecord, scenario: str, sample_id: str) -> Replayed:
-    """Make a sample again.  Raises UserError where it is not on disk, or was made by another version of an op."""
+def replay_sample(folder: Folder, build: BuildRecord, scenario: str, sample_id: str) -> ReplayedSample:
+    """Create a corrupted sample again.
+
+    Args:
+        folder: of the data set.
+        build: the data set's record.
+        scenario: a corrupted scenario of the data set.
+        sample_id: value of the column `id`.
+
+    Raises UserError where there is no such sample, or where it was made by another version of an op.
+    """
     if scenario not in build.scenarios or scenario == CLEAN:
-        there = [name for name in build.scenarios if name != CLEAN]
-        has = ", ".join(there) or "none"
-        raise UserError(f'{folder}: no corrupted scenario "{scenario}"{nearest(scenario, there)}; it has {has}')
-    stored, clean = (_find(folder, build, name, sample_id) for name in (scenario, CLEAN))
+        corrupted = [name for name in build.scenarios if name != CLEAN]
+        known = ", ".join(corrupted) or "none"
+        raise UserError(f'{folder}: no corrupted scenario "{scenario}"{nearest(scenario, corrupted)}; it has {known}')
+    stored, clean = (_find_sample(folder, build, name, sample_id) for name in (scenario, CLEAN))
     if stored is None or clean is None:
         splits = ", ".join(build.scenarios[scenario].splits)
-        raise UserError(f"{folder}: no sample {sample_id} in scenario {scenario} ({splits}); avbuild inspect shows it")
+        raise UserError(
+            f"{folder}: no sample {sample_id} in scenario {scenario} ({splits}); avbuild inspect shows what is there"
+        )
     record = json.loads(stored["corruption"])
     if not record:
-        return Replayed(clean, clean, stored)
-    again = corrupt_sample(clean, condition_of(record, sample_id))
-    again["corruption"] = stored["corruption"]  # what was replayed; a severity is now a level
-    return Replayed(again, clean, stored)
+        return ReplayedSample(clean, clean, stored)
+    replayed = corrupt_sample(clean, condition_of(record, sample_id))
+    replayed["corruption"] = stored["corruption"]  # the replayed record has levels where the stored one has severities
+    return ReplayedSample(replayed, clean, stored)
 
 
 def condition_of(record: Mapping[str, Any], sample_id: str) -> Condition:
-    """What a `corruption` column says, as a condition: the same draws, the same ops, every level explicit."""
+    """Convert the value of a `corruption` column to a condition with the same draws and ops, every level explicit.
+
+    Args:
+        record: the parsed JSON of the column.
+        sample_id: named in the error.
+
+    Raises UserError where an op is not known here, or has another version.
+    """
     plans: dict[str, Any] = {}
     problems = []
     for modality in (key for key in record if key in MODALITIES):
-        done = record[modality]
-        if done == MISSING:
+        applied = record[modality]
+        if applied == MISSING:
             plans[modality] = MISSING
-        elif isinstance(done, dict):
-            plans[modality] = {"missing_rate": 1.0, "fill": done[MISSING]}
+        elif isinstance(applied, dict):
+            plans[modality] = {"missing_rate": 1.0, "fill": applied[MISSING]}
         else:
-            problems += [_version_problem(modality, step) for step in done]
-            plans[modality] = [{step["op"]: _parameters(step)} for step in done]
+            problems += [_version_problem(modality, op) for op in applied]
+            plans[modality] = [{op["op"]: _parameters(op)} for op in applied]
     if any(problems):
-        raise UserError(f"sample {sample_id} cannot be made again here\n{listed([p for p in problems if p])}")
+        raise UserError(f"sample {sample_id} cannot be created again here\n{listed([p for p in problems if p])}")
     return Condition(Scenario.model_validate(plans), record["scenario"], record["seed"])
 
 
-def _parameters(step: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in step.items() if key not in NOT_PARAMETERS}
+def _parameters(op: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in op.items() if key not in NOT_PARAMETERS}
 
 
-def _version_problem(modality: str, step: Mapping[str, Any]) -> str:
-    corruption = corruptions_of(modality).get(step["op"])
+def _version_problem(modality: str, op: Mapping[str, Any]) -> str:
+    """Return what is wrong with a recorded op, or an empty string."""
+    corruption = corruptions_of(modality).get(op["op"])
     if corruption is None:
-        return f"this avbuild has no {modality} corruption {step['op']}"
-    if corruption.version != step["version"]:
-        return f"{modality} {step['op']}: made by version {step['version']}, this avbuild has {corruption.version}"
+        return f"this avbuild has no {modality} corruption {op['op']}"
+    if corruption.version != op["version"]:
+        return f"{modality} {op['op']}: made by version {op['version']}, this avbuild has {corruption.version}"
     return ""
 
 
-def _find(folder: Folder, build: BuildRecord, scenario: str, sample_id: str) -> StoredSample | None:
+def _find_sample(folder: Folder, build: BuildRecord, scenario: str, sample_id: str) -> StoredSample | None:
     for made in build.scenarios[scenario].splits.values():
         for shard in made.shards:
             for sample in read_samples(folder.read(shard.file)):

@@ -1,1 +1,1 @@
-"""The steps of `avbuild make` and `avbuild corrupt`: check, pair, split, write."""
+"""The steps of `avbuild make` and `avbuild corrupt`: check files, pair items, split, write shards."""

@@ -1,4 +1,4 @@
-"""Read every file once before anything is written: what cannot be used is known, named, and hashed first."""
+"""Read and hash every file before anything is written, so that all unusable files are reported at once."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ BATCH = 64  # files a worker takes at a time
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """One file that was read: its hash, or why it cannot be used."""
+class CheckedFile:
+    """The sha256 of a file that was read, or the problem that makes it unusable."""
 
     modality: str
     id: str
@@ -23,30 +23,37 @@ class Checked:
     problem: Problem | None
 
 
-def check(items: Sequence[SourceItem], workers: int) -> list[Checked]:
-    """Decode every file to its end, in parallel; in the order given."""
+def check(items: Sequence[SourceItem], workers: int) -> list[CheckedFile]:
+    """Decode every file completely, in parallel.
+
+    Args:
+        items: whose files to check.
+        workers: number of processes.
+
+    Returns one result per item, in the order of the items.
+    """
     batches = [tuple(items[start : start + BATCH]) for start in range(0, len(items), BATCH)]
-    done: dict[tuple[SourceItem, ...], list[Checked]] = {}
+    results: dict[tuple[SourceItem, ...], list[CheckedFile]] = {}
     with progress_bar("checking", len(items)) as advance:
         for batch, checked in run(_check_batch, batches, Engine(workers=workers)):
-            done[batch] = checked
+            results[batch] = checked
             advance(len(batch))
-    return [checked for batch in batches for checked in done[batch]]
+    return [checked for batch in batches for checked in results[batch]]
 
 
-def _check_batch(batch: tuple[SourceItem, ...]) -> list[Checked]:
+def _check_batch(batch: tuple[SourceItem, ...]) -> list[CheckedFile]:
     return [_check_one(item) for item in batch]
 
 
-def _check_one(item: SourceItem) -> Checked:
+def _check_one(item: SourceItem) -> CheckedFile:
     try:
         data = item.media.read()
         if not data:
             raise Unreadable("empty")
         MODALITIES[item.modality].read(data, item.fps)
     except FileNotFoundError:
-        return Checked(item.modality, item.id, "", Problem(item.media.name, "missing"))
+        return CheckedFile(item.modality, item.id, "", Problem(item.media.name, "missing"))
     except (OSError, Unreadable) as error:
         what = "empty" if str(error) == "empty" else f"unreadable: {error}"
-        return Checked(item.modality, item.id, "", Problem(item.media.name, what))
-    return Checked(item.modality, item.id, hashlib.sha256(data).hexdigest(), None)
+        return CheckedFile(item.modality, item.id, "", Problem(item.media.name, what))
+    return CheckedFile(item.modality, item.id, hashlib.sha256(data).hexdigest(), None)

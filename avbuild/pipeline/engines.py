@@ -1,14 +1,13 @@
-"""Run a function over jobs: in this process, in several, or on Ray. The bytes are the same."""
+"""Run a function on jobs: in this process, in several processes, or on Ray. The results are the same."""
 
 import logging
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from avbuild.errors import UsageError
+from avbuild.pipeline.workers import run_in_processes
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -20,7 +19,7 @@ class Engine:
 
     name: Literal["local", "ray"] = "local"
     workers: int = 1
-    address: str | None = None  # of a Ray cluster; None starts Ray on this machine
+    address: str | None = None  # of a Ray cluster; None: start Ray on this machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,28 +30,39 @@ class JobShare:
     count: int
 
     def of(self, jobs: Sequence[Job]) -> Sequence[Job]:
-        """The jobs that are its own."""
+        """Return the jobs of this share."""
         return jobs[self.index :: self.count]
 
 
 def parse_job_share(text: str) -> JobShare:
-    """`i/n` with i from 0 to n - 1, as batch schedulers number the tasks of an array.  Raises UsageError."""
+    """Parse `i/n` with i from 0 to n - 1, as batch schedulers number the tasks of an array.
+
+    Args:
+        text: such as 0/4.
+
+    Raises UsageError for anything else.
+    """
     index, _, count = text.partition("/")
     if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
-        raise UsageError(f"--shard {text}: write i/n with i from 0 to n - 1, such as 0/4")
+        raise UsageError(f"--job-share {text}: write i/n with i from 0 to n - 1, such as 0/4")
     return JobShare(int(index), int(count))
 
 
 def default_workers() -> int:
-    """The processors this process may use."""
+    """Return the number of processors that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def run(function: Callable[[Job], Result], jobs: Sequence[Job], engine: Engine) -> Iterator[tuple[Job, Result]]:
-    """Results as they come, each with its job, in no particular order.
+    """Yield each job with its result as soon as it is finished, in any order.
 
-    function: importable by name, since workers are fresh processes.  The first failure cancels what has not begun.
+    The first failure cancels the jobs that have not started, and is raised.
+
+    Args:
+        function: importable by name, since workers are new processes.
+        jobs: picklable arguments of the function.
+        engine: where to run.
     """
     if engine.name == "ray":
         yield from _run_on_ray(function, jobs, engine)
@@ -60,33 +70,18 @@ def run(function: Callable[[Job], Result], jobs: Sequence[Job], engine: Engine) 
         for job in jobs:
             yield job, function(job)
     else:
-        yield from _run_in_processes(function, jobs, engine.workers)
-
-
-def _run_in_processes(
-    function: Callable[[Job], Result], jobs: Sequence[Job], workers: int
-) -> Iterator[tuple[Job, Result]]:
-    # spawn, not fork: Arrow and BLAS hold threads that a fork would copy in the middle of their work
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
-        futures = {pool.submit(function, job): job for job in jobs}
-        try:
-            for future in as_completed(futures):
-                yield futures.pop(future), future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        yield from run_in_processes(function, jobs, engine.workers)
 
 
 def _run_on_ray(function: Callable[[Job], Result], jobs: Sequence[Job], engine: Engine) -> Iterator[tuple[Job, Result]]:
-    """One Ray task a job. Workers of a cluster get this very code, whatever is installed there."""
+    """Run one Ray task per job; workers of a cluster get the code of this installation, whatever is installed there."""
     try:
         import ray
     except ImportError:
         raise UsageError("--engine ray needs Ray: pip install 'avbuild[ray]'") from None
     import avbuild
 
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray's own advice where there is no accelerator
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray's advice for tasks without an accelerator
     if engine.address is None:
         ray.init(num_cpus=engine.workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     else:

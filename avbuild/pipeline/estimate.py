@@ -1,31 +1,37 @@
-"""`--dry-run`: what would be written, and how large, from a few samples carried out in memory."""
+"""`--dry-run`: estimate what would be written, and its size, from a few samples processed in memory."""
 
 from collections.abc import Sequence
 
 from avbuild.dataset.build_record import BuildRecord
-from avbuild.dataset.shards import cells_of, encoded_files, read_samples
+from avbuild.dataset.rows import cells_of, encoded_files
+from avbuild.dataset.shards import read_samples
 from avbuild.dataset.splits import SPLITS, Split
 from avbuild.dataset.storage import Folder
 from avbuild.modalities.registry import MODALITIES
 from avbuild.pipeline.jobs import clean_cell, corrupt_sample
 from avbuild.pipeline.prepare import Prepared
-from avbuild.scenarios.apply import condition
 from avbuild.scenarios.manifest import CLEAN, Manifest
+from avbuild.scenarios.plan import condition
 from avbuild.scenarios.seeding import digest
 from avbuild.sources.corpus import SourceItem
 
-TRIED = 32  # samples carried out
+TRIED = 32  # samples processed
 OVERHEAD = 400  # bytes a row of ids, labels and Parquet
 
 
 def estimate_make(prepared: Prepared, folder: Folder) -> str:
-    """Counts by split and class, and the disk the clean data set will take."""
+    """Describe the clean data set that would be written: counts by split and class, and size on disk.
+
+    Args:
+        prepared: items and options.
+        folder: it would be written to.
+    """
     samples, distinct, size = prepared.samples, [], 0.0
     for place, corpus in enumerate(prepared.material.corpora):
         items = {sample.items[place].id: sample.items[place] for sample in samples}
         distinct.append(f"{len(items):,} {MODALITIES[corpus.modality].nouns}")
-        times = len(items) if place == 0 else len(samples)  # of the first modality each item is stored once a shard
-        size += times * _mean_size(list(items.values()))
+        copies = len(items) if place == 0 else len(samples)  # a shard stores each item of the first modality once
+        size += copies * _mean_size(list(items.values()))
     size += len(samples) * OVERHEAD
     counts = ", ".join(f"{sum(s.split == split for s in samples):,} {split}" for split in SPLITS)
     lines = [
@@ -33,7 +39,7 @@ def estimate_make(prepared: Prepared, folder: Folder) -> str:
         f"would write about {size / 1e6:,.0f} MB to {folder}; each clip is stored once",
     ]
     lines += [
-        f"{name}: served by {', '.join(m.partners)}" + (" (by class index, no class fits)" if m.by_index else "")
+        f"{name}: paired with {', '.join(m.partners)}" + (" (by class index: no label fits)" if m.by_index else "")
         for name, m in prepared.material.match.items()
     ]
     return "\n".join([*lines, f"left out: {len(prepared.left_out):,} files", "dry run: nothing was written"])
@@ -42,7 +48,15 @@ def estimate_make(prepared: Prepared, folder: Folder) -> str:
 def estimate_corrupt(
     folder: Folder, build: BuildRecord, manifest: Manifest, names: Sequence[str], splits: Sequence[Split]
 ) -> str:
-    """Rows, ops and the disk each scenario will take."""
+    """Describe the corrupted shards that would be written: counts by scenario and split, and size on disk.
+
+    Args:
+        folder: of the data set.
+        build: its record.
+        manifest: with the scenarios.
+        names: of the scenarios.
+        splits: to write.
+    """
     lines = []
     for name in names:
         plans = manifest.scenarios[name].as_yaml()
@@ -60,6 +74,6 @@ def _corrupted_size(folder: Folder, build: BuildRecord, manifest: Manifest, name
 
 
 def _mean_size(items: Sequence[SourceItem]) -> float:
-    """Return the mean bytes that a few of the items take in a shard."""
+    """Return the mean number of bytes that an item takes in a shard, from a few of them."""
     tried = sorted(items, key=lambda item: digest("estimate", item.id))[:TRIED]
     return sum(len(file["bytes"]) for item in tried for file in encoded_files(clean_cell(item))) / len(tried)

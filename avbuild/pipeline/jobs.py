@@ -1,34 +1,25 @@
-"""The work of one shard, as a function of a picklable job: what every engine runs."""
+"""Write one shard, as a function of a picklable job, which every engine can run."""
 
 import json
 from dataclasses import dataclass
 from typing import cast
 
-from avbuild.dataset.shards import (
-    Cell,
-    Encoded,
-    ShardRecord,
-    StoredSample,
-    cells_of,
-    encoded_files,
-    finished_shard,
-    read_samples,
-    with_media,
-    write_shard,
-)
+from avbuild.dataset.rows import Cell, Encoded, StoredSample, cells_of, encoded_files, with_media
+from avbuild.dataset.shards import ShardRecord, finished_shard, read_samples, write_shard
 from avbuild.dataset.storage import Folder
 from avbuild.modalities.base import Signal
 from avbuild.modalities.registry import MODALITIES
 from avbuild.pipeline.partners import PairedSample
-from avbuild.scenarios.apply import Condition, corrupt, plan_sample
+from avbuild.scenarios.apply import corrupt
+from avbuild.scenarios.plan import Condition, plan_sample
 from avbuild.sources.corpus import SourceItem
 
-UNTOUCHED = "{}"  # the `corruption` column of a sample nothing was done to
+UNCHANGED = "{}"  # the `corruption` column of a clean sample
 
 
 @dataclass(frozen=True, slots=True)
 class CleanJob:
-    """Write these samples as they came, to one shard."""
+    """Write one shard of clean samples."""
 
     folder: str
     name: str
@@ -40,7 +31,7 @@ class CleanJob:
 
 @dataclass(frozen=True, slots=True)
 class CorruptJob:
-    """Write one clean shard under a condition."""
+    """Corrupt one clean shard under a condition."""
 
     folder: str
     source: str
@@ -53,15 +44,18 @@ class CorruptJob:
 
 
 def write_clean(job: CleanJob) -> ShardRecord:
-    """Decode, resample and store; a shard that is finished already is left alone."""
+    """Write a clean shard, unless it was already written for the same job.
+
+    Raises what reading a source file raises.
+    """
     folder = Folder(job.folder)
-    if done := finished_shard(folder, job.name, job.job):
-        return done
+    if finished := finished_shard(folder, job.name, job.job):
+        return finished
     before: SourceItem | None = None
     cell: Cell = []
     rows = []
     for sample in job.samples:
-        if sample.first != before:  # samples of one clip stand side by side
+        if sample.first != before:  # samples of one clip follow each other
             before, cell = sample.first, clean_cell(sample.first)
         rows.append(_clean_row(sample, cell))
     return write_shard(folder, job.name, rows, job.classes, job.job, job.scenario_hash)
@@ -77,13 +71,13 @@ def _clean_row(sample: PairedSample, first: Cell) -> StoredSample:
         "group": sample.first.group,
         "fold": sample.first.fold,
         **{f"{item.modality}_missing": False for item in sample.items},
-        "corruption": UNTOUCHED,
+        "corruption": UNCHANGED,
     }
     return cast(StoredSample, row)
 
 
 def clean_cell(item: SourceItem) -> Cell:
-    """Return the cell of an item as it stands in the clean shards."""
+    """Return the cell of an item as it is stored in clean shards."""
     record = MODALITIES[item.modality]
     files = record.store(item.media.read(), item.fps)
     if record.framewise:
@@ -92,26 +86,33 @@ def clean_cell(item: SourceItem) -> Cell:
 
 
 def write_corrupted(job: CorruptJob) -> ShardRecord:
-    """Corrupt every sample of a clean shard; a shard that is finished already is left alone."""
+    """Corrupt every sample of a clean shard, unless that was already done for the same job."""
     folder = Folder(job.folder)
-    if done := finished_shard(folder, job.name, job.job):
-        return done
+    if finished := finished_shard(folder, job.name, job.job):
+        return finished
     samples = [corrupt_sample(sample, job.condition) for sample in read_samples(folder.read(job.source))]
     return write_shard(folder, job.name, samples, job.classes, job.job, job.scenario_hash)
 
 
 def corrupt_sample(sample: StoredSample, condition: Condition) -> StoredSample:
-    """One clean row under a condition. An untouched modality keeps its bytes."""
+    """Corrupt one clean row; an unchanged modality keeps its bytes.
+
+    Args:
+        sample: clean row.
+        condition: scenario and seed.
+
+    Returns the corrupted row, with the record of what was done.
+    """
     cells = cells_of(sample)
     plan = plan_sample(condition, sample["id"], cells)
-    # decode only what will change
+    # decode only the modalities that change
     signals = {modality: decode_cell(modality, cell) for modality, cell in cells.items() if plan.reads(modality)}
     results, record = corrupt(plan, signals)
     for modality, result in results.items():
         if result is None:
             del cells[modality]
         elif result is not signals[modality]:
-            cells[modality] = _encoded(modality, result, cells[modality])
+            cells[modality] = _encode(modality, result, cells[modality])
     return with_media(sample, cells, plan.missing, json.dumps(record, separators=(",", ":")))
 
 
@@ -120,7 +121,8 @@ def decode_cell(modality: str, cell: Cell) -> Signal:
     return MODALITIES[modality].decode([file["bytes"] for file in encoded_files(cell)])
 
 
-def _encoded(modality: str, signal: Signal, before: Cell) -> Cell:
+def _encode(modality: str, signal: Signal, before: Cell) -> Cell:
+    """Encode a corrupted signal, under the file names of the clean one."""
     record, paths = MODALITIES[modality], [file["path"] for file in encoded_files(before)]
     files: list[Encoded] = [
         {"bytes": data, "path": _with_suffix(path, record.suffix)}

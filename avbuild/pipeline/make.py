@@ -1,9 +1,9 @@
-"""`avbuild make`: write what was prepared, shard by shard, and `build.json` last."""
+"""`avbuild make`: write a prepared data set, shard by shard, and `build.json` last."""
 
 from collections.abc import Mapping, Sequence
 
 from avbuild.dataset.build_record import FILE_NAME as BUILD
-from avbuild.dataset.build_record import BuildRecord, Made, ScenarioRecord, read_build, scenario_content
+from avbuild.dataset.build_record import BuildRecord, ScenarioRecord, SplitRecord, read_build, scenario_content
 from avbuild.dataset.card import write_card
 from avbuild.dataset.shards import ShardRecord, shard_name
 from avbuild.dataset.splits import SPLITS, Split
@@ -24,15 +24,22 @@ from avbuild.scenarios.seeding import digest
 
 
 def write(prepared: Prepared, folder: Folder, engine: Engine, share: JobShare | None = None) -> BuildRecord | None:
-    """Write what `prepare` got ready; shards that an earlier start finished are kept.
+    """Write a prepared data set; shards that an earlier run finished are kept.
 
-    share: write this share of the shards and nothing else, and return None; the whole is finished by a run without it.
+    Args:
+        prepared: as `prepare` returns it.
+        folder: of the data set.
+        engine: that runs the jobs.
+        share: write only this share of the shards and nothing else; a later run without it completes the data set.
+
+    Returns the record, or None for a share.
+
     Raises UserError where the folder holds a finished data set of another recipe.
     """
     recipe, sources = recipe_of(prepared), sources_of(prepared)
     left_out = left_out_of(prepared)
     job = digest(recipe, [(s.name, s.sha256) for s in sources], [(bad.path, bad.what) for bad in left_out])
-    corrupted = _corrupted_already(folder, job, recipe)
+    corrupted = _existing_scenarios(folder, job, recipe)
     folder.remove_abandoned()
     manifest = _manifest(prepared, folder)
     clean_hash = manifest.scenario_hash(CLEAN)
@@ -43,20 +50,25 @@ def write(prepared: Prepared, folder: Folder, engine: Engine, share: JobShare | 
     records = _run(share.of(jobs) if share else jobs, engine)
     if share:
         return None
-    made = {split: _made(records, split) for split in SPLITS if any(s.split == split for s in prepared.samples)}
-    clean = ScenarioRecord(seed=manifest.seed, hash=clean_hash, content=scenario_content(made.values()), splits=made)
+    present = [split for split in SPLITS if any(sample.split == split for sample in prepared.samples)]
+    splits = {split: _split_record(records, split) for split in present}
+    content = scenario_content(splits.values())
+    clean = ScenarioRecord(seed=manifest.seed, hash=clean_hash, content=content, splits=splits)
     for name in folder.names():
-        if name.startswith(f"{CLEAN}/") and name not in records:  # of an unfinished build with other options
+        if name.startswith(f"{CLEAN}/") and name not in records:  # left by an unfinished build with other options
             folder.remove(name)
     build = build_record(prepared, recipe, sources, job, {CLEAN: clean, **corrupted})
     folder.write(MANIFEST, dump_manifest(manifest).encode())
     write_card(folder, build, manifest)
-    build.write(folder)  # last: its presence says that the data set is whole
+    build.write(folder)  # last: its presence marks the data set as complete
     return build
 
 
-def _corrupted_already(folder: Folder, job: str, recipe: Mapping[str, object]) -> dict[str, ScenarioRecord]:
-    """The corrupted scenarios of a finished data set that is the same as this one; a different one is not touched."""
+def _existing_scenarios(folder: Folder, job: str, recipe: Mapping[str, object]) -> dict[str, ScenarioRecord]:
+    """Return the corrupted scenarios of a finished data set with the same job.
+
+    Raises UserError where the folder holds another data set.
+    """
     if not folder.exists(BUILD):
         return {}
     existing = read_build(folder)
@@ -67,12 +79,12 @@ def _corrupted_already(folder: Folder, job: str, recipe: Mapping[str, object]) -
         for key, value in recipe.items()
         if existing.recipe.get(key) != value
     ]
-    reason = "; ".join(differs) or "its sources had other bytes"
-    raise UserError(f"{folder}: holds another build ({reason}). Remove the folder, or choose another place with --out")
+    reason = "; ".join(differs) or "its source files have changed"
+    raise UserError(f"{folder}: holds another build ({reason}). Remove the folder, or choose another one with --out")
 
 
 def _manifest(prepared: Prepared, folder: Folder) -> Manifest:
-    """The data set's own manifest: as the user may have extended it, or the default."""
+    """Return the data set's own manifest, which the user may have extended, or else the default."""
     if folder.exists(BUILD) and folder.exists(MANIFEST):
         return load_manifest(folder.path(MANIFEST)).model_copy(update={"dataset": "."})
     builder, seed = prepared.builder, prepared.options.seed
@@ -81,14 +93,15 @@ def _manifest(prepared: Prepared, folder: Folder) -> Manifest:
 
 
 def _shards(samples: Sequence[PairedSample], rows: int) -> list[tuple[str, list[PairedSample]]]:
-    named = []
+    """Return name and samples of each clean shard."""
+    shards = []
     for split in SPLITS:
         members = shard_order([sample for sample in samples if sample.split == split])
         count = -(-len(members) // rows)
         for index in range(count):
-            part = members[index * rows : (index + 1) * rows]
-            named.append((shard_name(CLEAN, split, index, count), part))
-    return named
+            shard = members[index * rows : (index + 1) * rows]
+            shards.append((shard_name(CLEAN, split, index, count), shard))
+    return shards
 
 
 def _run(jobs: Sequence[CleanJob], engine: Engine) -> dict[str, ShardRecord]:
@@ -100,6 +113,6 @@ def _run(jobs: Sequence[CleanJob], engine: Engine) -> dict[str, ShardRecord]:
     return records
 
 
-def _made(records: Mapping[str, ShardRecord], split: Split) -> Made:
+def _split_record(records: Mapping[str, ShardRecord], split: Split) -> SplitRecord:
     shards = tuple(records[name] for name in sorted(records) if name.startswith(f"{CLEAN}/{split}-"))
-    return Made(rows=sum(shard.rows for shard in shards), shards=shards)
+    return SplitRecord(rows=sum(shard.rows for shard in shards), shards=shards)

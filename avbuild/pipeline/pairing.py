@@ -1,4 +1,4 @@
-"""Pair the items of a data set into samples: limit, split, then choose partners."""
+"""Pair the items of a data set into samples: limit their number, split, and choose partners."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,11 +10,17 @@ from avbuild.sources.builder import Builder
 from avbuild.sources.corpus import Material, SourceItem
 from avbuild.sources.options import Options
 
-KEPT: Mapping[Split, float] = {"train": 0.9, "validation": 0.1}  # of what a publisher does not test on
+FRACTIONS_WITHOUT_TEST: Mapping[Split, float] = {"train": 0.9, "validation": 0.1}  # where test is the publisher's
 
 
 def pair_samples(builder: Builder, material: Material, options: Options) -> list[PairedSample]:
-    """Make a sample of every item of the builder's anchor modality."""
+    """Make one sample of every item of the builder's anchor modality.
+
+    Args:
+        builder: of the data set.
+        material: items of both modalities.
+        options: limit, split and seed.
+    """
     audio, visual = (material.of(modality).items for modality in builder.modalities)
     if MODALITIES[builder.anchor].visual:
         return _one_per_image(material, visual, audio, options)
@@ -44,14 +50,14 @@ def _one_per_image(
 
 
 def _clip_splits(clips: Sequence[SourceItem], options: Options) -> dict[str, Split]:
-    """Return the split of every clip by id, without those that cannot be in any."""
+    """Return the split of each clip by id; clips that cannot be in any split are left out."""
     rows = [SplitKey(clip.id, clip.label, clip.group, clip.fold) for clip in clips]
     if options.folds:
         splits = by_folds(rows, options.folds[-1], None, options.seed)
     elif options.lists is not None:
         rest = [row for row, clip in zip(rows, clips, strict=True) if clip.split == "train"]
-        carved = dict(zip(rest, grouped(rest, options.seed, KEPT), strict=True))
-        splits = [carved.get(row, "test") for row in rows]
+        split_of = dict(zip(rest, grouped(rest, options.seed, FRACTIONS_WITHOUT_TEST), strict=True))
+        splits = [split_of.get(row, "test") for row in rows]
     elif options.split == "random70":
         splits = list(random70(rows, options.seed))
     else:
@@ -60,11 +66,12 @@ def _clip_splits(clips: Sequence[SourceItem], options: Options) -> dict[str, Spl
 
 
 def _image_splits(images: Sequence[SourceItem], seed: int) -> dict[str, Split]:
-    """Keep the publisher's test images, and carve a tenth of the others to validate; else split 70 / 10 / 20."""
-    own = any(image.split == "test" for image in images)
+    """Keep the publisher's test images and use a tenth of the others for validation; else split 70 / 10 / 20."""
+    has_test_images = any(image.split == "test" for image in images)
     splits: dict[str, Split] = {image.id: "test" for image in images if image.split == "test"}
     rest = [SplitKey(p.id, p.label, group=p.id, fold=0) for p in images if p.split != "test"]
-    return splits | dict(zip((row.id for row in rest), grouped(rest, seed, KEPT if own else FRACTIONS), strict=True))
+    fractions = FRACTIONS_WITHOUT_TEST if has_test_images else FRACTIONS
+    return splits | dict(zip((row.id for row in rest), grouped(rest, seed, fractions), strict=True))
 
 
 def _limited(items: Sequence[SourceItem], options: Options) -> list[SourceItem]:

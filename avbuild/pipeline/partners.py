@@ -1,4 +1,4 @@
-"""Choose the partner of every item. No audio clip and no image ever serves two splits."""
+"""Choose the partner of every item, such that no audio clip and no image is in two splits."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from avbuild.sources.label_map import ClassMatch
 
 @dataclass(frozen=True, slots=True)
 class PairedSample:
-    """One sample to be written: its items, one a modality in the order of the columns, and where it goes."""
+    """A sample to write: one item per modality in the order of the columns, its class index and split."""
 
     id: str
     items: tuple[SourceItem, ...]
@@ -37,15 +37,26 @@ def images_for_clips(
     classes: Sequence[str],
     seed: int,
 ) -> list[PairedSample]:
-    """A image for every clip: one of its class and split, reused only when all of those have been used."""
+    """Pair every clip with an image of its class and split; an image is reused only when all others have been used.
+
+    Args:
+        clips: one sample is made of each.
+        images: to choose from.
+        splits: clip id -> split.
+        match: class of the clips -> classes of the images.
+        classes: of the clips, in the order of their index.
+        seed: of the order.
+
+    Raises UserError for a split with clips of a class, but no images.
+    """
     pairs = []
     for label, name in enumerate(classes):
         own = [clip for clip in clips if clip.label == name]
-        choice = _deal([p for p in images if p.label in match[name].partners], own, splits, name, seed)
+        dealt = _deal([p for p in images if p.label in match[name].partners], own, splits, name, seed)
         for split in SPLITS:
             members = sorted((c for c in own if splits[c.id] == split), key=lambda c: digest(seed, "pair", c.id))
             pairs += [
-                PairedSample(clip.id, (clip, choice[split][index % len(choice[split])]), label, split)
+                PairedSample(clip.id, (clip, dealt[split][index % len(dealt[split])]), label, split)
                 for index, clip in enumerate(members)
             ]
     return pairs
@@ -54,7 +65,7 @@ def images_for_clips(
 def _deal(
     images: Sequence[SourceItem], clips: Sequence[SourceItem], splits: Splits, name: str, seed: int
 ) -> dict[Split, list[SourceItem]]:
-    """The images of one class, dealt to the splits: the publisher's test images to test, else in proportion."""
+    """Distribute the images of a class over the splits: the publisher's test images to test, others in proportion."""
     wanted = {split: sum(splits[clip.id] == split for clip in clips) for split in SPLITS}
     order = sorted(images, key=lambda image: digest(seed, "picture", image.id))
     dealt: dict[Split, list[SourceItem]] = {split: [] for split in SPLITS}
@@ -69,8 +80,8 @@ def _deal(
     for split in SPLITS:
         if wanted[split] and not dealt[split]:
             raise UserError(
-                f"class {name}: no image is left for the {wanted[split]} clips of the {split} split, "
-                f"of {len(images)} in all; give more with --images, or another --label-map"
+                f"class {name}: none of its {len(images)} images is left for the {wanted[split]} clips of the {split} "
+                f"split; give more images with --images, or another --label-map"
             )
     return dealt
 
@@ -84,7 +95,19 @@ def clips_for_images(
     classes: Sequence[str],
     seed: int,
 ) -> list[PairedSample]:
-    """A clip for every image: one of its class and split, each clip serving equally many as nearly as can be."""
+    """Pair every image with a clip of its class and split, using all clips equally often as far as possible.
+
+    Args:
+        images: one sample is made of each.
+        clips: to choose from.
+        image_splits: image id -> split.
+        clip_splits: clip id -> split.
+        match: class of the images -> classes of the clips.
+        classes: of the images, in the order of their index.
+        seed: of the order.
+
+    Raises UserError for a split with images of a class, but no clips.
+    """
     pairs = []
     for label, name in enumerate(classes):
         pool: dict[Split, list[SourceItem]] = defaultdict(list)
@@ -95,8 +118,8 @@ def clips_for_images(
             members = [p for p in images if p.label == name and image_splits[p.id] == split]
             if members and not pool[split]:
                 raise UserError(
-                    f"class {name}: {len(members)} images of the {split} split, but no clip of "
-                    f"{', '.join(match[name].partners)} is left for them; a class needs recordings for every split"
+                    f"class {name}: the {split} split has {len(members)} images, but no clip of class "
+                    f"{', '.join(match[name].partners)}; a class needs recordings in every split"
                 )
             members.sort(key=lambda image: digest(seed, "picture", image.id))
             pairs += [
@@ -109,7 +132,14 @@ def clips_for_images(
 def equal_ids(
     clips: Sequence[SourceItem], images: Sequence[SourceItem], splits: Splits, classes: Sequence[str]
 ) -> list[PairedSample]:
-    """Each clip with the image of the same id, where the publisher has paired them already."""
+    """Pair each clip with the image or video of the same id, where the publisher has paired them.
+
+    Args:
+        clips: one sample is made of each that has a partner.
+        images: to choose from; or videos.
+        splits: clip id -> split.
+        classes: in the order of their index.
+    """
     by_id = {image.id: image for image in images}
     return [
         PairedSample(clip.id, (clip, by_id[clip.id]), classes.index(clip.label), splits[clip.id])
@@ -119,5 +149,8 @@ def equal_ids(
 
 
 def shard_order(samples: Sequence[PairedSample]) -> list[PairedSample]:
-    """Pairs of one clip side by side, so that a shard stores it once; clips in an order that mixes the classes."""
+    """Return the samples in the order in which they are stored.
+
+    Samples of one clip follow each other, so that a shard stores it once; the order of the clips mixes the classes.
+    """
     return sorted(samples, key=lambda sample: (digest("order", sample.first.id), sample.id))

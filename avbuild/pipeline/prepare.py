@@ -1,4 +1,4 @@
-"""Before anything is written: read the sources, check every file that will be used, and pair."""
+"""Prepare a data set before anything is written: read the sources, pair their items, check every file that is used."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,16 @@ class Prepared:
 
 
 def prepare(builder: Builder, options: Options, workers: int, skip_bad: bool) -> Prepared:
-    """Read the sources, check every file that will be used, and pair.  Raises UserError that names every bad file."""
+    """Read the sources, pair their items, and check every file that is used.
+
+    Args:
+        builder: of the data set.
+        options: of the user.
+        workers: number of processes.
+        skip_bad: leave out files that cannot be used.
+
+    Raises UserError that names every file that cannot be used, unless they are left out.
+    """
     material = read_sources(builder, options)
     problems = [problem for corpus in material.corpora for problem in corpus.problems]
     hashes: dict[tuple[str, str], str] = {}
@@ -42,7 +51,7 @@ def prepare(builder: Builder, options: Options, workers: int, skip_bad: bool) ->
         if not bad:
             unwanted = [problem for corpus in material.corpora for problem in corpus.unwanted]
             return Prepared(builder, options, material, samples, hashes, [*problems, *unwanted])
-        # what is left out frees its partner, so pair again and check whatever newly came in
+        # leaving out a file can pair its partner with another file: pair again, and check what is new
         material = material.without({(found.modality, found.id) for found in bad})
 
 
@@ -52,16 +61,16 @@ def _pair(
     try:
         samples = pair_samples(builder, material, options)
     except UserError:
-        if problems and not skip_bad:  # absent files are the cause more often than not
+        if problems and not skip_bad:  # unusable files are the likely cause
             raise UserError(_report(problems)) from None
         raise
     if not samples and not problems:
-        raise UserError("no pair can be made: the sources hold no usable clip with a usable picture")
+        raise UserError("no sample can be made: the sources hold no usable audio clip with a usable partner")
     return samples
 
 
 def _unchecked(samples: Sequence[PairedSample], hashes: Mapping[tuple[str, str], str]) -> list[SourceItem]:
-    """Return every item that is used and not checked yet, those of one modality after another."""
+    """Return the items that are used and not checked yet, one modality after the other."""
     by_modality = zip(*(sample.items for sample in samples), strict=True)
     items = {(item.modality, item.id): item for items in by_modality for item in items}
     return [item for key, item in items.items() if key not in hashes]
@@ -74,5 +83,5 @@ def _report(problems: Sequence[Problem]) -> str:
     return (
         f"{len(problems):,} files cannot be used:\n{lines}\n"
         f"{len(problems):,} files cannot be used ({summary}); nothing was written. "
-        f"Put them right, or leave them out with --skip-bad."
+        f"Repair them, or leave them out with --skip-bad."
     )

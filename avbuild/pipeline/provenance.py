@@ -1,4 +1,4 @@
-"""What `build.json` tells of a build: its recipe, its sources, its counts, and what was left out."""
+"""The provenance in `build.json`: recipe, sources, counts, and files left out."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ from pathlib import Path
 from avbuild.dataset.build_record import (
     DEFAULT_GROUP,
     BuildRecord,
-    LeftOut,
-    Match,
+    LeftOutFile,
+    MatchRecord,
     Recipe,
     ScenarioRecord,
     SourceRecord,
@@ -23,7 +23,7 @@ from avbuild.sources.options import Options
 
 
 def recipe_of(prepared: Prepared) -> Recipe:
-    """The options that decide the bytes."""
+    """Return the options that decide the bytes."""
     options, mapping = prepared.options, prepared.material.match
     recipe: Recipe = {
         "builder": prepared.builder.name,
@@ -46,7 +46,7 @@ def recipe_of(prepared: Prepared) -> Recipe:
 
 
 def sources_of(prepared: Prepared) -> list[SourceRecord]:
-    """Whom to credit, and a hash over all files used."""
+    """Return each source with its credit, and a hash over the files used."""
     records = []
     for place, corpus in enumerate(prepared.material.corpora):
         used = sorted({sample.items[place].id for sample in prepared.samples})
@@ -65,10 +65,10 @@ def sources_of(prepared: Prepared) -> list[SourceRecord]:
     return records
 
 
-def left_out_of(prepared: Prepared) -> tuple[LeftOut, ...]:
-    """The files that were not used, without the folders of the builder's machine."""
+def left_out_of(prepared: Prepared) -> tuple[LeftOutFile, ...]:
+    """Return the files that were not used, by paths relative to their source."""
     options = prepared.options
-    return tuple(LeftOut(path=_relative(bad.path, options), what=bad.what) for bad in prepared.left_out)
+    return tuple(LeftOutFile(path=_relative(bad.path, options), what=bad.what) for bad in prepared.left_out)
 
 
 def build_record(
@@ -78,7 +78,15 @@ def build_record(
     job: str,
     scenarios: dict[str, ScenarioRecord],
 ) -> BuildRecord:
-    """All of `build.json`."""
+    """Return the content of `build.json`.
+
+    Args:
+        prepared: items and options.
+        recipe: options that decide the bytes.
+        sources: with their hashes.
+        job: hash of recipe and sources.
+        scenarios: on disk.
+    """
     samples, classes = prepared.samples, prepared.material.classes
     rows = [SplitKey(s.id, classes[s.label], s.first.group, s.first.fold, s.split) for s in samples]
     present = [split for split in SPLITS if any(row.split == split for row in rows)]
@@ -99,7 +107,7 @@ def build_record(
         clips=len({sample.items[0].id for sample in samples}),
         pictures=len({sample.items[1].id for sample in samples}),
         pairing={
-            name: Match(partners=match.partners, by_index=match.by_index)
+            name: MatchRecord(partners=match.partners, by_index=match.by_index)
             for name, match in prepared.material.match.items()
         },
         notes=(
@@ -125,10 +133,6 @@ def _describe_split(options: Options, group: str) -> str:
     return f"grouped by {group}: 70 / 10 / 20"
 
 
-def _notes_of_sources(prepared: Prepared) -> list[str]:
-    return [note for corpus in prepared.material.corpora for note in corpus.notes]
-
-
 def _notes(prepared: Prepared, rows: Sequence[SplitKey], group: str) -> list[str]:
     notes = []
     first, used = prepared.material.corpora[0], {sample.first.id for sample in prepared.samples}
@@ -143,7 +147,7 @@ def _notes(prepared: Prepared, rows: Sequence[SplitKey], group: str) -> list[str
 
 
 def _relative(path: str, options: Options) -> str:
-    """Without the folders of the builder's machine."""
+    """Return a path relative to the source it is in."""
     image_root = options.images.partition(":")[2] if options.images else ""
     for root in (options.audio_root, Path(image_root) if image_root else None, options.lists, options.sources):
         if root is not None and Path(path).is_relative_to(root):

@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
-from avbuild.errors import UserError
+from avbuild.errors import Stopped, UserError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -39,7 +39,7 @@ def run_in_processes(
             "a worker process was ended from outside, most likely for lack of memory. What is finished stays: run the "
             f"same command again, with fewer --workers than {workers}"
         ) from None
-    except (KeyboardInterrupt, GeneratorExit):
+    except (Stopped, KeyboardInterrupt, GeneratorExit):
         for child in multiprocessing.active_children():  # not to wait for the jobs they are at
             child.terminate()
         raise

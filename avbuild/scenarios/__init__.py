@@ -1,1 +1,1 @@
-"""From a manifest to the corruptions of each sample: specs, presets, seeds, plans and their execution."""
+"""Scenarios: from a manifest to the corruptions of each sample. Specs, presets, seeds, plans and their execution."""

@@ -1,4 +1,4 @@
-"""The scenarios a data set is made with: clean, sound corrupted, picture or video corrupted, both equally strong."""
+"""The default manifest: C (clean), A (audio corrupted), V (image or video corrupted) and D (both)."""
 
 from avbuild.scenarios.manifest import Manifest
 from avbuild.scenarios.spec import Scenario
@@ -8,12 +8,19 @@ IMAGE = ("gaussian_noise", "box_blur", "pixelate")
 
 
 def default_manifest(name: str, dataset: str, seed: int, severity: int, visual: str = "image") -> Manifest:
-    """C, A, V and D at one severity.  Unlike in much published work, D is as strong as A and V are.
+    """Return a manifest with C, A, V and D at one severity.
 
-    visual: what V corrupts, image or video.
+    Unlike in much published work, D is as strong as A and V are.
+
+    Args:
+        name: of the manifest.
+        dataset: path of the data set, relative to the manifest.
+        seed: of all scenarios.
+        severity: of all corruptions, 1 to 5.
+        visual: the modality that V and D corrupt, image or video.
     """
-    audio, seen = ({"any_of": list(ops), "severity": severity} for ops in (AUDIO, IMAGE))
-    scenarios = {"C": {}, "A": {"audio": audio}, "V": {visual: seen}, "D": {"audio": audio, visual: seen}}
+    audio, visuals = ({"any_of": list(ops), "severity": severity} for ops in (AUDIO, IMAGE))
+    scenarios = {"C": {}, "A": {"audio": audio}, "V": {visual: visuals}, "D": {"audio": audio, visual: visuals}}
     return Manifest(
         manifest=1,
         name=name,

@@ -1,6 +1,7 @@
-"""THE CONTRACT: a manifest names a data set, how it is split, and the scenarios it is tested under.
+"""The manifest: a data set, how it is split, and the scenarios it is tested under.
 
-Frozen models that round-trip to the YAML they came from; `manifest_file.py` reads them and reports what is wrong.
+These models are frozen and round-trip to the YAML they were read from. `manifest_file.py` reads them and reports
+errors with their lines.
 """
 
 from typing import Annotated, Any, Literal
@@ -18,17 +19,20 @@ CLEAN = "C"  # the scenario that is on disk before anything is corrupted
 
 
 class FoldSplit(Frozen):
-    """The publisher's folds: one tests, one validates (else validation is carved by recording), the rest trains."""
+    """Split by the publisher's folds: one for test, one for validation, all others for training.
+
+    Without a validation fold, validation samples are taken from the training folds, whole recordings at a time.
+    """
 
     test: Annotated[int, Field(ge=1)]
     validation: Annotated[int, Field(ge=1)] | None = None
 
 
 class SplitSpec(Frozen):
-    """How rows become train, validation and test.
+    """How rows become train, validation and test splits.
 
     `default`: as the data set was built, no recording in two splits.  `fold: {test: 10, validation: 9}`: the
-    publisher's folds.  `random70`: 70 / 30 by row, as much published work did it; leaky, and every table says so.
+    publisher's folds.  `random70`: 70 / 30 by row, as in much published work; leaky, and every table says so.
     """
 
     protocol: Literal["default", "fold", "random70"] = "default"
@@ -53,16 +57,16 @@ class SplitSpec(Frozen):
 
     @property
     def leaky(self) -> bool:
-        """Whether a recording may stand in two splits."""
+        """Whether a recording can be in two splits."""
         return self.protocol == "random70"
 
     def as_yaml(self) -> dict[str, Any]:
-        """As it would be written in a manifest."""
+        """Return the spec as a manifest writes it."""
         return self.model_dump(exclude_none=True)
 
 
 class Manifest(Frozen):
-    """Which data, split how, tested under what."""
+    """A data set, its split and its scenarios."""
 
     manifest: Literal[1]
     name: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -76,7 +80,7 @@ class Manifest(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _with_preset(cls, value: Any) -> Any:
-        """`preset: poster` stands for its scenarios; those written beside it are added, or replace its own."""
+        """Replace `preset: NAME` by its scenarios; scenarios beside it are added, or replace those of the same name."""
         if not isinstance(value, dict) or "preset" not in value:
             return value
         name, rest = value["preset"], {key: given for key, given in value.items() if key != "preset"}
@@ -87,12 +91,12 @@ class Manifest(Frozen):
         return rest | {"scenarios": SCENARIO_SETS[name] | (rest.get("scenarios") or {})}
 
     def scenario_seed(self, name: str) -> int:
-        """The seed a scenario draws with."""
+        """Return the seed of a scenario: its own, or else the manifest's."""
         own = self.scenarios[name].seed
         return self.seed if own is None else own
 
     def scenario_hash(self, name: str) -> str:
-        """Changes whenever the corrupted bytes may: seed, spec, the name draws are keyed by, op versions."""
+        """Return a hash of all that the corrupted bytes depend on: seed, spec, `draws_as`, op versions, noise clips."""
         scenario = self.scenarios[name]
         versions: list[object] = [*sorted({(op.modality, op.name, op.corruption.version) for op in scenario.ops})]
         versions += sorted({noise_clips(op.clips).content for op in scenario.ops if op.clips is not None})
@@ -102,7 +106,7 @@ class Manifest(Frozen):
         return digest(self.scenario_seed(name), scenario.draws_as or name, spec, versions)
 
     def as_yaml(self) -> dict[str, Any]:
-        """As it would be written to a file."""
+        """Return the manifest as it is written to a file."""
         return {
             "manifest": self.manifest,
             "name": self.name,

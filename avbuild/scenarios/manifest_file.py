@@ -1,4 +1,4 @@
-"""Manifests on disk: read with every problem at once, each with its line; written so that they read back equal."""
+"""Read manifests, reporting all problems at once with their lines, and write them so that they read back equal."""
 
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,17 @@ from avbuild.scenarios.yaml_lines import Document, YamlPath, parse
 from avbuild.text_files import decode_text
 
 FILE_NAME = "manifest.yaml"
-# pydantic's own names for steps that no one wrote
+# steps of pydantic's locations that are not in the YAML
 UNWRITTEN = {"plans", "name", "level", "[key]"}
 
 
 def load_manifest(path: str | Path) -> Manifest:
-    """Read a manifest; its `dataset` comes back absolute, resolved against the folder of the file.
+    """Read a manifest; its `dataset` is returned absolute, resolved against the folder of the file.
 
-    path: a file, or any fsspec URL.  Raises UsageError that lists every problem with its line.
+    Args:
+        path: a local file or any fsspec URL.
+
+    Raises UsageError that lists every problem with its line.
     """
     path = str(path)
     manifest = parse_manifest(read_yaml(path, "manifest", "; manifests/ holds examples"), path)
@@ -29,7 +32,15 @@ def load_manifest(path: str | Path) -> Manifest:
 
 
 def read_yaml(path: str, what: str, hint: str = "") -> str:
-    """The text of a YAML file.  what, hint: for the error where there is none.  Raises UsageError."""
+    """Return the text of a YAML file.
+
+    Args:
+        path: a local file or any fsspec URL.
+        what: name of the kind of file, for the error.
+        hint: end of the error where there is no such file.
+
+    Raises UsageError where it cannot be read.
+    """
     try:
         with fsspec.open(path, "rb") as file:
             return decode_text(file.read(), path, what)
@@ -40,7 +51,14 @@ def read_yaml(path: str, what: str, hint: str = "") -> str:
 
 
 def parse_manifest(text: str, origin: str) -> Manifest:
-    """Parse a manifest's text; `origin` names it in the error."""
+    """Parse the text of a manifest.
+
+    Args:
+        text: YAML.
+        origin: where the text is from; noise clips are found relative to its folder, and errors begin with it.
+
+    Raises UsageError that lists every problem with its line.
+    """
     document = parse(text)
     problems = [(line, _dotted(path), message) for line, path, message in document.problems]
     manifest = None
@@ -53,14 +71,14 @@ def parse_manifest(text: str, origin: str) -> Manifest:
                 reported = {path for _, path, _ in document.problems}
                 problems += [_problem(found, document) for found in error.errors() if not _of(found, reported)]
         else:
-            problems.append((1, "", "a manifest is a mapping: manifest, name, dataset, ..."))
+            problems.append((1, "", "a manifest must be a mapping with the keys manifest, name, dataset, ..."))
     if problems or manifest is None:
         raise UsageError(_report(origin, problems))
     return manifest
 
 
 def dump_manifest(manifest: Manifest) -> str:
-    """The YAML of a manifest; parsing it gives an equal one."""
+    """Return the YAML of a manifest; parsing it gives an equal manifest."""
     return yaml.safe_dump(manifest.as_yaml(), sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
 
 
@@ -84,7 +102,7 @@ def _of(found: Any, reported: set[YamlPath]) -> bool:
 
 
 def _written(document: Document, loc: tuple[str | int, ...]) -> set[str | int]:
-    """Top-level `name` is a key people write; inside an op it is not."""
+    """Return the steps of a location that are keys although `UNWRITTEN` has them, such as the manifest's own `name`."""
     return {loc[0]} if loc else set()
 
 
@@ -94,7 +112,7 @@ def _message(found: Any, path: tuple[str | int, ...]) -> str:
         allowed = _allowed_keys(path)
         return f"unknown key{nearest(str(path[-1]), allowed)}; allowed: {', '.join(allowed)}"
     if kind == "missing":
-        return "required, but not there"
+        return "required, but missing"
     if kind in ("greater_than_equal", "less_than_equal"):
         bounds = {"severity": "1 to 5", "missing_rate": "0 to 1"}
         bound = f"below {context['ge']}" if "ge" in context else f"above {context['le']}"

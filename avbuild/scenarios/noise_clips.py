@@ -1,4 +1,4 @@
-"""A folder of noise recordings: what `ambient_noise` draws from."""
+"""A folder of noise recordings, which `ambient_noise` draws from."""
 
 import functools
 import hashlib
@@ -15,22 +15,28 @@ SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
 
 @dataclass(frozen=True, slots=True)
 class NoiseClips:
-    """Sound files in the order of their names, which the draws depend on, wherever the folder lies."""
+    """Audio files in the order of their names, so that draws do not depend on where the folder is."""
 
     files: tuple[Path, ...]
-    content: str  # hash of the names and bytes of all
+    content: str  # hash of all names and bytes
 
     def __len__(self) -> int:
         return len(self.files)
 
     def read(self, index: int) -> Samples:
-        """One clip, 16 kHz mono, float32 [samples]."""
+        """Return one recording, 16 kHz mono, float32 [samples]."""
         return _read(self.files[index])
 
 
 @functools.lru_cache(maxsize=8)
 def noise_clips(folder: str) -> NoiseClips:
-    """All sound files below a folder.  Raises UserError where there are none, or naming those that do not decode."""
+    """Return all audio files below a folder, as recordings to use as noise.
+
+    Args:
+        folder: local path.
+
+    Raises UserError where there are none, or naming all that do not decode.
+    """
     root = Path(folder)
     files = tuple(sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES))
     if not files:

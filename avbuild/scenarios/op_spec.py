@@ -1,4 +1,4 @@
-"""One corruption as a manifest writes it, and how strong."""
+"""One op of a manifest: a corruption, with a severity or a level."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,9 +14,9 @@ Severity = Annotated[int, Field(ge=1, le=5, strict=True)]
 
 
 class Op(Frozen):
-    """One corruption and how strong: a severity, or explicit levels, or neither (then the plan's severity holds).
+    """One corruption with a severity, or an explicit level, or neither (then the severity of the plan holds).
 
-    YAML: `gaussian_noise`, `{gaussian_noise: 4}` (severity), `{gaussian_noise: {snr_db: 7.5}}` (a level for each
+    YAML: `gaussian_noise`, `{gaussian_noise: 4}` (severity), `{gaussian_noise: {snr_db: 7.5}}` (level: a value for each
     parameter) or `{ambient_noise: {clips: FOLDER, severity: 4}}`.
     """
 
@@ -24,7 +24,7 @@ class Op(Frozen):
     name: str
     severity: Severity | None = None
     level: dict[str, float] | None = None  # parameter -> value, in the order of the registry
-    clips: str | None = None  # folder of recordings, for ops that take them; relative to the manifest's own
+    clips: str | None = None  # folder of recordings, for ops that need them; relative to the folder of the manifest
 
     @model_validator(mode="before")
     @classmethod
@@ -33,14 +33,16 @@ class Op(Frozen):
         if isinstance(written, str):
             return {"modality": value["modality"], "name": written}
         if isinstance(written, dict) and len(written) == 1:
-            ((name, strength),) = written.items()
+            ((name, given),) = written.items()
             op = {"modality": value["modality"], "name": name}
-            if not isinstance(strength, dict):
-                return op | {"severity": strength}
-            level = {key: number for key, number in strength.items() if key not in ("severity", "clips")}
-            return op | {key: strength[key] for key in strength if key not in level} | {"level": level or None}
+            if not isinstance(given, dict):
+                return op | {"severity": given}
+            level = {key: number for key, number in given.items() if key not in ("severity", "clips")}
+            return op | {key: given[key] for key in given if key not in level} | {"level": level or None}
         if written is not None:
-            raise ValueError(f"{written!r} is no op; write name, {{name: severity}} or {{name: {{parameter: value}}}}")
+            raise ValueError(
+                f"{written!r} is not an op; write NAME, {{NAME: severity}} or {{NAME: {{parameter: value}}}}"
+            )
         return value
 
     @field_validator("name")
@@ -65,7 +67,7 @@ class Op(Frozen):
 
     @field_validator("level")
     @classmethod
-    def _sensible(cls, level: dict[str, float] | None, info: ValidationInfo) -> dict[str, float] | None:
+    def _within_bounds(cls, level: dict[str, float] | None, info: ValidationInfo) -> dict[str, float] | None:
         if level is not None:
             bounds = corruptions_of(info.data["modality"])[info.data["name"]].within
             for (parameter, value), (low, high) in zip(level.items(), bounds, strict=True):
@@ -75,7 +77,7 @@ class Op(Frozen):
 
     @field_validator("clips")
     @classmethod
-    def _beside_the_manifest(cls, clips: str | None, info: ValidationInfo) -> str | None:
+    def _relative_to_manifest(cls, clips: str | None, info: ValidationInfo) -> str | None:
         folder = (info.context or {}).get("folder")
         return clips if clips is None or folder is None else str((Path(folder) / clips).resolve())
 
@@ -93,14 +95,14 @@ class Op(Frozen):
 
     @property
     def corruption(self) -> Corruption:
-        """Its registry entry."""
+        """The registered corruption."""
         return corruptions_of(self.modality)[self.name]
 
     def as_yaml(self) -> Any:
-        """The shortest way to write it."""
+        """Return the shortest way to write the op in a manifest."""
         if self.clips is not None:
-            strength = self.level or ({} if self.severity is None else {"severity": self.severity})
-            return {self.name: {"clips": self.clips, **strength}}
+            given = self.level or ({} if self.severity is None else {"severity": self.severity})
+            return {self.name: {"clips": self.clips, **given}}
         if self.level is not None:
             return {self.name: dict(self.level)}
         return self.name if self.severity is None else {self.name: self.severity}

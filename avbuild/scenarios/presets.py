@@ -1,4 +1,4 @@
-"""Scenarios with names of their own: what befalls sound and picture at once, and what published work tested under."""
+"""Named scenarios: everyday conditions, and the noise protocol of *Prompt the Missing* (CVPRW 2025)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,18 +7,18 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Preset:
-    """A scenario to be had by name: ops at one severity, or plans with levels of their own."""
+    """A named scenario: ops at a severity that the user chooses, or plans with fixed levels."""
 
     summary: str
     ops: Mapping[str, Sequence[str]] = field(default_factory=dict)  # modality -> chain of ops
-    fixed: Mapping[str, Any] = field(default_factory=dict)  # modality -> plan, as a manifest writes it
+    fixed: Mapping[str, Any] = field(default_factory=dict)  # modality -> plan with fixed levels, as in a manifest
 
 
 def _paired(summary: str, audio: Sequence[str], image: Sequence[str]) -> Preset:
     return Preset(summary, ops={"audio": audio, "image": image})
 
 
-# What the poster's released code does to a batch after its front end (facts of its `apply_noise_to_batch`).
+# What the released code of *Prompt the Missing* does to the features of a batch (`apply_noise_to_batch`).
 _SHIFT_BINS, _MASK_BINS = {"feature_shift_bins": {"most": 64}}, {"feature_mask_bins": {"most": 31}}
 _SHIFT_TIME, _MASK_TIME = {"feature_shift_time": {"most": 64}}, {"feature_mask_time": {"most": 31}}
 _POSTER_AUDIO = {"any_of": [{"feature_gaussian_noise": {"std": 10}}, _SHIFT_BINS, _MASK_BINS]}
@@ -34,45 +34,53 @@ _FIXED_IMAGE = {
 }
 
 PRESETS: dict[str, Preset] = {
-    "rain": _paired("Rain, seen and heard.", ["rain"], ["rain"]),
-    "wind": _paired("Wind on the microphone, and a camera that shakes.", ["wind"], ["motion_blur"]),
-    "crowd": _paired("A crowd: its babble, and someone in front of the lens.", ["crowd"], ["occlusion"]),
-    "traffic": _paired("Beside a road: its noise, and splashes on the lens.", ["traffic"], ["spatter"]),
-    "snowfall": _paired("Snow in the air, which also muffles sound.", ["low_pass"], ["snow"]),
-    "night_call": _paired("Low light at a low bit rate.", ["opus"], ["low_light", "jpeg"]),
+    "rain": _paired("Rain: noise of rain, and streaks of rain.", ["rain"], ["rain"]),
+    "wind": _paired("Wind: noise on the microphone, and a shaking camera.", ["wind"], ["motion_blur"]),
+    "crowd": _paired("A crowd: babble, and an occluded view.", ["crowd"], ["occlusion"]),
+    "traffic": _paired("A road: noise of traffic, and splashes on the lens.", ["traffic"], ["spatter"]),
+    "snowfall": _paired("Snowfall: muffled audio, and falling snow.", ["low_pass"], ["snow"]),
+    "night_call": _paired("A video call at night: low bit rates, and low light.", ["opus"], ["low_light", "jpeg"]),
     "bad_line": _paired(
-        "A call that drops: lost packets, blocks for pixels.", ["telephone_band", "packet_loss"], ["pixelate"]
+        "A bad connection: telephone band, lost packets, low resolution.",
+        ["telephone_band", "packet_loss"],
+        ["pixelate"],
     ),
-    "far_away": _paired("Too far: echo and little level, out of focus.", ["reverberation", "gain"], ["defocus_blur"]),
-    "overload": _paired("Too much: clipped sound, overexposed picture.", ["clipping"], ["brightness"]),
+    "far_away": _paired(
+        "A distant source: reverberation, low level, out of focus.", ["reverberation", "gain"], ["defocus_blur"]
+    ),
+    "overload": _paired("Overload: clipped audio, overexposed image.", ["clipping"], ["brightness"]),
     "worn_out": _paired(
-        "Cheap sensors: hiss, few bits, grain, a flat picture.",
+        "Cheap sensors: noise and few bits in audio, noise and low contrast in images.",
         ["pink_noise", "quantisation"],
         ["shot_noise", "contrast"],
     ),
     "poster-A": Preset(
-        "The poster's released code, noise to sound: its shift and mask move along mel bins, not time.",
+        "Prompt the Missing (CVPRW 2025), released code, audio: shift and mask act on mel bins, not on time.",
         fixed={"audio": _POSTER_AUDIO},
     ),
     "poster-V": Preset(
-        "The poster's released code, noise to pictures: the drawn type is overridden, all become the mean colour.",
+        "Prompt the Missing, released code, image: the drawn noise is overridden, every image is the mean colour.",
         fixed={"image": _POSTER_IMAGE},
     ),
     "poster-D": Preset(
-        "The poster's released code, noise to both: a tenth of the noise that A adds to sound.",
+        "Prompt the Missing, released code, both: audio noise has a tenth of the standard deviation it has in A.",
         fixed={"audio": _POSTER_AUDIO_IN_D, "image": _POSTER_IMAGE},
     ),
-    "poster-fixed-A": Preset("The poster as described: shift and mask along time.", fixed={"audio": _FIXED_AUDIO}),
+    "poster-fixed-A": Preset(
+        "Prompt the Missing, as the paper describes it, audio: noise, shift or mask along time.",
+        fixed={"audio": _FIXED_AUDIO},
+    ),
     "poster-fixed-V": Preset(
-        "The poster as described: noise, blur and squares are drawn.", fixed={"image": _FIXED_IMAGE}
+        "Prompt the Missing, as the paper describes it, image: noise, blur or pixelation.",
+        fixed={"image": _FIXED_IMAGE},
     ),
     "poster-fixed-D": Preset(
-        "The poster as described, and as strong as its A and V.",
+        "Prompt the Missing, as the paper describes it, both: as strong as A and V.",
         fixed={"audio": _FIXED_AUDIO, "image": _FIXED_IMAGE},
     ),
 }
 
-# What `preset: NAME` at the top of a manifest stands for.
+# The scenarios that `preset: NAME` at the top level of a manifest stands for.
 SCENARIO_SETS: dict[str, dict[str, dict[str, Any]]] = {
     name: {"C": {}, **{letter: {"preset": f"{name}-{letter}"} for letter in "AVD"}}
     for name in ("poster", "poster-fixed")

@@ -7,7 +7,13 @@ import numpy as np
 
 
 def digest(*parts: object) -> str:
-    """A stable hash of JSON-able parts, 64 hexadecimal digits; the same on every machine and in every process."""
+    """Return a stable hash of parts that JSON can hold, the same on every machine and in every process.
+
+    Args:
+        parts: anything that `json.dumps` accepts.
+
+    Returns 64 hexadecimal digits.
+    """
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=32).hexdigest()
 
@@ -15,18 +21,33 @@ def digest(*parts: object) -> str:
 def rng_for(
     *, seed: int, scenario: str, sample: str, modality: str, op: int | str, epoch: int = 0
 ) -> np.random.Generator:
-    """The generator of one op on one modality of one sample.
+    """Return the generator of one op on one modality of one sample.
 
-    Severity and op name are left out on purpose: the same sample then draws the same noise at every severity, only
-    stronger, so a robustness curve is smooth. `epoch` 0 is what is written to disk and evaluated.
+    Severity and op name are left out on purpose: a sample then draws the same noise at every severity, only stronger,
+    so that a robustness curve is smooth.
+
+    Args:
+        seed: of the scenario.
+        scenario: name that the draws depend on.
+        sample: id of the sample.
+        modality: whose op it is.
+        op: position of the op in its chain, or a word for another purpose.
+        epoch: 0 for what is written to disk and evaluated; training may draw afresh in each epoch.
     """
     key = digest(seed, scenario, sample, modality, op, epoch)
     return np.random.Generator(np.random.PCG64(int(key[:32], 16)))
 
 
 def uniform_for(*, seed: int, purpose: str, sample: str, modality: str = "") -> float:
-    """One number in [0, 1) that belongs to a sample whatever the scenario is called.
+    """Return a number in [0, 1) that is fixed for a sample, whatever the scenario is called.
 
-    Missing rates compare against it, so the samples missing at 30 % are among those missing at 50 %.
+    A modality is missing where this number is below the missing rate, so that the samples missing at 30 % are among
+    those missing at 50 %.
+
+    Args:
+        seed: of the scenario.
+        purpose: what the number is for.
+        sample: id of the sample.
+        modality: where the number is for one modality.
     """
     return int(digest(seed, purpose, sample, modality)[:13], 16) / 16**13

@@ -1,4 +1,4 @@
-"""A scenario as a manifest writes it: which ops act on which modality, and how strongly."""
+"""A scenario of a manifest: which ops act on which modality, at which severity, and what goes missing."""
 
 from typing import Annotated, Any, Literal
 
@@ -14,17 +14,17 @@ from avbuild.scenarios.op_spec import Op, Severity
 from avbuild.scenarios.presets import PRESETS
 
 Rate = Annotated[float, Field(ge=0, le=1)]
-# YAML reads a bare null as nothing
+# YAML parses a bare null as None
 Fill = Annotated[Literal["null", "zeros", "mean", "noise"], BeforeValidator(lambda what: what or "null")]
 SCENARIO_OPTIONS = ("missing", "seed", "draws_as")
 PRESET_OPTIONS = ("preset", "severity", "visual")
 
 
 class ModalityPlan(Frozen):
-    """What happens to one modality: one op drawn for each sample (`any_of`), or all of them in order (`chain`).
+    """What happens to one modality: one op drawn per sample (`any_of`), or several ops in order (`chain`).
 
-    YAML: the mapping itself, `missing`, one op, or a list of ops (a chain).  `{missing: 3}` is a missing rate too, by
-    severity: 10, 30, 50, 70 and 90 %.  `fill` says what stands in place of what is missing.
+    YAML: this mapping, `missing`, one op, or a list of ops (a chain).  `{missing: 3}` is a missing rate by severity:
+    10, 30, 50, 70 and 90 %.  `fill` names what replaces a missing signal.
     """
 
     modality: str
@@ -48,7 +48,7 @@ class ModalityPlan(Frozen):
         elif isinstance(written, list):
             written = {"chain": written}
         elif not isinstance(written, dict):
-            raise ValueError(f"{written!r} is no plan; write missing, an op, a list of ops, or any_of / chain")
+            raise ValueError(f"{written!r} is not a plan; write missing, an op, a list of ops, or any_of / chain")
         elif not written:
             raise ValueError("an empty plan does nothing; leave the modality out")
         plan = {**written, "modality": modality}
@@ -71,11 +71,11 @@ class ModalityPlan(Frozen):
                 raise ValueError(f"{op.name} needs a severity (1 to 5) or a level, {{{levels}}}")
         domains = [op.corruption.domain for op in self.chain]
         if domains != sorted(domains, reverse=True):  # "signal" before "feature"
-            raise ValueError("an op on features cannot come before one on the signal")
+            raise ValueError("an op on features cannot come before an op on the signal")
         return self
 
     def as_yaml(self) -> Any:
-        """The shortest way to write it."""
+        """Return the shortest way to write the plan in a manifest."""
         if self.missing_rate == 1.0 and self.fill == "null":
             return MISSING
         plan: dict[str, Any] = {key: [op.as_yaml() for op in ops] for key, ops in self._ops_by_key() if ops}
@@ -91,7 +91,7 @@ class ModalityPlan(Frozen):
         return ("any_of", self.any_of), ("chain", self.chain)
 
     def at_severity(self, severity: int) -> "ModalityPlan":
-        """The same ops, all at one severity; explicit levels give way, and a missing rate becomes the severity's."""
+        """Return a plan with all ops and the missing rate at one severity, in place of explicit levels and rates."""
         ops = {
             key: tuple(op.model_copy(update={"severity": None, "level": None}) for op in ops)
             for key, ops in self._ops_by_key()
@@ -107,7 +107,7 @@ def _missing_rate(severity: Any) -> float:
 
 
 class Missing(Frozen):
-    """A published way of making modalities missing, over all of them at once.  YAML: `{protocol: cpm, rate: 0.5}`."""
+    """A published protocol that chooses among all modalities of a sample.  YAML: `{protocol: cpm, rate: 0.5}`."""
 
     protocol: str
     rate: Rate = 0.5
@@ -121,15 +121,15 @@ class Missing(Frozen):
         return protocol
 
     def as_yaml(self) -> dict[str, Any]:
-        """The shortest way to write it."""
+        """Return the shortest way to write the protocol in a manifest."""
         return self.model_dump(exclude_defaults=True)
 
 
 class Scenario(Frozen):
-    """A condition the data are tested under: a plan for each modality that is touched, none for clean data.
+    """A test condition: a plan for each modality that it changes; no plans for clean data.
 
-    YAML: `{audio: PLAN, image: PLAN}`, or `{preset: rain, severity: 3}`; `missing` (a published protocol), `seed` and
-    `draws_as` (draw as the scenario of that name does) are optional.  A data set of videos: `{video: PLAN}`, and
+    YAML: `{audio: PLAN, image: PLAN}`, or `{preset: rain, severity: 3}`.  Optional: `missing` (a published protocol),
+    `seed`, and `draws_as` (draw as the scenario of that name does).  For a data set of videos: `{video: PLAN}`, or
     `{preset: rain, visual: video}`.
     """
 
@@ -144,7 +144,7 @@ class Scenario(Frozen):
         if value is None:
             return {}
         if not isinstance(value, dict):
-            raise ValueError(f"{value!r} is no scenario; write {{}} for clean data, or a plan for each modality")
+            raise ValueError(f"{value!r} is not a scenario; write {{}} for clean data, or a plan for each modality")
         if "plans" in value:
             return value
         if "preset" in value:
@@ -154,9 +154,9 @@ class Scenario(Frozen):
         return {**options, "plans": plans}
 
     @model_validator(mode="after")
-    def _leaves_something(self) -> "Scenario":
-        gone = {modality for modality, plan in self.plans.items() if plan.missing_rate == 1.0}
-        if {MODALITIES[modality].family for modality in gone} == set(FAMILIES):
+    def _keeps_a_modality(self) -> "Scenario":
+        missing = {modality for modality, plan in self.plans.items() if plan.missing_rate == 1.0}
+        if {MODALITIES[modality].family for modality in missing} == set(FAMILIES):
             raise ValueError("every modality is missing: nothing is left to classify")
         if self.missing and any(plan.missing_rate for plan in self.plans.values()):
             raise ValueError("a missing protocol and a missing_rate exclude each other")
@@ -164,20 +164,20 @@ class Scenario(Frozen):
 
     @property
     def ops(self) -> tuple[Op, ...]:
-        """All that may act, on any modality."""
+        """All ops of all modalities."""
         return tuple(op for plan in self.plans.values() for op in (*plan.any_of, *plan.chain))
 
     @property
     def clean(self) -> bool:
-        """Whether nothing is done."""
+        """Whether the scenario changes nothing."""
         return not self.plans and self.missing is None
 
     def fill(self, modality: str) -> str:
-        """What stands in place of a modality that is missing."""
+        """Return what replaces a modality that goes missing: null, zeros, mean or noise."""
         return self.missing.fill if self.missing else self.plans[modality].fill
 
     def as_yaml(self) -> dict[str, Any]:
-        """As it would be written in a manifest."""
+        """Return the scenario as a manifest writes it."""
         written: dict[str, Any] = {modality: plan.as_yaml() for modality, plan in self.plans.items()}
         missing = self.missing and self.missing.as_yaml()
         options = {"missing": missing, "seed": self.seed, "draws_as": self.draws_as}
@@ -185,16 +185,16 @@ class Scenario(Frozen):
 
 
 def _expanded(value: dict[str, Any]) -> dict[str, Any]:
-    """The plans that a preset stands for, beside the options given with it."""
+    """Replace a preset by its plans; options given with it are kept."""
     name, severity, visual = value["preset"], value.get("severity"), value.get("visual", "image")
     if name not in PRESETS:
         raise ValueError(f'no preset "{name}"{nearest(str(name), PRESETS)}; allowed: {", ".join(PRESETS)}')
     preset = PRESETS[name]
     if severity is not None and preset.fixed:
-        raise ValueError(f"preset {name} has levels of its own and takes no severity")
-    visuals = [modality.name for modality in MODALITIES.values() if modality.visual]
-    if visual not in visuals:
-        raise ValueError(f"visual: {visual!r} is not allowed; allowed: {', '.join(visuals)}")
+        raise ValueError(f"preset {name} has fixed levels and takes no severity")
+    allowed = [modality.name for modality in MODALITIES.values() if modality.visual]
+    if visual not in allowed:
+        raise ValueError(f"visual: {visual!r} is not allowed; allowed: {', '.join(allowed)}")
     options = {key: given for key, given in value.items() if key not in PRESET_OPTIONS}
     plans = preset.fixed or {m: {"chain": list(ops), "severity": severity or 3} for m, ops in preset.ops.items()}
     return {**{visual if MODALITIES[m].visual else m: plan for m, plan in plans.items()}, **options}

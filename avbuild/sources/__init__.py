@@ -1,1 +1,1 @@
-"""One file a corpus: find or download it, check it, and say what clips or pictures it has."""
+"""Corpora, one file each: find or download the corpus, check it, and list its items."""

@@ -1,4 +1,4 @@
-"""Audio of any corpus, recognised by its layout."""
+"""Read audio from any supported corpus, recognised by its layout on disk."""
 
 from avbuild.errors import UsageError
 from avbuild.sources.corpus import Corpus
@@ -10,9 +10,12 @@ from avbuild.sources.urbansound8k import DOWNLOAD, is_urbansound8k, read_urbanso
 
 
 def read_any_audio(options: Options) -> Corpus:
-    """Read UrbanSound8K, ESC-50 or class folders, whichever lies at --audio-root; UrbanSound8K where none is named.
+    """Read UrbanSound8K, ESC-50 or class folders, whichever is at --audio-root; UrbanSound8K where no folder is given.
 
-    Raises UserError where nothing can be read, UsageError for folds of a corpus without any.
+    Args:
+        options: of the build; `audio_root`, `sources`, `offline` and `folds` are used.
+
+    Raises UserError where nothing can be read, UsageError for folds of a corpus that has none.
     """
     root = options.audio_root or find_source(DOWNLOAD, options.sources, options.offline)
     folds = options.folds or None

@@ -11,7 +11,7 @@ from avbuild.sources.options import Options
 
 @dataclass(frozen=True, slots=True)
 class AnyCorpus:
-    """Readers of a modality from whichever corpus the options name."""
+    """Readers that return a modality from whichever corpus the options name."""
 
     audio: Callable[[Options], Corpus]
     images: Callable[[Options], Corpus]
@@ -19,18 +19,18 @@ class AnyCorpus:
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """One data set that can be made."""
+    """A data set that `avbuild make` can build."""
 
     name: str
     title: str
-    needs: str  # for `avbuild list`
+    needs: str  # sources it is built from, for `avbuild list`
     licence: str
     read: Callable[[Options, AnyCorpus], Material]
     modalities: tuple[str, ...] = ("audio", "image")
-    anchor: Literal["audio", "image"] = "audio"  # the modality of which each item becomes one sample
-    group: str = "recording"  # what a group is
-    options: frozenset[str] = frozenset()  # fields of Options that it has a use for, beside those of every data set
+    anchor: Literal["audio", "image"] = "audio"  # each item of this modality becomes one sample
+    group: str = "recording"  # what a group is called
+    options: frozenset[str] = frozenset()  # fields of Options that it uses, besides those that all data sets use
     examples: tuple[str, ...] = ()  # command lines for `avbuild make --help`
-    severity: int = 3  # of its default scenarios
+    severity: int = 3  # of the default scenarios
     rows_per_shard: int = ROWS_PER_SHARD
-    synthetic: bool = False  # its media are computed, so there is nothing to check
+    synthetic: bool = False  # media are computed, so there are no files to check

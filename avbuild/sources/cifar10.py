@@ -1,4 +1,4 @@
-"""CIFAR-10 in its official Python archive: 60,000 images of 32 x 32 in ten classes."""
+"""CIFAR-10 in its official Python archive: 60,000 images of 32 x 32 px in ten classes."""
 
 import functools
 import hashlib
@@ -51,7 +51,7 @@ DOWNLOAD = Download(
 
 @dataclass(frozen=True, slots=True)
 class CifarRow:
-    """One image inside a batch file."""
+    """One image in a batch file."""
 
     batch: str
     row: int
@@ -67,9 +67,13 @@ class CifarRow:
 
 
 def read_cifar10(root: Path, md5: Mapping[str, str] = MD5) -> Corpus:
-    """Read the batches in `root` or in `root/cifar-10-batches-py`.
+    """Read the batch files in `root` or in `root/cifar-10-batches-py`.
 
-    md5: expected checksum of each batch file.  Raises UserError that names every batch that is absent or damaged.
+    Args:
+        root: folder of the unpacked archive, or the one around it.
+        md5: batch file -> expected checksum.
+
+    Raises UserError that names every batch file that is missing or damaged.
     """
     folder = root / FOLDER if (root / FOLDER).is_dir() else root
     wrong = [problem for name, expected in md5.items() if (problem := _wrong(folder / name, expected))]
@@ -96,25 +100,25 @@ def _wrong(path: Path, expected: str) -> str | None:
     return None if found == expected else f"{path}: md5 is {found}, expected {expected}"
 
 
-@functools.lru_cache(maxsize=2)  # a worker reads its rows batch by batch
+@functools.lru_cache(maxsize=2)  # a worker reads rows of one batch file after the other
 def _load(path: str) -> tuple[NDArray[np.uint8], list[int]]:
     batch = _PlainUnpickler(io.BytesIO(Path(path).read_bytes()), encoding="latin1").load()
     return np.asarray(batch["data"], np.uint8), list(batch["labels"])
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Arrays, lists and strings only: a pickle from the net must not run code."""
+    """Load arrays, lists and strings only, so that a downloaded pickle cannot run code."""
 
     allowed = frozenset({"_reconstruct", "ndarray", "dtype", "scalar", "encode", "_frombuffer"})
 
     def find_class(self, module: str, name: str) -> Any:
         if module.split(".", maxsplit=1)[0] in ("numpy", "_codecs") and name in self.allowed:
             return super().find_class(module, name)
-        raise UserError(f"a CIFAR-10 batch asks for {module}.{name}, which no official batch does; it was not opened")
+        raise UserError(f"a CIFAR-10 batch file loads {module}.{name}, which no official one does; it was not opened")
 
 
 def read_cifar10_av(options: Options, any_corpus: AnyCorpus) -> Material:
-    """Read audio of UrbanSound8K, ESC-50 or any folder of class folders, and CIFAR-10's images or others."""
+    """Read CIFAR-10's images, or others that the options name, and audio of any corpus."""
     audio, images = any_corpus.audio(options), any_corpus.images(options)
     match = match_partners(images.classes, audio.classes, "cifar10", options.label_map)
     return Material((audio, images), images.classes, match)

@@ -1,4 +1,4 @@
-"""What reading a source gives: items that know where their bytes are, and whom to credit for them."""
+"""The result of reading a source: items that know where their bytes are, problems, and credit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -10,11 +10,11 @@ from avbuild.sources.label_map import ClassMatch
 
 
 class Media(Protocol):
-    """An encoded file that any worker process can read: picklable, and cheap to carry."""
+    """An encoded file that any worker process can read: picklable and small."""
 
     @property
     def name(self) -> str:
-        """How errors call it."""
+        """Name for messages."""
         ...
 
     def read(self) -> bytes:
@@ -44,15 +44,15 @@ class SourceItem:
     id: str  # unique in its source
     label: str  # class name
     media: Media
-    group: str = ""  # what must not be in two splits: the recording it was cut from, the actor in it, itself
+    group: str = ""  # items of one group must be in one split: the recording, the actor, or the item's own id
     fold: int = 0  # the publisher's fold, 0 where there is none
-    split: Literal["train", "test"] | None = None  # as published, where that is followed
-    fps: float = FPS  # frames a second taken of a video
+    split: Literal["train", "test"] | None = None  # the published split, where it is followed
+    fps: float = FPS  # frames per second taken of a video
 
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """Where data comes from and on what terms."""
+    """Name, terms and citation of a source."""
 
     name: str
     licence: str
@@ -73,31 +73,35 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """All items of one modality from one source, with the files that could not be used."""
+    """All items of one modality from one source, and the files that cannot be used."""
 
     modality: str
     credit: Credit
-    classes: tuple[str, ...]  # in the publisher's order: position is class index
+    classes: tuple[str, ...]  # in the publisher's order, which is that of the class index
     items: tuple[SourceItem, ...]
     problems: tuple[Problem, ...] = ()
-    notes: tuple[str, ...] = ()  # facts for the card
-    unwanted: tuple[Problem, ...] = ()  # sound files that the user's own choice leaves out
+    notes: tuple[str, ...] = ()  # for the card
+    unwanted: tuple[Problem, ...] = ()  # usable files that the user's options leave out
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What a builder read, before items are paired into samples."""
+    """Everything that a builder reads, before items are paired into samples."""
 
     corpora: tuple[Corpus, ...]  # one a modality, in the order of the columns
     classes: tuple[str, ...]
-    match: Mapping[str, ClassMatch] = field(default_factory=dict)  # class -> partner classes; empty where ids pair
+    match: Mapping[str, ClassMatch] = field(default_factory=dict)  # class -> partner classes; empty: pair by id
 
     def of(self, modality: str) -> Corpus:
         """Return the corpus of a modality."""
         return next(corpus for corpus in self.corpora if corpus.modality == modality)
 
     def without(self, bad: set[tuple[str, str]]) -> "Material":
-        """Return the same without some items, named by (modality, id)."""
+        """Return the material without some items.
+
+        Args:
+            bad: (modality, id) of each item to leave out.
+        """
         return replace(
             self,
             corpora=tuple(

@@ -1,4 +1,4 @@
-"""CREMA-D: 7,442 clips of 91 actors who say a sentence in one of six emotions, heard and seen."""
+"""CREMA-D: 7,442 clips with audio and video of 91 actors who say a sentence in one of six emotions."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from avbuild.sources.files import contents, file_problem, is_lfs_pointer
 from avbuild.sources.locate import Repository, find_source
 from avbuild.sources.options import Options
 
-SIDES = {"AudioWAV": ".wav", "VideoFlash": ".flv"}
+FOLDERS = {"AudioWAV": ".wav", "VideoFlash": ".flv"}
 CREDIT = Credit(
     name="CREMA-D",
     licence="ODbL 1.0 (data base), DbCL 1.0 (contents)",
@@ -28,20 +28,23 @@ NOTE = "The label is the emotion that the actor was asked for, not what listener
 def read_crema_d(root: Path, fps: float) -> tuple[Corpus, Corpus]:
     """Read the published tree: audio in AudioWAV/*.wav, videos of the same names in VideoFlash/*.flv.
 
-    root: that tree, or the folder around it.  fps: frames to take of a second.  Raises UserError where root is no
-    CREMA-D, or holds Git-LFS pointers in place of its media.
+    Args:
+        root: that tree, or the folder around it.
+        fps: frames per second to take of each video.
+
+    Raises UserError where root is not CREMA-D, or holds Git-LFS pointers in place of its media.
     """
     root = _tree(root)
     names, problems = _names(root)
     _refuse_pointers(root, names)
     clips, videos = [], []
     for name in names:
-        sound, video = _paths(root, name)
-        if wrong := [problem for path in (sound, video) if (problem := _problem(path))]:
-            problems += wrong
+        audio, video = _paths(root, name)
+        if found := [problem for path in (audio, video) if (problem := _problem(path))]:
+            problems += found
             continue
         actor, _, emotion, _ = name.split("_")
-        clips.append(SourceItem("audio", name, EMOTIONS[emotion], LocalFile(str(sound)), actor))
+        clips.append(SourceItem("audio", name, EMOTIONS[emotion], LocalFile(str(audio)), actor))
         videos.append(SourceItem("video", name, EMOTIONS[emotion], LocalFile(str(video)), actor, fps=fps))
     classes = tuple(EMOTIONS.values())
     return (
@@ -52,16 +55,16 @@ def read_crema_d(root: Path, fps: float) -> tuple[Corpus, Corpus]:
 
 def _tree(root: Path) -> Path:
     for folder in (root, root / "CREMA-D"):
-        if all((folder / side).is_dir() for side in SIDES):
+        if all((folder / name).is_dir() for name in FOLDERS):
             return folder
     raise UserError(f"{root}: no CREMA-D here, but {contents(root)}; looked for AudioWAV/ and VideoFlash/")
 
 
 def _names(root: Path) -> tuple[list[str], list[Problem]]:
-    """Names of clips that stand on either side, and the files that are no clips."""
+    """Return the names of all clips in either folder, and the files that are not named like clips."""
     names, problems = set(), []
-    for side, suffix in SIDES.items():
-        for path in sorted((root / side).iterdir()):
+    for folder, suffix in FOLDERS.items():
+        for path in sorted((root / folder).iterdir()):
             if path.name.startswith("."):
                 continue
             if path.suffix != suffix:
@@ -74,7 +77,7 @@ def _names(root: Path) -> tuple[list[str], list[Problem]]:
 
 
 def _paths(root: Path, name: str) -> list[Path]:
-    return [root / side / f"{name}{suffix}" for side, suffix in SIDES.items()]
+    return [root / folder / f"{name}{suffix}" for folder, suffix in FOLDERS.items()]
 
 
 def _problem(path: Path) -> Problem | None:
@@ -83,21 +86,22 @@ def _problem(path: Path) -> Problem | None:
 
 
 def _refuse_pointers(root: Path, names: Sequence[str]) -> None:
-    """One error in place of thousands where nine tenths of a side, or more, were never fetched."""
+    """Raise one error, in place of thousands, where at least 90 % of the files of a folder are Git-LFS pointers."""
     pointers = Counter(path.parent.name for name in names for path in _paths(root, name) if is_lfs_pointer(path))
-    unfetched = {side: pointers[side] for side in SIDES if pointers[side] and pointers[side] >= 0.9 * len(names)}
+    least = max(1, 0.9 * len(names))
+    unfetched = {folder: pointers[folder] for folder in FOLDERS if pointers[folder] >= least}
     if unfetched:
-        counts = " and ".join(f"{count:,} of {len(names):,} files in {side}/" for side, count in unfetched.items())
-        wanted = ",".join(f"{side}/*" for side in unfetched)
+        counts = " and ".join(f"{count:,} of {len(names):,} files in {folder}/" for folder, count in unfetched.items())
+        wanted = ",".join(f"{folder}/*" for folder in unfetched)
         raise UserError(
-            f"{root}: {counts} are Git-LFS pointers of some hundred bytes, which stand for the media. Fetch them with\n"
+            f"{root}: {counts} are Git-LFS pointers in place of the media. Fetch the media with\n"
             f'  cd {root} && git lfs install && git lfs pull --include "{wanted}"'
         )
 
 
 def read_crema_d_av(options: Options, _: AnyCorpus) -> Material:
-    """Read CREMA-D's audio, each clip with its own video."""
-    require_pyav()  # before anything is read
+    """Read CREMA-D: each audio clip with its own video."""
+    require_pyav()  # fail before reading anything
     root = options.audio_root or find_source(REPOSITORY, options.sources, options.offline)
     audio, videos = read_crema_d(root, options.fps or FPS)
     if options.lists is not None:

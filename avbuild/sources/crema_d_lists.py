@@ -1,8 +1,8 @@
-"""Published train and test lists of CREMA-D: those of OGM-GE, of MLA, or any written like them.
+"""Published train and test lists of CREMA-D: those of OGM-GE, of MLA, or others in the same format.
 
-A list is a text file (UTF-8) with a clip a line, `1001_DFA_ANG_XX,ANG`: its name, with or without .wav or .flv, then
-the code of its emotion, which may be left out.  Comma, tab or spaces part them.  A first line that does not start with
-a digit is a header; empty lines are passed over.
+A list is a text file (UTF-8) with one clip per line, such as `1001_DFA_ANG_XX,ANG`: the name, with or without .wav or
+.flv, and optionally the code of its emotion, separated by comma, tab or spaces.  A first line that does not start with
+a digit is a header; empty lines are ignored.
 """
 
 import re
@@ -21,19 +21,22 @@ LISTED_SPLITS: tuple[ListedSplit, ...] = ("train", "test")
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """Which clips a publication trained on and which it tested on."""
+    """The split of each clip of a publication, and the files that it was read from."""
 
-    homes: dict[str, ListedSplit]
+    splits: dict[str, ListedSplit]
     files: dict[ListedSplit, Path]
 
 
 def read_lists(folder: Path) -> Lists:
-    """The one file with `train` in its name and the one with `test`, .csv or .txt.
+    """Read the only .csv or .txt file with `train` in its name, and the only one with `test`.
 
-    Raises UsageError that names every line that is no clip, and every clip that is listed twice.
+    Args:
+        folder: that holds both.
+
+    Raises UsageError that names every line that is not a clip, and every clip that is listed twice.
     """
     files = {split: _file(folder, split) for split in LISTED_SPLITS}
-    homes: dict[str, ListedSplit] = {}
+    splits: dict[str, ListedSplit] = {}
     problems = []
     for split, path in files.items():
         for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
@@ -43,36 +46,41 @@ def read_lists(folder: Path) -> Lists:
             if not line.strip() or (number == 1 and not line.strip()[0].isdigit()):
                 continue
             if not clip or (label and label != [clip[3]]):
-                problems.append(f"{path}: line {number}: {line.strip()!r} is no clip with its own emotion")
-            elif name in homes:
-                problems.append(f"{path}: line {number}: {name} is listed already, to {homes[name]}")
+                problems.append(f"{path}: line {number}: {line.strip()!r} is not a clip with its own emotion")
+            elif name in splits:
+                problems.append(f"{path}: line {number}: {name} is already listed, in {splits[name]}")
             else:
-                homes[name] = split
-    problems += [f"{path}: lists no clip" for split, path in files.items() if split not in homes.values()]
+                splits[name] = split
+    problems += [f"{path}: lists no clip" for split, path in files.items() if split not in splits.values()]
     if problems:
-        raise UsageError(f"{len(problems)} problems; a line is like  1001_DFA_ANG_XX,ANG\n{listed(problems)}")
-    return Lists(homes, files)
+        raise UsageError(f"{len(problems)} problems; write lines like  1001_DFA_ANG_XX,ANG\n{listed(problems)}")
+    return Lists(splits, files)
 
 
 def _file(folder: Path, split: ListedSplit) -> Path:
-    there = sorted(folder.iterdir()) if folder.is_dir() else []
-    found = [path for path in there if split in path.stem.lower() and path.suffix.lower() in SUFFIXES]
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    found = [path for path in files if split in path.stem.lower() and path.suffix.lower() in SUFFIXES]
     if len(found) == 1:
         return found[0]
-    names = ", ".join(path.name for path in found or there[:8]) or "nothing"
+    names = ", ".join(path.name for path in found or files[:8]) or "nothing"
     raise UsageError(
         f"--lists {folder}: needs one file with {split} in its name, such as {split}.csv or {split}.txt; found {names}"
     )
 
 
 def follow(lists: Lists, audio: Corpus) -> Corpus:
-    """The clips that are listed, each with its split; what is listed but not there is a problem."""
-    clips = tuple(replace(clip, split=lists.homes[clip.id]) for clip in audio.items if clip.id in lists.homes)
-    unlisted = tuple(Problem(c.media.name, "in neither list") for c in audio.items if c.id not in lists.homes)
+    """Keep the clips that are listed, each with its split; clips that are listed but missing become problems.
+
+    Args:
+        lists: published splits.
+        audio: corpus of all clips.
+    """
+    clips = tuple(replace(clip, split=lists.splits[clip.id]) for clip in audio.items if clip.id in lists.splits)
+    unlisted = tuple(Problem(c.media.name, "in neither list") for c in audio.items if c.id not in lists.splits)
     known = {clip.id for clip in audio.items} | {Path(problem.path).stem for problem in audio.problems}
-    lost = [
+    missing = [
         Problem(str(lists.files[split]), f"lists {name}, which is not there")
-        for name, split in lists.homes.items()
+        for name, split in lists.splits.items()
         if name not in known
     ]
-    return replace(audio, items=clips, problems=(*audio.problems, *lost), unwanted=unlisted)
+    return replace(audio, items=clips, problems=(*audio.problems, *missing), unwanted=unlisted)

@@ -1,4 +1,4 @@
-"""The demo's corpora: computed, so nothing is downloaded and nothing can be missing."""
+"""The demo corpus: audio and images are synthesised, so that nothing is downloaded and nothing can be missing."""
 
 import io
 from dataclasses import dataclass
@@ -10,11 +10,12 @@ from avbuild.modalities.image import encode_image
 from avbuild.scenarios.seeding import rng_for
 from avbuild.sources.builder import AnyCorpus, Builder
 from avbuild.sources.corpus import Corpus, Credit, Material, SourceItem
-from avbuild.sources.demo_audio import SOUNDS, sound
-from avbuild.sources.demo_images import picture
+from avbuild.sources.demo_audio import synthesise_clip
+from avbuild.sources.demo_audio_classes import AUDIO_CLASSES
+from avbuild.sources.demo_images import draw_image
 from avbuild.sources.options import Options
 
-VERSION = 1  # raise it when sounds or pictures change: it is what tells a build from an older one
+VERSION = 1  # raise it when audio or images change: it distinguishes builds
 CREDIT = Credit(
     name=f"demo corpus {VERSION}, synthesised by avbuild",
     licence="Apache-2.0",
@@ -22,13 +23,13 @@ CREDIT = Credit(
     citation="this software, see CITATION.cff",
 )
 PER_CLASS = 120
-SLICES = 2  # clips a recording
+SLICES = 2  # clips per recording
 FOLDS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class DemoClip:
-    """An audio clip of a class; slices of one recording share their source, room and street."""
+    """An audio clip of a class; slices of one recording share source, room and street noise."""
 
     label: str
     index: int
@@ -47,7 +48,7 @@ class DemoClip:
         recording = rng_for(seed=self.seed, scenario="demo", sample=self.recording, modality="audio", op="recording")
         piece = rng_for(seed=self.seed, scenario="demo", sample=self.name, modality="audio", op="slice")
         sink = io.BytesIO()
-        samples = sound(self.label, recording, piece)
+        samples = synthesise_clip(self.label, recording, piece)
         soundfile.write(sink, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")
         return sink.getvalue()
 
@@ -67,12 +68,17 @@ class DemoImage:
     def read(self) -> bytes:
         """Return the image as PNG."""
         rng = rng_for(seed=self.seed, scenario="demo", sample=self.name, modality="image", op="picture")
-        return encode_image(picture(self.label, rng))
+        return encode_image(draw_image(self.label, rng))
 
 
 def demo_corpora(seed: int, per_class: int) -> tuple[Corpus, Corpus]:
-    """Return ten classes of audio and of images; those of equal id belong together."""
-    classes = tuple(SOUNDS)
+    """Return ten classes of audio and images; a clip and an image of equal id are a pair.
+
+    Args:
+        seed: of all items.
+        per_class: number of clips, and of images, of each class.
+    """
+    classes = tuple(AUDIO_CLASSES)
     clips, images = [], []
     for label in classes:
         for index in range(per_class):
@@ -84,7 +90,7 @@ def demo_corpora(seed: int, per_class: int) -> tuple[Corpus, Corpus]:
 
 
 def read_demo_av(options: Options, _: AnyCorpus) -> Material:
-    """Compute audio and images."""
+    """Return the audio and images of the demo."""
     audio, images = demo_corpora(options.seed, PER_CLASS)
     return Material((audio, images), audio.classes)
 
@@ -97,6 +103,6 @@ BUILDER = Builder(
     read=read_demo_av,
     options=frozenset({"folds"}),
     examples=("avbuild make demo-av --out demo/",),
-    severity=5,  # its images are small, so their levels are CIFAR-10-C's mild ones
+    severity=5,  # its images are small, so that CIFAR-10-C's milder levels apply
     synthetic=True,
 )

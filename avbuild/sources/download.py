@@ -1,4 +1,4 @@
-"""Download and unpack: resumable, checked, and never half done under the final name."""
+"""Download and unpack archives: downloads resume, checksums are verified, and names appear only when complete."""
 
 import gzip
 import hashlib
@@ -16,13 +16,21 @@ from avbuild.errors import UserError, cannot_write
 from avbuild.progress import byte_bar
 
 CHUNK = 1 << 20
-TIMEOUT = 60  # seconds without a byte
+TIMEOUT = 60  # seconds without data
 
 
 def fetch(url: str, target: Path, md5: str | None, by_hand: str) -> Path:
-    """Download to `target` by way of `target.part`, going on where an earlier attempt stopped.
+    """Download a file by way of `target.part`, resuming an interrupted download.
 
-    md5: of the whole file.  by_hand: what the user can do instead, for the error.  Raises UserError.
+    Args:
+        url: of the file.
+        target: path of the finished file.
+        md5: checksum of the whole file; None: not verified.
+        by_hand: what the user can do instead, for the error.
+
+    Returns the target.
+
+    Raises UserError where the download fails, cannot be written, or has another checksum.
     """
     part = target.with_name(target.name + ".part")
     try:
@@ -30,7 +38,11 @@ def fetch(url: str, target: Path, md5: str | None, by_hand: str) -> Path:
         _download(url, part)
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", None) or error
-        kept = f" {part.stat().st_size:,} bytes are kept in {part} and will be continued." if part.exists() else ""
+        kept = (
+            f" {part.stat().st_size:,} bytes are kept in {part}; run the same command again to resume."
+            if part.exists()
+            else ""
+        )
         raise UserError(f"{url}: download failed ({reason}).{kept} {by_hand}") from error
     except OSError as error:
         raise cannot_write(part, error) from error
@@ -46,7 +58,7 @@ def _download(url: str, part: Path) -> None:
     try:
         response = urllib.request.urlopen(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
-        if error.code == 416 and have:  # nothing beyond what is there: it was complete
+        if error.code == 416 and have:  # no bytes after those: the file is complete
             return
         raise
     with response:
@@ -67,7 +79,14 @@ def _copy(source: BinaryIO, target: BinaryIO, name: str, have: int, total: int |
 
 
 def check_md5(path: Path, expected: str) -> None:
-    """Compare a file with its published checksum; a wrong one is removed.  Raises UserError."""
+    """Compare a file with its published checksum; a wrong file is renamed to `NAME.wrong`.
+
+    Args:
+        path: of the file.
+        expected: its md5, hexadecimal.
+
+    Raises UserError where they differ.
+    """
     found = hashlib.md5(usedforsecurity=False)
     with path.open("rb") as file, byte_bar(f"md5 {path.name}", 0, path.stat().st_size) as advance:
         while chunk := file.read(CHUNK):
@@ -77,13 +96,23 @@ def check_md5(path: Path, expected: str) -> None:
         wrong = path.with_name(path.name + ".wrong")
         path.replace(wrong)
         raise UserError(
-            f"{path}: md5 is {found.hexdigest()}, expected {expected}; it was set aside as {wrong.name}. "
-            "Run the same command again to download it anew"
+            f"{path}: md5 is {found.hexdigest()}, expected {expected}; it was renamed to {wrong.name}. "
+            "Run the same command again to download it again"
         )
 
 
 def unpack(archive: Path, into: Path, expect: str) -> Path:
-    """Unpack so that `into/expect` is there whole or not at all.  Members that would land outside are refused."""
+    """Unpack a zip or tar archive such that `into/expect` appears only when complete.
+
+    Args:
+        archive: to unpack; members with paths outside the target are refused.
+        into: folder to unpack into.
+        expect: name of the folder in the archive.
+
+    Returns the unpacked folder.
+
+    Raises UserError where the archive is damaged or holds something else, or the disk cannot be written.
+    """
     with tempfile.TemporaryDirectory(dir=into, prefix=f".unpacking-{expect}-") as name:
         staging = Path(name)
         try:
@@ -99,8 +128,8 @@ def unpack(archive: Path, into: Path, expect: str) -> Path:
         except OSError as error:
             raise cannot_write(into / expect, error) from error
         if not (staging / expect).is_dir():
-            there = ", ".join(sorted(path.name for path in staging.iterdir())[:8]) or "nothing"
-            raise UserError(f"{archive}: holds {there}, not {expect}/")
+            found = ", ".join(sorted(path.name for path in staging.iterdir())[:8]) or "nothing"
+            raise UserError(f"{archive}: holds {found}, not {expect}/")
         shutil.move(staging / expect, into / expect)
     return into / expect
 
@@ -109,5 +138,5 @@ def _unzip(archive: Path, staging: Path) -> None:
     with zipfile.ZipFile(archive) as file:
         for member in file.namelist():
             if not (staging / member).resolve().is_relative_to(staging.resolve()):
-                raise zipfile.BadZipFile(f"{member} would land outside")
+                raise zipfile.BadZipFile(f"{member} would be unpacked outside the target folder")
         file.extractall(staging)

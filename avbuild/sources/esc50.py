@@ -1,4 +1,4 @@
-"""ESC-50: 2,000 clips of 5 s, in fifty classes and five folds."""
+"""ESC-50: 2,000 clips of 5 s in fifty classes and five folds."""
 
 import csv
 from collections.abc import Sequence
@@ -24,12 +24,19 @@ def is_esc50(root: Path) -> bool:
 
 
 def read_esc50(root: Path, folds: Sequence[int] | None = None) -> Corpus:
-    """Read `audio/*.wav` and `meta/esc50.csv`; a recording is a `src_file`.  folds: only these."""
+    """Read `audio/*.wav` and `meta/esc50.csv`; the recording of a clip is its `src_file`.
+
+    Args:
+        root: folder of the corpus.
+        folds: to read; None: all.
+
+    Raises UserError where the table is not ESC-50's.
+    """
     with (root / TABLE).open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     needed = {"filename", "fold", "target", "category", "src_file"}
     if not rows or not needed <= rows[0].keys():
-        raise UserError(f"{root / TABLE}: needs the columns {', '.join(sorted(needed))}, and rows")
+        raise UserError(f"{root / TABLE}: needs rows with the columns {', '.join(sorted(needed))}")
     classes = {int(row["target"]): row["category"] for row in rows}
     clips, problems = [], []
     for row in rows:

@@ -1,4 +1,4 @@
-"""Checks on files that readers of several corpora share."""
+"""Checks of files that several corpora share."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def file_problem(path: Path) -> Problem | None:
-    """Return what is wrong with a file before it is opened: missing or empty; None for a good one."""
+    """Return the problem of a file that is missing or empty, else None; the file is not opened."""
     try:
         return Problem(str(path), "empty") if path.stat().st_size == 0 else None
     except FileNotFoundError:
@@ -24,7 +24,12 @@ def is_lfs_pointer(path: Path) -> bool:
 
 
 def contents(folder: Path, most: int = 8) -> str:
-    """Return the first names in a folder, for an error; or that there is no such folder, or nothing in it."""
+    """Describe a folder for an error: the first names in it, or that it is empty or does not exist.
+
+    Args:
+        folder: to describe.
+        most: number of names.
+    """
     if not folder.is_dir():
         return "no such folder"
     return ", ".join(sorted(path.name for path in folder.iterdir())[:most]) or "nothing"

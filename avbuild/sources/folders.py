@@ -10,11 +10,20 @@ from avbuild.sources.files import contents, file_problem
 from avbuild.sources.urbansound8k_table import SLICE_NAME
 
 AUDIO = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64"})
+# problems call an image file a picture, since build.json and its hashes have that word
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm"})
 
 
 def read_audio_folder(root: Path) -> Corpus:
-    """Read `class/**/*.wav` (or any other audio file).  A recording is a file, or an UrbanSound8K slice's own."""
+    """Read `CLASS/**/*.wav` (or any other audio file).
+
+    The recording of a clip is its file, or, if its name is that of an UrbanSound8K slice, the recording in that name.
+
+    Args:
+        root: folder of class folders.
+
+    Raises UserError where there are no class folders, or no audio file in them.
+    """
     classes = _class_folders(root)
     files, problems = _files(root, classes, AUDIO, "audio")
     clips = []
@@ -25,7 +34,13 @@ def read_audio_folder(root: Path) -> Corpus:
 
 
 def read_image_folder(root: Path) -> Corpus:
-    """Read `class/**/*.png` (or any other picture), or `train/class/...` and `test/class/...`."""
+    """Read `CLASS/**/*.png` (or any other image file), or `train/CLASS/...` and `test/CLASS/...`.
+
+    Args:
+        root: folder of class folders, or of `train` and `test`.
+
+    Raises UserError where there are no class folders, or no image file in them.
+    """
     splits: tuple[Literal["train", "test"], ...] = ("train", "test")
     if not all((root / split).is_dir() for split in splits):
         classes = _class_folders(root)
@@ -76,7 +91,7 @@ def _files(
 
 
 def _named(root: Path, files: list[tuple[str, Path]]) -> dict[str, tuple[str, Path]]:
-    """Path below root without suffix; with it where two files would be called the same."""
+    """Return files by id: the path below root without suffix, or with it where two files would have the same id."""
     stems = Counter(path.relative_to(root).with_suffix("").as_posix() for _, path in files)
     named = {}
     for label, path in files:

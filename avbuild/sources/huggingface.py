@@ -1,4 +1,4 @@
-"""Images of any Hugging Face image data set, from the Hub, from `save_to_disk`, or from a folder of Parquet files."""
+"""Images of any Hugging Face image data set: on the Hub, from `save_to_disk`, or a folder of Parquet files."""
 
 import functools
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class HuggingFaceRow:
         return f"hf:{self.source}/{self.split}[{self.row}]"
 
     def read(self) -> bytes:
-        """The encoded bytes, as the data set holds them."""
+        """Return the encoded bytes as the data set holds them."""
         cell = _undecoded(self.source, self.split, self.column)[self.row][self.column]
         data: bytes | None = cell["bytes"]
         return Path(cell["path"]).read_bytes() if data is None else data
@@ -32,8 +32,12 @@ class HuggingFaceRow:
 def read_huggingface_images(source: str) -> Corpus:
     """Read the image and class columns of a data set.
 
-    source: a name on the Hub, or a local folder.  A split called `test`, or else `validation`, tests; the rest trains.
-    Raises UserError where it cannot be had, or where the columns are not clear.
+    The split `test`, or else `validation`, becomes the publisher's test split; all others become train.
+
+    Args:
+        source: name on the Hub, or a local folder.
+
+    Raises UserError where it cannot be loaded, or does not have one image and one class column.
     """
     loaded = _load(source)
     column, label = _columns(source, next(iter(loaded.values())).features)

@@ -1,4 +1,4 @@
-"""Images as `--images` names them: folder:PATH, cifar10:PATH or hf:NAME."""
+"""Read images as `--images` names them: folder:PATH, cifar10:PATH or hf:NAME."""
 
 import tarfile
 from pathlib import Path
@@ -14,12 +14,12 @@ from avbuild.sources.options import Options
 
 
 def read_images(options: Options) -> Corpus:
-    """Read the images that the options name; CIFAR-10 where they name none.
+    """Read the images that the options name, or CIFAR-10 where they name none.
 
     Args:
         options: of the build; `images` is folder:PATH, cifar10:PATH or hf:NAME.
 
-    Raises UsageError for another spec, UserError where nothing can be read.
+    Raises UsageError for anything else, UserError where nothing can be read.
     """
     if options.images is None:
         return read_cifar10(find_source(DOWNLOAD, options.sources, options.offline))
@@ -35,7 +35,7 @@ def read_images(options: Options) -> Corpus:
 
 
 def _unpacked(archive: Path) -> Path:
-    """Return the folder beside the archive that holds its content; unpack it the first time."""
+    """Return the folder beside an archive that holds its content; unpack it if it does not exist."""
     folder = archive.parent / FOLDER
     if not folder.is_dir():
         unpack(archive, archive.parent, expect=folder.name)

@@ -1,6 +1,7 @@
-"""The release of UrbanSound8K-AV and CIFAR10-AV by Guo et al.: class folders, a picture and a sound of equal stem.
+"""The published UrbanSound8K-AV and CIFAR10-AV of Guo et al.: class folders with audio and images of equal stem.
 
-L. Guo et al., IEEE TCDS 16(3), 2024.  Folds are not in it: they come back by joining stems to UrbanSound8K's table.
+L. Guo et al., IEEE TCDS 16(3), 2024.  Folds are not included; they are recovered by joining stems with UrbanSound8K's
+table.
 """
 
 from collections import Counter
@@ -14,8 +15,8 @@ from avbuild.sources.files import contents
 from avbuild.sources.folders import read_audio_folder, read_image_folder
 from avbuild.sources.urbansound8k_table import read_table
 
-SOUNDS = ("Dataset_v3_sound", "audio_dataset", "sound", "audio")
-IMAGES = ("Dataset_v3_vision", "image_dataset", "vision", "image")
+AUDIO_FOLDERS = ("Dataset_v3_sound", "audio_dataset", "sound", "audio")
+IMAGE_FOLDERS = ("Dataset_v3_vision", "image_dataset", "vision", "image")
 CREDIT = Credit(
     name="Guo et al.",
     licence="not stated; UrbanSound8K's sounds are CC BY-NC 3.0",
@@ -25,17 +26,22 @@ CREDIT = Credit(
 
 
 def read_kaggle(root: Path, table: Path | None) -> tuple[Corpus, Corpus]:
-    """Read audio and images whose ids are equal where they belong together.
+    """Read audio and images; a clip and an image of equal id are a pair.
 
-    table: the official UrbanSound8K.csv, which gives recordings and folds back; None where it is not at hand.
+    Args:
+        root: folder of the release.
+        table: the official UrbanSound8K.csv, from which recordings and folds are recovered; None where it is not
+            available.
+
+    Raises UserError where root is not the release.
     """
-    audio, images = read_audio_folder(_inside(root, SOUNDS)), read_image_folder(_inside(root, IMAGES))
-    clips, shown = _by_stem(audio.items), _by_stem(images.items)
-    without_image, without_clip = _alone(clips, shown, "picture"), _alone(shown, clips, "clip")
+    audio, images = read_audio_folder(_inside(root, AUDIO_FOLDERS)), read_image_folder(_inside(root, IMAGE_FOLDERS))
+    clips, pictures = _by_stem(audio.items), _by_stem(images.items)
+    without_image, without_clip = _unpaired(clips, pictures, "picture"), _unpaired(pictures, clips, "clip")
     known, wrong, notes = _with_folds(clips, table)
     return (
         Corpus("audio", CREDIT, audio.classes, tuple(known), (*audio.problems, *without_image, *wrong), notes),
-        Corpus("image", CREDIT, images.classes, tuple(shown), (*images.problems, *without_clip)),
+        Corpus("image", CREDIT, images.classes, tuple(pictures), (*images.problems, *without_clip)),
     )
 
 
@@ -47,21 +53,23 @@ def _inside(root: Path, names: tuple[str, ...]) -> Path:
 
 
 def _by_stem(items: Sequence[SourceItem]) -> list[SourceItem]:
-    """Rename items to their stem, as UrbanSound8K names its slices; keep the class where stems are not unique."""
+    """Replace ids by stems, as UrbanSound8K names its slices; keep the class in the id where stems are not unique."""
     stems = Counter(item.id.rsplit("/", 1)[-1] for item in items)
     if max(stems.values()) > 1:
         return list(items)
     return [replace(item, id=item.id.rsplit("/", 1)[-1]) for item in items]
 
 
-def _alone(items: Sequence[SourceItem], others: Sequence[SourceItem], other: str) -> list[Problem]:
-    there = {item.id for item in others}
-    return [Problem(item.media.name, f"no {other} with this stem") for item in items if item.id not in there]
+def _unpaired(items: Sequence[SourceItem], others: Sequence[SourceItem], other: str) -> list[Problem]:
+    """Return a problem for each item that has no partner of the same id."""
+    ids = {item.id for item in others}
+    return [Problem(item.media.name, f"no {other} with this stem") for item in items if item.id not in ids]
 
 
 def _with_folds(
     clips: Sequence[SourceItem], table: Path | None
 ) -> tuple[Sequence[SourceItem], list[Problem], tuple[str, ...]]:
+    """Return the clips with folds and recordings from the table, the problems, and notes for the card."""
     if table is None:
         note = "Folds are unknown: UrbanSound8K.csv was not at hand; recordings are taken from the file names."
         return clips, [], (note,)

@@ -1,4 +1,4 @@
-"""Which classes of the other modality serve a class: by a label map, by equal names, else by class index."""
+"""Match classes of two modalities: by a label map, by equal names, or else by class index."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,21 +13,26 @@ SHIPPED = Path(__file__).parent / "label_maps"
 
 @dataclass(frozen=True, slots=True)
 class ClassMatch:
-    """The partner classes of one class, and whether they fit or only share its index."""
+    """The partner classes of a class, and whether they only have the same index."""
 
     partners: tuple[str, ...]
     by_index: bool
 
 
 def load_label_map(path: Path, targets: Sequence[str], partners: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Read `class: [partner, ...]`; an empty list means that no class fits.
+    """Read a label map of lines `class: [partner, ...]`; an empty list means that no class fits.
+
+    Args:
+        path: YAML file.
+        targets: classes of the data set.
+        partners: classes of the other modality.
 
     Raises UsageError that names every duplicate, unknown class and malformed entry with its line.
     """
     document = parse(read_text(path, "label map"), words_only=True)
     problems = [(line, message) for line, _, message in document.problems]
     if not isinstance(document.data, dict):
-        problems.append((1, "a label map is lines like  dog_bark: [dog]"))
+        problems.append((1, "a label map must have lines like  dog_bark: [dog]"))
         document.data = {}
     for target, listed in document.data.items():
         if target not in targets:
@@ -47,28 +52,35 @@ def load_label_map(path: Path, targets: Sequence[str], partners: Sequence[str]) 
 
 
 def shipped_label_map(target_corpus: str, partners: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The map shipped for these partner classes, recognised by their names; empty where none is.
+    """Return the shipped label map for these partner classes, recognised by their names; empty where there is none.
 
-    target_corpus: "urbansound8k" or "cifar10".
+    Args:
+        target_corpus: "urbansound8k" or "cifar10".
+        partners: classes of the other modality.
     """
     best: dict[str, tuple[str, ...]] = {}
-    most = 0.5  # at least half of the names a map speaks of must be there
+    best_share = 0.5  # more than half of the partner classes that a map names must exist
     for path in sorted(SHIPPED.glob(f"{target_corpus}_from_*.yaml")):
         written: dict[str, list[str]] = parse(path.read_text(encoding="utf-8"), words_only=True).data
         named = [partner for listed in written.values() for partner in listed]
         share = sum(bool(_found(partner, partners)) for partner in named) / len(named)
-        if share > most:
-            most, best = share, {target: tuple(listed) for target, listed in written.items()}
+        if share > best_share:
+            best_share, best = share, {target: tuple(listed) for target, listed in written.items()}
     return best
 
 
 def match_classes(
     targets: Sequence[str], partners: Sequence[str], fits: Mapping[str, Sequence[str]]
 ) -> dict[str, ClassMatch]:
-    """Partner classes for every target.
+    """Return the partner classes of every target class.
 
-    What fits comes first: the label map, or an equal name where the map is silent.  A target that nothing fits takes
-    the partner of its own class index, or the first one that no other target uses.
+    A target has the partners of the label map, or those of equal name where the map does not list it.  A target without
+    any takes the partner class of its own index, or the first one that no other target uses.
+
+    Args:
+        targets: classes of the data set.
+        partners: classes of the other modality.
+        fits: label map.
     """
     fitting = {target: _fitting(target, partners, fits) for target in targets}
     taken = {partner for found in fitting.values() for partner in found}
@@ -79,19 +91,20 @@ def match_classes(
             continue
         own = partners[index % len(partners)]
         free = [partner for partner in (own, *partners) if partner not in taken]
-        chosen = free[0] if free else own  # fewer partners than targets: share
+        chosen = free[0] if free else own  # fewer partners than targets: some are used twice
         taken.add(chosen)
         matches[target] = ClassMatch((chosen,), by_index=True)
     return {target: matches[target] for target in targets}
 
 
 def _fitting(target: str, partners: Sequence[str], fits: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return the partner classes that the label map, or an equal name, gives a target."""
     wanted = fits.get(target, (target,))
     return tuple(dict.fromkeys(found for name in wanted for found in _found(name, partners)))
 
 
 def _found(name: str, partners: Sequence[str]) -> list[str]:
-    """Partners called so; any of ImageNet's comma-separated synonyms counts, in any case."""
+    """Return the partners of a name, ignoring case; each of ImageNet's comma-separated synonyms counts as a name."""
     wanted = _normal(name)
     return [partner for partner in partners if wanted in (_normal(partner), *map(_normal, partner.split(",")))]
 
@@ -103,13 +116,15 @@ def _normal(name: str) -> str:
 def match_partners(
     targets: Sequence[str], partners: Sequence[str], target_corpus: str, label_map: Path | None
 ) -> dict[str, ClassMatch]:
-    """Match the classes of a corpus with those of its partner.
+    """Match the classes of a data set with those of the other modality.
 
     Args:
         targets: classes of the data set.
         partners: classes of the other modality.
-        target_corpus: "urbansound8k" or "cifar10", for the label map that is shipped for it.
-        label_map: the user's own in its place.
+        target_corpus: "urbansound8k" or "cifar10"; selects the shipped label map.
+        label_map: file of the user to use instead.
+
+    Raises UsageError where that file has errors.
     """
     if label_map is not None:
         return match_classes(targets, partners, load_label_map(label_map, targets, partners))

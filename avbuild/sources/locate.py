@@ -1,4 +1,4 @@
-"""Find a published corpus in the sources folder: unpacked, as its archive, or by downloading it."""
+"""Find a published corpus in the sources folder: unpacked, as an archive, or by downloading it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,42 +9,42 @@ from avbuild.sources.download import check_md5, fetch, unpack
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A corpus that its publishers offer as one archive."""
+    """A corpus that is published as one archive."""
 
     title: str
-    folder: str  # its name when unpacked
+    folder: str  # name of the unpacked folder
     archive: str
     md5: str | None
     url: str
-    page: str  # for people
+    page: str  # where users can download it by hand
     size: str
 
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A corpus that lies in a Git repository with large files, which is left to Git to fetch."""
+    """A corpus in a Git repository with large files (LFS), which the user clones."""
 
     folder: str
     address: str
 
 
 def find_source(source: Download | Repository, sources: Path, offline: bool) -> Path:
-    """Return the unpacked folder of a published corpus; unpack or download it first where that is needed.
+    """Return the unpacked folder of a published corpus; download and unpack it first if necessary.
 
     Args:
-        source: declared by the corpus.
-        sources: the folder that holds published corpora.
+        source: declaration of the corpus.
+        sources: folder that holds published corpora.
         offline: whether downloading is forbidden.
 
-    Raises UserError that says which file to put where, and from which page, where it cannot be had.
+    Raises UserError that says which file to put where, and from which page, where it cannot be obtained.
     """
     if (sources / source.folder).is_dir():
         return sources / source.folder
     if isinstance(source, Repository):
         raise UserError(
-            f"{source.folder} is not in {sources}/. It is not downloaded for you, since it lies on Git LFS. Clone it "
+            f"{source.folder} is not in {sources}/, and avbuild does not download it, since it is on Git LFS. Clone it "
             f"with\n  git lfs install && git clone {source.address} {sources / source.folder}\n"
-            "or say where it is with --audio-root"
+            "or give its folder with --audio-root"
         )
     archive = sources / source.archive
     if archive.is_file():

@@ -16,12 +16,25 @@ BUILDERS: Mapping[str, Builder] = {
 
 
 def find_builder(name: str) -> Builder:
-    """Return a builder by the name of its data set.  Raises UsageError that lists those there are."""
+    """Return the builder of a data set.
+
+    Args:
+        name: of the data set.
+
+    Raises UsageError that lists all names for an unknown one.
+    """
     if name not in BUILDERS:
         raise UsageError(f'no data set "{name}"{nearest(name, BUILDERS)}; known: {", ".join(BUILDERS)}')
     return BUILDERS[name]
 
 
 def read_sources(builder: Builder, options: Options) -> Material:
-    """Read what a data set is built from.  Raises UserError where it cannot be had."""
+    """Read everything that a data set is built from.
+
+    Args:
+        builder: of the data set.
+        options: of the user.
+
+    Raises UserError where something cannot be obtained.
+    """
     return builder.read(options, AnyCorpus(audio=read_any_audio, images=read_images))

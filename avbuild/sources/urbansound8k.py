@@ -1,4 +1,4 @@
-"""UrbanSound8K: 8,732 clips of city sounds, in ten classes and ten folds."""
+"""UrbanSound8K: 8,732 clips of urban sounds in ten classes and ten folds."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -34,7 +34,11 @@ DOWNLOAD = Download(
 def read_urbansound8k(root: Path, folds: Sequence[int] | None = None) -> Corpus:
     """Read the official layout: `audio/fold1..10/*.wav` and `metadata/UrbanSound8K.csv`, or both at the top level.
 
-    root: that folder, or the one around it.  folds: only these.  Raises UserError where root is no UrbanSound8K.
+    Args:
+        root: folder of the corpus, or the one around it.
+        folds: to read; None: all.
+
+    Raises UserError where root is not UrbanSound8K.
     """
     table, audio = _find_layout(root)
     rows = [row for row in read_table(table) if folds is None or row.fold in folds]
@@ -59,7 +63,7 @@ def is_urbansound8k(root: Path) -> bool:
 
 
 def _layout(root: Path) -> tuple[Path, Path] | None:
-    """The table, and the folder that holds the fold folders."""
+    """Return the table and the folder that holds the fold folders, or None."""
     for base in (root, root / "UrbanSound8K"):
         for table, audio in (
             (base / "metadata" / "UrbanSound8K.csv", base / "audio"),
@@ -79,7 +83,11 @@ def _find_layout(root: Path) -> tuple[Path, Path]:
 
 
 def recordings_across_folds(rows: Iterable[TableRow] | Iterable[SourceItem]) -> dict[str, list[int]]:
-    """Recordings with slices in more than one fold, with those folds; the official table has five."""
+    """Return the recordings with slices in several folds, with those folds; the official table has five.
+
+    Args:
+        rows: of the table, or items of the corpus.
+    """
     folds: dict[str, set[int]] = defaultdict(set)
     for row in rows:
         folds[row.recording if isinstance(row, TableRow) else row.group].add(row.fold)
@@ -87,6 +95,7 @@ def recordings_across_folds(rows: Iterable[TableRow] | Iterable[SourceItem]) -> 
 
 
 def _unlisted(audio: Path, listed: set[tuple[int, str]], folds: Sequence[int]) -> list[Problem]:
+    """Return a problem for each file in the fold folders that the table does not list."""
     found = ((fold, path) for fold in folds for path in sorted((audio / f"fold{fold}").glob("*")))
     return [
         Problem(str(path), "not in UrbanSound8K.csv")
@@ -107,7 +116,7 @@ def _notes(rows: Sequence[TableRow]) -> tuple[str, ...]:
 
 
 def read_urbansound8k_av(options: Options, any_corpus: AnyCorpus) -> Material:
-    """Read UrbanSound8K's clips, and images from anywhere or from the release by Guo et al."""
+    """Read UrbanSound8K's clips, and images of any corpus or of the release by Guo et al."""
     if options.layout == "kaggle":
         if options.audio_root is None:
             raise UsageError("--layout kaggle needs --audio-root: the folder that holds Dataset_v3_sound/")

@@ -26,7 +26,13 @@ class TableRow:
 
 
 def read_table(path: Path) -> list[TableRow]:
-    """Return the rows of UrbanSound8K.csv.  Raises UserError where its columns or a row are not the official ones."""
+    """Read UrbanSound8K.csv.
+
+    Args:
+        path: of the file.
+
+    Raises UserError where its columns or a row are not as published.
+    """
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != COLUMNS:
@@ -46,6 +52,6 @@ def read_table(path: Path) -> list[TableRow]:
 
 
 def official_table(sources: Path) -> Path | None:
-    """Return the official table where UrbanSound8K lies unpacked in the sources folder."""
+    """Return the official table, or None where UrbanSound8K is not unpacked in the sources folder."""
     table = sources / "UrbanSound8K" / "metadata" / "UrbanSound8K.csv"
     return table if table.is_file() else None

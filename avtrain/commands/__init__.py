@@ -1,1 +1,1 @@
-"""What each `avtrain` command does with its arguments. Everything heavy is imported inside a command."""
+"""One file per `avtrain` command: it reads the arguments and calls the rest. Heavy imports stay inside functions."""

@@ -1,29 +1,33 @@
 """`avtrain pretrain`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avtrain.commands.machine_options import Device, LoaderWorkers, Precision
-from avtrain.commands.run_options import Resume, set_option
+from avtrain.commands.options import Device, LoaderWorkers, Precision, Resume, set_option
+
+if TYPE_CHECKING:
+    from avtrain.pretraining.cav_mae import PretrainConfig
 
 
 def pretrain(
     manifest: Annotated[str, typer.Argument(help="A manifest, e.g. manifests/cifar10av.yaml.")],
     size: Annotated[str, typer.Option(help="base (164 M weights, as published), small or tiny.")] = "base",
-    out: Annotated[Path, typer.Option(help="Folder that gets cav-mae.safetensors.")] = Path("pretrained"),
-    epochs: Annotated[int | None, typer.Option(help="Times through the data.", show_default="25")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Samples a step.", show_default="32")] = None,
+    out: Annotated[Path, typer.Option(help="Folder in which cav-mae.safetensors is written.")] = Path("pretrained"),
+    epochs: Annotated[int | None, typer.Option(help="Number of epochs.", show_default="25")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Samples per batch.", show_default="32")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate.", show_default="0.0005")] = None,
-    seed: Annotated[int, typer.Option(help="Of weights, order and masks.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the weights, the order of the samples and the masks.")] = 0,
     device: Device = "auto",
     precision: Precision = "auto",
     settings: Annotated[list[str] | None, set_option("hidden=0.75, backbone.audio_frames=400")] = None,
     resume: Resume = "auto",
     workers: LoaderWorkers = 0,
 ) -> None:
-    """Train CAV-MAE itself on the clean training split, without labels: masked patches and matching pairs.
+    """Pretrain the backbone CAV-MAE on the clean training split, without labels.
+
+    It learns to reconstruct masked patches, and to match the audio and the image of a sample.
 
     Example:
 
@@ -34,7 +38,7 @@ def pretrain(
     from avtrain.config import parse_settings
     from avtrain.device import Machine, pick_device, pick_precision
     from avtrain.options import parse_options
-    from avtrain.pretraining.cav_mae import WEIGHTS, PretrainConfig, pretrain_run
+    from avtrain.pretraining.cav_mae import PretrainConfig, pretrain_run
     from avtrain.runs.folder import Run
     from avtrain.training.start import check_resume
 
@@ -52,7 +56,16 @@ def pretrain(
     }
     config = parse_options(PretrainConfig, {k: v for k, v in options.items() if v is not None}, "pretrain")
     typer.echo(pretrain_run(Run(out), config, load_manifest(manifest), Machine(where, workers), resume))
-    reads = {**config.backbone.model_dump(exclude_defaults=True), "size": config.backbone.size}
-    reads["weights"] = out / WEIGHTS
-    sets = " ".join(f"--set backbone.{key}={value}" for key, value in reads.items())
-    typer.echo(f"next: avtrain fit {manifest} --backbone cav-mae {sets}")
+    typer.echo(f"next: avtrain fit {manifest} --backbone cav-mae {_backbone_settings(config, out)}")
+
+
+def _backbone_settings(config: "PretrainConfig", out: Path) -> str:
+    """Return the `--set` options with which `avtrain fit` reads the pretrained weights."""
+    from avtrain.pretraining.cav_mae import WEIGHTS
+
+    options = {
+        **config.backbone.model_dump(exclude_defaults=True),
+        "size": config.backbone.size,
+        "weights": out / WEIGHTS,
+    }
+    return " ".join(f"--set backbone.{key}={value}" for key, value in options.items())

@@ -12,8 +12,9 @@ from avbuild.modalities.audio import decode_audio
 from avbuild.modalities.base import Signal
 from avbuild.modalities.image import decode_image
 from avbuild.modalities.video import decode_video
-from avbuild.scenarios.apply import SamplePlan, condition, corrupt, corrupt_features, plan_sample
+from avbuild.scenarios.apply import corrupt, corrupt_features
 from avbuild.scenarios.manifest import Manifest
+from avbuild.scenarios.plan import SamplePlan, condition, plan_sample
 from avbuild.scenarios.seeding import rng_for, uniform_for
 from avtrain.data.batch import Batch
 from avtrain.data.shards import Media, Rows, Sample

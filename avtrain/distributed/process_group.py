@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
-from avbuild.errors import UsageError, UserError
+from avbuild.errors import Stopped, UsageError, UserError
 
 if TYPE_CHECKING:
     import torch
@@ -54,7 +54,7 @@ def joined(command: str | None) -> Iterator[None]:
             raise UsageError(f"torchrun is for avtrain fit; run avtrain {command or ''} without it")
         with _silent_unless_first(dist.get_rank()):
             yield
-    except (Exception, KeyboardInterrupt):
+    except (Exception, KeyboardInterrupt, Stopped):
         if store.add("failed", 1) > 1:
             time.sleep(PATIENCE)  # to end now would have torchrun end the one that is about to say what happened
             sys.exit(1)

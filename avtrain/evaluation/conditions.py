@@ -4,8 +4,8 @@ import fnmatch
 from dataclasses import dataclass
 
 from avbuild.errors import UsageError
-from avbuild.scenarios.apply import at_severity
 from avbuild.scenarios.manifest import Manifest
+from avbuild.scenarios.plan import at_severity
 
 
 @dataclass(frozen=True)

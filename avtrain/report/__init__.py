@@ -1,1 +1,1 @@
-"""Reports over many runs: results, tables, page and charts."""
+"""Reports over many runs: results, tables, sections with their charts, and the files that hold them."""

@@ -1,4 +1,4 @@
-"""Scores as `avtrain eval` wrote them, gathered by manifest and by what was trained and how it infers."""
+"""Evaluations as `avtrain eval` wrote them, grouped by manifest and by what was trained and how it infers."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -16,42 +16,57 @@ Evaluation = dict[str, Any]
 
 @dataclass(frozen=True)
 class Entry:
-    """What a row of a table stands for: runs that differ by their seed alone, inferring one way."""
+    """What a row of a table stands for: runs that differ only in their seed, with one kind of inference.
+
+    Attributes:
+        method: name of the method.
+        backbone: name of the backbone.
+        train_on: what it was trained on: "scenarios" or "clean".
+        inference: how prompts are chosen: "oracle", "concat" or "router"; None for methods without prompts.
+        selected_on: the split that chose the best epoch.
+        folder: the folder of the runs, where nothing else distinguishes two entries.
+    """
 
     method: str
     backbone: str
     train_on: str
     inference: str | None
     selected_on: str = "validation"
-    folder: str = ""  # of the runs, where the rest does not tell two rows apart
+    folder: str = ""
 
     def __str__(self) -> str:
-        told = f", {self.inference}" if self.inference else ""
-        told += f", {self.warning}" if self.warning else ""
+        details = f", {self.inference}" if self.inference else ""
+        details += f", {self.warning}" if self.warning else ""
         folder = f" {self.folder}" if self.folder else ""
-        return f"{self.method} ({self.backbone}, trained on {self.train_on}{told}){folder}"
+        return f"{self.method} ({self.backbone}, trained on {self.train_on}{details}){folder}"
 
     @property
     def warning(self) -> str:
-        """What must stand beside every number of these runs; empty for honest ones."""
+        """Return what must be written beside every number of these runs; empty if selected on validation."""
         return SELECTED_ON_TEST if self.selected_on == "test" else ""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Accuracies of one row under one scenario, one a seed."""
+    """Values of one entry in one column of a table, one a seed; accuracies are from 0 to 1."""
 
     values: tuple[float, ...]
 
     @property
     def mean(self) -> float:
-        """Mean over seeds."""
+        """Return the mean over seeds."""
         return float(np.mean(self.values))
 
     @property
     def std(self) -> float | None:
-        """Sample standard deviation; None for a single seed, which has none."""
+        """Return the sample standard deviation over seeds; None for a single seed."""
         return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Return mean - std and mean + std; the mean twice for a single seed."""
+        std = self.std or 0.0
+        return self.mean - std, self.mean + std
 
     def __str__(self) -> str:
         spread = "" if self.std is None else f" ± {100 * self.std:.1f}"
@@ -60,26 +75,32 @@ class Cell:
 
 @dataclass(frozen=True)
 class Results:
-    """All that was scored of the runs of one manifest."""
+    """All evaluations of the runs of one manifest.
+
+    Attributes:
+        manifest: name of the manifest trained on.
+        entries: evaluations by entry.
+        runs: the evaluated runs by entry.
+    """
 
     manifest: str
     entries: Mapping[Entry, Sequence[Evaluation]]
-    runs: Mapping[Entry, Sequence[Run]]  # that these are scores of
+    runs: Mapping[Entry, Sequence[Run]]
 
     @property
     def evaluations(self) -> list[Evaluation]:
-        """Of all entries."""
+        """Return the evaluations of all entries."""
         return [evaluation for evaluations in self.entries.values() for evaluation in evaluations]
 
     @property
     def labels(self) -> dict[Entry, str]:
-        """Short names: the method, and of the rest what differs between entries."""
-        parts = ("backbone", "train_on", "folder")
-        telling = [part for part in parts if len({getattr(entry, part) for entry in self.entries}) > 1]
+        """Return a short name for each entry: the method, and whatever else differs between entries."""
+        candidates = ("backbone", "train_on", "folder")
+        differing = [name for name in candidates if len({getattr(entry, name) for entry in self.entries}) > 1]
         return {
             entry: ", ".join(
                 word
-                for word in (entry.method, entry.inference, entry.warning, *(getattr(entry, p) for p in telling))
+                for word in (entry.method, entry.inference, entry.warning, *(getattr(entry, n) for n in differing))
                 if word
             )
             for entry in self.entries
@@ -87,71 +108,71 @@ class Results:
 
     @property
     def leaky(self) -> bool:
-        """Whether a recording stands in two splits."""
+        """Return whether a recording is in two splits."""
         return any(e["leaky"] for e in self.evaluations)
 
     @property
     def selected_on_test(self) -> bool:
-        """Whether any row's best epoch was chosen on the test split."""
+        """Return whether the best epoch of any entry was chosen on the test split."""
         return any(entry.warning for entry in self.entries)
 
 
 def gather(runs: Sequence[Run]) -> list[Results]:
-    """The evaluations found, by manifest.
+    """Return the evaluations of all runs, grouped by the manifest trained on.
 
-    Raises UserError where there are none, where they come from an earlier version, and where one name stands for
-    different data.
+    Raises UserError where no run has been evaluated, where evaluations come from an earlier version, and where one
+    name stands for different data.
     """
-    found = [(run, evaluation) for run in runs for evaluation in _evaluations(run)]
-    if not found:
+    evaluated = [(run, evaluation) for run in runs for evaluation in _evaluations(run)]
+    if not evaluated:
         raise UserError("no run has been evaluated yet; avtrain eval RUN does it")
     by_manifest: dict[str, list[tuple[Run, Evaluation]]] = defaultdict(list)
-    for run, evaluation in found:
+    for run, evaluation in evaluated:
         by_manifest[evaluation["manifest"]].append((run, evaluation))
-    return [_results(manifest, scored) for manifest, scored in by_manifest.items()]
+    return [_results(manifest, of_manifest) for manifest, of_manifest in by_manifest.items()]
 
 
 def own_scenarios(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
-    """Those of the manifest trained on, as it writes them."""
+    """Return the evaluations on scenarios that the manifest trained on lists by name."""
     return [e for e in evaluations if e["listed"] and e["other_manifest"] is None]
 
 
-def by_field_order(scenarios: Sequence[str]) -> tuple[str, ...]:
-    """Each once; C, A, V, D first, as the field writes them."""
+def display_order(scenarios: Sequence[str]) -> tuple[str, ...]:
+    """Return each scenario once: names that begin with C, A, V, D first, as published tables have them."""
     return tuple(sorted(dict.fromkeys(scenarios), key=lambda name: (name[0] not in "CAVD", "CAVD".find(name[0]), name)))
 
 
 def _evaluations(run: Run) -> list[Evaluation]:
-    found = run.evaluations()
-    if any("inference" not in evaluation for evaluation in found):
+    evaluations = run.evaluations()
+    if any("inference" not in evaluation for evaluation in evaluations):
         raise UserError(
-            f"{run}/eval: written by an earlier version of avtrain, and says too little for a report; "
+            f"{run}/eval: written by an earlier version of avtrain, and lacks what a report needs; "
             f"delete that folder, then avtrain eval {run}"
         )
-    return found
+    return evaluations
 
 
-def _results(manifest: str, scored: Sequence[tuple[Run, Evaluation]]) -> Results:
-    _same_conditions(manifest, [evaluation for _, evaluation in scored])
+def _results(manifest: str, evaluated: Sequence[tuple[Run, Evaluation]]) -> Results:
+    _refuse_different_data(manifest, [evaluation for _, evaluation in evaluated])
     by_folder: dict[tuple[str, Entry], list[tuple[Run, Evaluation]]] = defaultdict(list)
-    for run, e in scored:
-        selected_on = e.get("selected_on", "validation")  # earlier versions knew nothing else
+    for run, e in evaluated:
+        selected_on = e.get("selected_on", "validation")  # earlier versions offered nothing else
         entry = Entry(e["method"], e["backbone"], e["train_on"], e["inference"], selected_on)
         by_folder[e["run"].split("/", 1)[0], entry].append((run, e))
-    alike = Counter(entry for _, entry in by_folder)
+    folders = Counter(entry for _, entry in by_folder)
     entries = {
-        replace(entry, folder=folder) if alike[entry] > 1 else entry: found
-        for (folder, entry), found in by_folder.items()
+        replace(entry, folder=folder) if folders[entry] > 1 else entry: of_entry
+        for (folder, entry), of_entry in by_folder.items()
     }
     return Results(
         manifest,
-        {entry: [evaluation for _, evaluation in found] for entry, found in entries.items()},
-        {entry: list({run.folder: run for run, _ in found}.values()) for entry, found in entries.items()},
+        {entry: [evaluation for _, evaluation in of_entry] for entry, of_entry in entries.items()},
+        {entry: list({run.folder: run for run, _ in of_entry}.values()) for entry, of_entry in entries.items()},
     )
 
 
-def _same_conditions(manifest: str, evaluations: Sequence[Evaluation]) -> None:
-    """Refuse to put side by side what was scored on different data under one name."""
+def _refuse_different_data(manifest: str, evaluations: Sequence[Evaluation]) -> None:
+    """Raise UserError where one scenario's name stands for different data."""
     first: dict[tuple[str | None, str], Evaluation] = {}
     for e in evaluations:
         other = first.setdefault((e["other_manifest"], e["scenario"]), e)

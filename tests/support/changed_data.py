@@ -1,4 +1,4 @@
-"""A data set that was made anew, with other rows."""
+"""A data set that was rebuilt with other rows."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 
 
 def make_anew(data: Path) -> None:
-    """As if with another seed: what the shards say of their content is no longer the same."""
+    """Change the content hash that is stored in the clean shards, as rebuilding with another seed does."""
     for path in data.glob("C/*.parquet"):
         table = pq.read_table(path)
         marked = {**table.schema.metadata, b"avbuild.content": b"another"}

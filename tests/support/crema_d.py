@@ -1,4 +1,4 @@
-"""A small CREMA-D: real containers and codecs, encoded here."""
+"""A small CREMA-D in real containers and codecs, encoded here."""
 
 import io
 from fractions import Fraction
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 ACTORS = tuple(range(1001, 1011))
 EMOTIONS = ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD")
-RATE = 10  # pictures a second in the videos
+RATE = 10  # frames per second of the videos
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
 
 
 def moving_square(name: str, count: int, size: tuple[int, int] = (48, 64)) -> list[NDArray[np.uint8]]:
-    """A bright square that steps to the right, on a background that depends on the name."""
+    """Return frames of a bright square that moves right, on a background that depends on the name."""
     seed = sum(map(ord, name))
     frames = []
     for k in range(count):
@@ -26,7 +26,7 @@ def moving_square(name: str, count: int, size: tuple[int, int] = (48, 64)) -> li
 
 
 def encoded(frames: list[NDArray[np.uint8]], container: str = "flv", codec: str = "flv") -> bytes:
-    """A video file of frames, `RATE` a second."""
+    """Return a video file of the frames, `RATE` per second."""
     import av
 
     sink = io.BytesIO()
@@ -42,15 +42,15 @@ def encoded(frames: list[NDArray[np.uint8]], container: str = "flv", codec: str 
 
 
 def write_crema_d(root: Path, actors: tuple[int, ...] = ACTORS, seconds: float = 1.2) -> Path:
-    """AudioWAV/ and VideoFlash/ with one clip of each emotion for every actor."""
+    """Write AudioWAV/ and VideoFlash/ with one clip of each emotion for every actor."""
     rng = np.random.default_rng(0)
-    for side in ("AudioWAV", "VideoFlash"):
-        (root / side).mkdir(parents=True)
+    for folder in ("AudioWAV", "VideoFlash"):
+        (root / folder).mkdir(parents=True)
     for actor in actors:
         for emotion in EMOTIONS:
             name = f"{actor}_IEO_{emotion}_{'X' if (actor, emotion) == (1001, 'SAD') else 'HI'}"
-            sound = rng.uniform(-0.3, 0.3, 3_000).astype(np.float32)
-            soundfile.write(root / "AudioWAV" / f"{name}.wav", sound, 16_000, subtype="PCM_16")
+            audio = rng.uniform(-0.3, 0.3, 3_000).astype(np.float32)
+            soundfile.write(root / "AudioWAV" / f"{name}.wav", audio, 16_000, subtype="PCM_16")
             frames = moving_square(name, round(seconds * RATE))
             (root / "VideoFlash" / f"{name}.flv").write_bytes(encoded(frames))
     return root

@@ -1,4 +1,4 @@
-"""A disk that is full, made without filling one."""
+"""A full disk, simulated."""
 
 import resource
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_file_above(size: int) -> Iterator[None]:
-    """Writing on behind so many bytes fails, as it does on a full disk."""
+    """Let writing more than so many bytes to a file fail, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:

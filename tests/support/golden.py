@@ -1,4 +1,4 @@
-"""The bytes that corruptions make of fixed signals. `python -m tests.support.golden` writes them anew."""
+"""Golden hashes of what corruptions make of fixed signals. `python -m tests.support.golden` rewrites them."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from avbuild.scenarios.seeding import rng_for
 
 
 class FixedClips:
-    """Two recordings made by integer arithmetic."""
+    """Two recordings computed by integer arithmetic."""
 
     def __len__(self) -> int:
         return 2
@@ -28,23 +28,23 @@ class FixedClips:
 def apply(
     corruption: Corruption, signal: NDArray[Any], level: tuple[float, ...], rng: np.random.Generator
 ) -> NDArray[Any]:
-    """The corruption, with recordings to draw from where it takes them."""
+    """Apply a corruption, with recordings as noise where it needs them."""
     resources = {"clips": FixedClips()} if corruption.needs_clips else {}
     return corruption.apply(signal, level, rng, **resources)
 
 
 def example(corruption: Corruption) -> NDArray[Any]:
-    """A fixed clip or picture, or the features of one, made by integer arithmetic alone."""
+    """Return a fixed clip or image, or features of one, computed by integer arithmetic alone."""
     clip = ((np.arange(16_000) * 7919 % 20_011 - 10_005) / 32_768).astype(np.float32)
-    picture = (np.arange(96 * 80 * 3) * 7919 % 251).astype(np.uint8).reshape(96, 80, 3)
+    image = (np.arange(96 * 80 * 3) * 7919 % 251).astype(np.uint8).reshape(96, 80, 3)
     if corruption.domain == "feature":
         spectrogram, normalised = clip[:8_000].reshape(100, 80), clip[:3_072].reshape(3, 32, 32)
         return 8 * (spectrogram if corruption.modality == "audio" else normalised)
-    return clip if corruption.modality == "audio" else picture
+    return clip if corruption.modality == "audio" else image
 
 
 def golden(corruption: Corruption) -> list[str]:
-    """A hash for each severity."""
+    """Return a hash for each severity."""
     signal, found = example(corruption), []
     for severity in SEVERITIES:
         rng = rng_for(seed=0, scenario="A", sample="a", modality="audio", op=0)

@@ -1,4 +1,4 @@
-"""Training that is stopped, as a kill does it, and the states it saves."""
+"""Interrupt training as a kill does, and read the states that it saves."""
 
 import itertools
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ from avtrain.runs.folder import Run
 
 
 class Stopped(BaseException):
-    """What nothing in the code under test catches."""
+    """An exception that the code under test never catches."""
 
 
 @contextmanager
 def stopped_in(epoch: int, *, saved: bool = True) -> Iterator[None]:
-    """What is inside gets no further than this epoch, which is logged; its state is `saved`, or lost."""
+    """Stop the training inside the block at the end of an epoch, with or without saving the state of that epoch."""
     save = Run.save_state
 
     def stopping(self: Run, state: dict[str, Any]) -> None:
@@ -34,7 +34,7 @@ def stopped_in(epoch: int, *, saved: bool = True) -> Iterator[None]:
 
 @contextmanager
 def stopped_at_call(number: int, owner: object, name: str) -> Iterator[None]:
-    """What is inside gets no further than this call, from 1, of a function."""
+    """Stop the code inside the block at the given call of a function, counted from 1."""
     function, calls = getattr(owner, name), itertools.count(1)
 
     def stopping(*arguments: object, **options: object) -> object:
@@ -50,7 +50,7 @@ def stopped_at_call(number: int, owner: object, name: str) -> Iterator[None]:
 
 @contextmanager
 def last_states() -> Iterator[dict[Path, dict[str, Any]]]:
-    """Folder -> the last state that a run inside saved; a finished run keeps none."""
+    """Collect the last state that each run inside the block saves, by folder; a finished run keeps none."""
     save, states = Run.save_state, dict[Path, dict[str, Any]]()
 
     def keeping(self: Run, state: dict[str, Any]) -> None:

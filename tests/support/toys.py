@@ -14,7 +14,7 @@ WIDTH, INPUTS, CLASSES = 6, 4, 3
 
 
 class ToyEncoder(Encoder):
-    """[B, 2, INPUTS] to [B, 2, WIDTH]: one linear map."""
+    """One linear map from [B, 2, INPUTS] to [B, 2, WIDTH]."""
 
     pooled_width = WIDTH
 
@@ -34,7 +34,7 @@ class ToyEncoder(Encoder):
 
 
 class ToyBackbone(Backbone):
-    """One `ToyEncoder` a modality."""
+    """One `ToyEncoder` per modality."""
 
     width = WIDTH
 
@@ -46,13 +46,13 @@ class ToyBackbone(Backbone):
 
 
 def toy_method(name: str, modalities: Sequence[str] = ("audio", "image"), seed: int = 0, **options: object) -> Method:
-    """A method on a toy backbone, double precision."""
+    """Return a method on a toy backbone, in double precision."""
     torch.manual_seed(seed)
     return build_method(name, options, ToyBackbone(modalities), CLASSES, 1).double()
 
 
 def toy_batch(n: int = 8, modalities: Sequence[str] = ("audio", "image"), seed: int = 0) -> Batch:
-    """Samples that have every modality."""
+    """Return a batch of samples that have every modality."""
     generator = torch.Generator().manual_seed(seed)
     return Batch(
         inputs={m: torch.randn(n, 2, INPUTS, generator=generator, dtype=torch.float64) for m in modalities},
@@ -64,12 +64,12 @@ def toy_batch(n: int = 8, modalities: Sequence[str] = ("audio", "image"), seed: 
 
 
 def sgd(method: Method, lr: float = 0.1, momentum: float = 0.9, weight_decay: float = 1e-2) -> torch.optim.SGD:
-    """As the training loop makes it, but with a decay that is seen."""
+    """Return the optimizer that the training loop uses, with a larger weight decay."""
     return torch.optim.SGD(method.parameter_groups(lr), momentum=momentum, weight_decay=weight_decay)
 
 
 def train(method: Method, batch: Batch, optimizer: torch.optim.Optimizer, steps: int = 2) -> list[Tensor]:
-    """One epoch of so many steps on one batch: a method may do different things in its course.  Returns the losses."""
+    """Train for one epoch of `steps` steps on one batch, and return the losses."""
     losses = []
     for step in range(steps):
         method.progress = TrainingProgress(1, 1, step, steps)

@@ -1,4 +1,4 @@
-"""What test_torchrun.py has torchrun start: `TASK FOLDER`, then the arguments of avtrain where it is run."""
+"""The script that test_torchrun.py runs under torchrun: `TASK FOLDER`, or `TASK` and the arguments of avtrain."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from tests.avtrain.distributed.test_torchrun import VARIANTS, gradients, method_
 
 
 def save_gradients(folder: Path) -> None:
-    """Of every method on one batch, as the first process has them; whether the others have the same is checked here."""
+    """Save the gradients of every method on one batch, and assert that all processes have the same."""
     with joined("fit"):
         for number, name in enumerate(VARIANTS):
             method, batch = method_and_batch(name)
@@ -32,7 +32,7 @@ def save_gradients(folder: Path) -> None:
 
 
 def die_in_epoch_2() -> None:
-    """The first process is killed before it has saved the state of its second epoch."""
+    """Kill the first process before it saves the state of its second epoch."""
     save = Run.save_state
 
     def dying(self: Run, state: dict[str, object]) -> None:
@@ -45,7 +45,7 @@ def die_in_epoch_2() -> None:
 
 
 def fail_in_the_second() -> None:
-    """One process finds something that its user can put right; the other is waiting for it at that time."""
+    """Let the second process raise a UserError while the first one waits for it."""
     step = Finetune.training_step
 
     def failing(self: Finetune, *arguments: object) -> torch.Tensor:

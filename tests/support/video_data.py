@@ -1,4 +1,4 @@
-"""Small data sets with any modalities, written as the contract says they are."""
+"""Small data sets with any modalities, written as docs/data-format.md describes."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,10 @@ SIZES = {"train": 12, "validation": 6, "test": 6}
 
 
 def write_data(folder: Path, modalities: tuple[str, ...]) -> Path:
-    """Two classes told apart by pitch and by brightness; every fifth sample lacks its last modality. The manifest."""
+    """Write a data set of two classes that differ in pitch and brightness, and return its manifest.
+
+    Every fifth sample lacks its last modality.
+    """
     rng = np.random.default_rng(0)
     for split, size in SIZES.items():
         rows = [_row(f"{split}-{index}", index % 2, modalities, rng) for index in range(size)]
@@ -39,11 +42,11 @@ def write_data(folder: Path, modalities: tuple[str, ...]) -> Path:
 def _row(name: str, label: int, modalities: tuple[str, ...], rng: np.random.Generator) -> dict[str, Any]:
     tone = 0.3 * np.sin(np.arange(4_000) * (0.1 + 0.3 * label)) + rng.normal(0, 0.02, 4_000)
     frames = [rng.integers(0, 120, (24, 20, 3)) + 100 * label for _ in range(1 + int(rng.integers(4)))]
-    pictures = [_cell(encode_image(frame.astype(np.uint8)), "f.png") for frame in frames]
+    images = [_cell(encode_image(frame.astype(np.uint8)), "f.png") for frame in frames]
     media = {
         "audio": _cell(encode_audio(quantise_audio(tone.astype(np.float32))[0]), "a.flac"),
-        "image": pictures[0],
-        "video": pictures,
+        "image": images[0],
+        "video": images,
     }
     return {"id": name, **{m: media[m] for m in modalities}, "label": label, "group": name, "fold": 0}
 

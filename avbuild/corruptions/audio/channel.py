@@ -1,4 +1,4 @@
-"""The line between microphone and listener: what it does not let through, and what it loses."""
+"""Corruptions of a transmission channel: limited bandwidth and lost packets."""
 
 import functools
 
@@ -16,32 +16,37 @@ PACKET = 320  # 20 ms, as in speech codecs
 
 @audio_corruption(version=1, severities=(4000.0, 3000.0, 2000.0, 1000.0, 500.0), within=(10.0, 7000.0))
 def low_pass(audio: Samples, cutoff: float, rng: Generator) -> Samples:
-    """Muffled: what lies above a frequency is lost.
+    """Remove the frequencies above a cutoff.
 
-    audio: float32 [samples].  cutoff: Hz, where 3 dB are gone.  Returns float32 [samples].  Draws nothing.
-    A Butterworth filter of order 4, whose delay at low frequencies is taken back.
+    A Butterworth filter of order 4, with its delay at low frequencies compensated.
+
+    Args:
+        audio: float32 [samples].
+        cutoff: frequency that is attenuated by 3 dB, Hz.
+
+    Returns float32 [samples].  Deterministic: `rng` is not used.
     """
-    from scipy.signal import lfilter  # a second to load: only where it is used
+    from scipy.signal import lfilter  # takes a second to import, so only here
 
-    numerator, denominator, late = _butterworth(float(cutoff))
-    filtered = lfilter(numerator, denominator, np.pad(audio.astype(np.float64), (0, late)))
-    return np.asarray(filtered[late:], np.float32)
+    numerator, denominator, delay = _butterworth(float(cutoff))
+    filtered = lfilter(numerator, denominator, np.pad(audio.astype(np.float64), (0, delay)))
+    return np.asarray(filtered[delay:], np.float32)
 
 
 @functools.lru_cache(maxsize=16)
 def _butterworth(cutoff: float) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
-    """Coefficients, and by how many whole samples the lowest frequencies come late.
+    """Return the filter's numerator, denominator, and its delay at low frequencies in whole samples.
 
-    A first-order all-pass (Thiran's) adds the part of a sample that is wanting to a whole number.
+    The filter includes a first-order all-pass (Thiran) that rounds the delay up to a whole number of samples.
     """
     from scipy.signal import butter, group_delay
 
     numerator, denominator = butter(4, cutoff, fs=RATE)
-    _, delay = group_delay((numerator, denominator), w=[1.0], fs=RATE)
-    late = int(np.ceil(delay[0] + 0.5))
-    wanting = late - float(delay[0])
-    pole = (1 - wanting) / (1 + wanting)
-    return np.convolve(numerator, [pole, 1.0]), np.convolve(denominator, [1.0, pole]), late
+    _, delays = group_delay((numerator, denominator), w=[1.0], fs=RATE)
+    delay = int(np.ceil(delays[0] + 0.5))
+    added = delay - float(delays[0])
+    pole = (1 - added) / (1 + added)
+    return np.convolve(numerator, [pole, 1.0]), np.convolve(denominator, [1.0, pole]), delay
 
 
 @audio_corruption(
@@ -50,17 +55,23 @@ def _butterworth(cutoff: float) -> tuple[NDArray[np.float64], NDArray[np.float64
     within=((0.0, 8000.0), (10.0, 8000.0)),
 )
 def telephone_band(audio: Samples, low: float, high: float, rng: Generator) -> Samples:
-    """Through a telephone: what lies below and above a band is lost (300 to 3400 Hz is the classic one).
+    """Keep only a band of frequencies, as a telephone does (300 to 3400 Hz is the classic band).
 
-    audio: float32 [samples].  low, high: Hz, where 3 dB are gone.  Returns float32 [samples].  Draws nothing.
-    The response is a Butterworth filter's of order 4 on each side, without its delay.
+    The magnitude response is that of a Butterworth filter of order 4 on each side; phases are unchanged.
+
+    Args:
+        audio: float32 [samples].
+        low: lower frequency that is attenuated by 3 dB, Hz; 0 for no lower limit.
+        high: upper frequency that is attenuated by 3 dB, Hz.
+
+    Returns float32 [samples].  Deterministic: `rng` is not used.
     """
-    return _passed(audio, low, high)
+    return _band_passed(audio, low, high)
 
 
-def _passed(audio: Samples, low: float, high: float) -> Samples:
-    """Butterworth magnitudes on the spectrum: no phase is touched, so nothing is late."""
-    # room for the filter to ring out, so that the end does not come back at the start
+def _band_passed(audio: Samples, low: float, high: float) -> Samples:
+    """Apply Butterworth magnitudes to the spectrum; phases are unchanged, so there is no delay."""
+    # zero padding for the filter to decay in, so that the end of the clip does not wrap around to its start
     length = scipy.fft.next_fast_len(audio.size + RATE // 16, real=True)
     spectrum = scipy.fft.rfft(audio.astype(np.float64), length)
     spectrum *= _response(length, low, high)
@@ -69,6 +80,7 @@ def _passed(audio: Samples, low: float, high: float) -> Samples:
 
 @functools.lru_cache(maxsize=16)
 def _response(length: int, low: float, high: float) -> NDArray[np.float64]:
+    """Return the gain of each bin of the spectrum.  [length // 2 + 1]"""
     frequencies = np.arange(length // 2 + 1) * (RATE / length)
     squared = 1 / (1 + (frequencies / high) ** 8)
     if low > 0:
@@ -78,10 +90,13 @@ def _response(length: int, low: float, high: float) -> NDArray[np.float64]:
 
 @audio_corruption(version=1, severities=(0.05, 0.1, 0.2, 0.3, 0.5), within=(0.0, 1.0))
 def packet_loss(audio: Samples, rate: float, rng: Generator) -> Samples:
-    """Dropouts: packets of 20 ms that never arrive, and silence in their place.
+    """Replace random packets of 20 ms by silence.
 
-    audio: float32 [samples].  rate: probability that a packet is lost.  Returns float32 [samples].  The packets lost at
-    one rate are lost at every higher one.
+    Args:
+        audio: float32 [samples].
+        rate: probability that a packet is lost, 0 to 1.
+
+    Returns float32 [samples].  The packets lost at one rate are also lost at every higher one.
     """
     packets = -(-audio.size // PACKET)
     lost = rng.random(packets) < rate

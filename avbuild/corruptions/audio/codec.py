@@ -1,7 +1,7 @@
-"""Lossy codecs, by libsndfile: what a low bit rate leaves of a clip.
+"""Encode and decode with lossy codecs, through libsndfile.
 
-Encoders compute in floating point as the processor likes: their bytes are promised for one version of libsndfile on
-one kind of processor, which `build.json` records.
+Encoders use floating-point arithmetic that depends on the processor. Identical bytes are therefore promised only for
+the version of libsndfile that `build.json` records, on one kind of processor.
 """
 
 import io
@@ -19,38 +19,47 @@ COMPRESSION = (0.6, 0.7, 0.8, 0.9, 1.0)
 
 @audio_corruption(version=1, severities=COMPRESSION, within=(0.0, 1.0))
 def opus(audio: Samples, compression: float, rng: Generator) -> Samples:
-    """Through Opus, as calls and chats are.
+    """Encode and decode with Opus.
 
-    audio: float32 [samples].  compression: 0 (256 kbit/s) to 1 (6 kbit/s), libsndfile's scale.
-    Returns float32 [samples].  Draws nothing.
+    Args:
+        audio: float32 [samples].
+        compression: 0 (256 kbit/s) to 1 (6 kbit/s), libsndfile's scale.
+
+    Returns float32 [samples].  Deterministic: `rng` is not used.
     """
-    return _through(audio, "OGG", "OPUS", compression)
+    return _round_trip(audio, "OGG", "OPUS", compression)
 
 
 @audio_corruption(version=1, severities=COMPRESSION, within=(0.0, 1.0))
 def vorbis(audio: Samples, compression: float, rng: Generator) -> Samples:
-    """Through Ogg Vorbis.
+    """Encode and decode with Ogg Vorbis.
 
-    audio: float32 [samples].  compression: 0 (best) to 1 (smallest), libsndfile's scale.  Returns float32 [samples].
-    Draws nothing.
+    Args:
+        audio: float32 [samples].
+        compression: 0 (best quality) to 1 (smallest file), libsndfile's scale.
+
+    Returns float32 [samples].  Deterministic: `rng` is not used.
     """
-    return _through(audio, "OGG", "VORBIS", compression)
+    return _round_trip(audio, "OGG", "VORBIS", compression)
 
 
 @audio_corruption(version=1, severities=(0.6, 0.7, 0.8, 0.9, 0.99), within=(0.0, 0.99))
 def mp3(audio: Samples, compression: float, rng: Generator) -> Samples:
-    """Through MP3.
+    """Encode and decode with MP3.
 
-    audio: float32 [samples].  compression: 0 (largest) to 1 (smallest), libsndfile's scale.  Returns float32 [samples].
-    Draws nothing.
+    Args:
+        audio: float32 [samples].
+        compression: 0 (largest file) to 1 (smallest file), libsndfile's scale.
+
+    Returns float32 [samples].  Deterministic: `rng` is not used.
     """
-    return _through(audio, "MP3", "MPEG_LAYER_III", compression)
+    return _round_trip(audio, "MP3", "MPEG_LAYER_III", compression)
 
 
-def _through(audio: Samples, container: str, codec: str, compression: float) -> Samples:
-    """Encoded and decoded; encoders that pad or cut the end are made to fit."""
+def _round_trip(audio: Samples, container: str, codec: str, compression: float) -> Samples:
+    """Return the clip encoded and decoded, padded or cut to its original length."""
     sink = io.BytesIO()
-    # an encoder needs some samples to work with, and full scale overshoots: half a second and head room are enough
+    # encoders need a minimum of samples, and lossy decoding overshoots: half a second, and 6 dB of headroom
     padded = np.pad(audio, (0, max(0, RATE // 2 - audio.size)))
     with soundfile.SoundFile(sink, "w", RATE, 1, codec, format=container, compression_level=compression) as file:
         file.write(padded * np.float32(0.5))

@@ -1,4 +1,4 @@
-"""The room: its echo, between the source and the microphone."""
+"""Reverberation of a room between the source and the microphone."""
 
 import functools
 
@@ -20,17 +20,23 @@ RATE = 16_000
     within=((0.01, 20.0), (-60.0, 60.0)),
 )
 def reverberation(audio: Samples, rt60: float, direct_db: float, rng: Generator) -> Samples:
-    """A room answers: the sound itself, then noise that dies away.
+    """Add the reverberation of a room.
 
-    audio: float32 [samples].  rt60: seconds in which the answer falls by 60 dB.  direct_db: the sound itself above the
-    energy of its answer, decibels.  Returns float32 [samples], as loud as it was.  The answer is Gaussian noise with an
-    exponential envelope (Polack's model), and begins within 20 ms of the sound.
+    The impulse response is the direct sound followed, 2 to 20 ms later, by Gaussian noise with an exponential envelope
+    (Polack's model). The energy of the clip is preserved.
+
+    Args:
+        audio: float32 [samples].
+        rt60: reverberation time, seconds until the response has fallen by 60 dB.
+        direct_db: energy of the direct sound relative to that of the reverberation, decibels.
+
+    Returns float32 [samples]; a silent clip comes back unchanged.
     """
     power = _energy(audio)
     if power == 0.0:
         return audio
     begins = int(rng.uniform(0.002, 0.02) * RATE)
-    # what falls after the clip's end is not heard
+    # reverberation after the end of the clip is cut off, so it need not be computed
     length = min(int(rt60 * RATE), audio.size)
     tail = normals((length,), rng) * _envelope(rt60, length)
     tail /= np.sqrt(_energy(tail) * 10 ** (direct_db / 10))
@@ -44,11 +50,11 @@ def reverberation(audio: Samples, rt60: float, direct_db: float, rng: Generator)
 
 
 def _energy(wave: NDArray[np.floating]) -> float:
-    """Sum of squares."""
+    """Return the sum of squares."""
     return float(np.einsum("i,i->", wave, wave, dtype=np.float64))
 
 
 @functools.lru_cache(maxsize=16)
 def _envelope(rt60: float, length: int) -> NDArray[np.float64]:
-    """Falls by 60 dB in `rt60` seconds."""
+    """Return an exponential that falls by 60 dB in `rt60` seconds.  [length]"""
     return np.asarray(np.exp(-3 * np.log(10) / rt60 * np.arange(length) / RATE))

@@ -1,4 +1,4 @@
-"""Time: shifted, silenced, faster or slower, higher or lower."""
+"""Corruptions of time and pitch: shift, mask, speed, pitch."""
 
 import numpy as np
 import scipy.fft
@@ -15,9 +15,12 @@ WINDOW, HOP = 1024, 256
 
 @audio_corruption(version=1, severities=(0.1, 0.2, 0.3, 0.4, 0.5), within=(0.0, 0.5))
 def time_shift(audio: Samples, most: float, rng: Generator) -> Samples:
-    """The clip starts later or earlier, and what leaves one end enters at the other.
+    """Shift the clip circularly in time by a random amount.
 
-    audio: float32 [samples].  most: largest shift as a fraction of the clip; the shift is uniform in +-most.
+    Args:
+        audio: float32 [samples].
+        most: largest shift as a fraction of the clip, 0 to 0.5; the shift is uniform in -most to +most.
+
     Returns float32 [samples].
     """
     shift = round(rng.uniform(-1.0, 1.0) * most * audio.size)
@@ -26,9 +29,13 @@ def time_shift(audio: Samples, most: float, rng: Generator) -> Samples:
 
 @audio_corruption(version=1, severities=(0.1, 0.2, 0.3, 0.4, 0.5), within=(0.0, 1.0))
 def time_mask(audio: Samples, fraction: float, rng: Generator) -> Samples:
-    """One stretch of silence, anywhere in the clip.
+    """Silence one random stretch of the clip.
 
-    audio: float32 [samples].  fraction: length of the stretch, 0 to 1 of the clip.  Returns float32 [samples].
+    Args:
+        audio: float32 [samples].
+        fraction: length of the stretch as a fraction of the clip, 0 to 1.
+
+    Returns float32 [samples].
     """
     length = round(fraction * audio.size)
     start = round(rng.uniform() * (audio.size - length))
@@ -39,10 +46,13 @@ def time_mask(audio: Samples, fraction: float, rng: Generator) -> Samples:
 
 @audio_corruption(version=1, severities=(1.05, 1.1, 1.2, 1.35, 1.5), within=(1.0, 4.0))
 def speed(audio: Samples, factor: float, rng: Generator) -> Samples:
-    """Played faster or slower, pitch and all, as a tape is.
+    """Play the clip faster or slower, which changes its pitch too.
 
-    audio: float32 [samples].  factor: of the speed; each way is as likely.  Returns float32 [samples]: slower, the end
-    is cut off; faster, silence follows.
+    Args:
+        audio: float32 [samples].
+        factor: speed, 1 or more; `factor` and `1 / factor` are equally likely.
+
+    Returns float32 [samples]: a slower clip is cut at the end, a faster one is followed by silence.
     """
     rate = factor if rng.uniform() < 0.5 else 1 / factor
     return _fitted(_resampled(audio, 1 / rate), audio.size)
@@ -50,9 +60,13 @@ def speed(audio: Samples, factor: float, rng: Generator) -> Samples:
 
 @audio_corruption(version=1, severities=(1.0, 2.0, 3.0, 4.0, 6.0), within=(0.0, 24.0))
 def pitch(audio: Samples, semitones: float, rng: Generator) -> Samples:
-    """Higher or lower, at the same speed: a phase vocoder, then resampling.
+    """Shift the pitch up or down at constant speed, by a phase vocoder and resampling.
 
-    audio: float32 [samples].  semitones: by how many; each way is as likely.  Returns float32 [samples].
+    Args:
+        audio: float32 [samples].
+        semitones: size of the shift; up and down are equally likely.
+
+    Returns float32 [samples]; a clip of under 1024 samples comes back unchanged.
     """
     ratio = 2 ** ((semitones if rng.uniform() < 0.5 else -semitones) / 12)
     if ratio == 1 or audio.size < WINDOW:
@@ -61,14 +75,15 @@ def pitch(audio: Samples, semitones: float, rng: Generator) -> Samples:
 
 
 def _resampled(audio: Samples, ratio: float) -> Samples:
-    """As many samples times `ratio`."""
+    """Resample to `ratio` times as many samples."""
     return np.asarray(soxr.resample(audio, RATE, RATE * ratio, quality="MQ"), np.float32)
 
 
 def _stretched(audio: Samples, ratio: float) -> Samples:
-    """The clip `ratio` times as long at its own pitch (phase vocoder, Flanagan and Golden 1966).
+    """Stretch the clip to `ratio` times its length at constant pitch (phase vocoder, Flanagan and Golden 1966).
 
-    The bins of a frame keep their magnitudes and advance by the phase that they gained over one hop of the input.
+    Each bin of an output frame interpolates the magnitudes of the input frames around it, and its phase advances by
+    what it gained over one hop of the input.
     """
     window = np.hanning(WINDOW + 1)[:-1]
     padded = np.pad(audio.astype(np.float64), WINDOW // 2)
@@ -78,7 +93,7 @@ def _stretched(audio: Samples, ratio: float) -> Samples:
     before = position.astype(np.intp)
     part = (position - before)[:, None]
     size = np.abs(spectrum)
-    # gained phase as a rotation, so that no angle is unwrapped: unit vectors are multiplied along time
+    # phase advances are unit vectors, multiplied along time, so that no angle needs to be unwrapped
     turn = _unit(spectrum[1:] * spectrum[:-1].conj())
     turned = np.cumprod(np.concatenate([_unit(spectrum[:1]), turn.take(before[:-1], axis=0)]), axis=0)
     grown = np.diff(size, axis=0).take(before, axis=0)
@@ -89,14 +104,14 @@ def _stretched(audio: Samples, ratio: float) -> Samples:
 
 
 def _unit(values: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    """Each divided by its length; 1 where that is zero."""
+    """Divide each value by its magnitude; zero becomes 1."""
     shifted = values + 1e-100
     shifted /= np.abs(shifted)
     return shifted
 
 
 def _overlapped(frames: NDArray[np.float64], length: int) -> Samples:
-    """Windowed frames, added a hop apart; Hann windows squared at a quarter of their length add up to 1.5."""
+    """Overlap-add windowed frames one hop apart; squared Hann windows at a quarter of their length sum to 1.5."""
     quarters = frames.reshape(len(frames), WINDOW // HOP, HOP)
     rows = np.zeros((len(frames) + WINDOW // HOP - 1, HOP))
     for index in range(WINDOW // HOP):
@@ -105,5 +120,5 @@ def _overlapped(frames: NDArray[np.float64], length: int) -> Samples:
 
 
 def _fitted(audio: Samples, length: int) -> Samples:
-    """Cut off, or followed by silence."""
+    """Cut the clip to a length, or pad it with silence."""
     return np.pad(audio[:length], (0, max(0, length - audio.size)))

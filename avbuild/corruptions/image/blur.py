@@ -1,4 +1,4 @@
-"""Blur: of the lens, of movement, of glass."""
+"""Blur: Gaussian, box, defocus, motion, zoom, glass."""
 
 import functools
 
@@ -19,11 +19,15 @@ from avbuild.modalities.base import Pixels
     within=(0.0, 100.0),
 )
 def gaussian_blur(image: Pixels, sigma: float, rng: Generator) -> Pixels:
-    """Out of focus: a Gaussian blur.
+    """Apply a Gaussian blur.
 
-    image: uint8 [H, W, 3].  sigma: pixels.  Returns uint8 [H, W, 3].  Draws nothing.
+    Args:
+        image: uint8 [H, W, 3].
+        sigma: standard deviation, pixels.
+
+    Returns uint8 [H, W, 3].  Deterministic: `rng` is not used.
     """
-    # Pillow's blur is integer arithmetic throughout (repeated box blurs): the same bytes on every processor
+    # Pillow's blur is integer arithmetic (repeated box blurs), so it gives the same bytes on every processor
     return np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(sigma)))
 
 
@@ -34,10 +38,13 @@ def gaussian_blur(image: Pixels, sigma: float, rng: Generator) -> Pixels:
     within=(0.0, 1000.0),
 )
 def box_blur(image: Pixels, radius: float, rng: Generator) -> Pixels:
-    """Each pixel becomes the mean of the square around it.
+    """Replace each pixel by the mean of the square around it.
 
-    image: uint8 [H, W, 3].  radius: pixels, the square's side is 2 radius + 1.  Returns uint8 [H, W, 3].
-    Draws nothing.
+    Args:
+        image: uint8 [H, W, 3].
+        radius: pixels; the side of the square is 2 radius + 1.
+
+    Returns uint8 [H, W, 3].  Deterministic: `rng` is not used.
     """
     return np.asarray(Image.fromarray(image).filter(ImageFilter.BoxBlur(radius)))
 
@@ -49,10 +56,14 @@ def box_blur(image: Pixels, radius: float, rng: Generator) -> Pixels:
     within=((0.1, 100.0), (0.01, 1.0)),
 )
 def defocus_blur(image: Pixels, radius: float, soften: float, rng: Generator) -> Pixels:
-    """Out of focus, as a lens is: every point becomes a disc.
+    """Blur with a disc, as a lens out of focus does.
 
-    image: uint8 [H, W, 3].  radius: of the disc, pixels.  soften: sigma of the disc's own edge, pixels.
-    Returns uint8 [H, W, 3].  Draws nothing.
+    Args:
+        image: uint8 [H, W, 3].
+        radius: of the disc, pixels.
+        soften: standard deviation of the Gaussian that softens the edge of the disc, pixels.
+
+    Returns uint8 [H, W, 3].  Deterministic: `rng` is not used.
     """
     if radius >= 2:
         return disc_mean(softened(image, soften), radius)
@@ -63,7 +74,7 @@ def defocus_blur(image: Pixels, radius: float, soften: float, rng: Generator) ->
 
 @functools.lru_cache(maxsize=32)
 def _disc(radius: float, soften: float) -> NDArray[np.float64]:
-    """A square kernel of odd side, sum 1."""
+    """Return a square kernel of odd side and sum 1."""
     reach = int(np.ceil(radius)) + (2 if radius > 8 else 1)
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     disc = (x * x + y * y <= radius * radius).astype(np.float64)
@@ -81,9 +92,13 @@ def _disc(radius: float, soften: float) -> NDArray[np.float64]:
     within=((0.0, 200.0), (0.01, 200.0)),
 )
 def motion_blur(image: Pixels, radius: float, sigma: float, rng: Generator) -> Pixels:
-    """The camera moves while the shutter is open, at an angle within 45 degrees of level.
+    """Blur along a line at a random angle within 45 degrees of horizontal, as a moving camera does.
 
-    image: uint8 [H, W, 3].  radius: half the length of the trail, pixels.  sigma: how its weight falls off, pixels.
+    Args:
+        image: uint8 [H, W, 3].
+        radius: half the length of the line, pixels.
+        sigma: standard deviation of the Gaussian that the weights follow along the line, pixels.
+
     Returns uint8 [H, W, 3].
     """
     angle = rng.uniform(-45.0, 45.0)
@@ -91,7 +106,15 @@ def motion_blur(image: Pixels, radius: float, sigma: float, rng: Generator) -> P
 
 
 def trail(radius: float, sigma: float, angle: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Offsets [2 radius + 1, 2] along a line at an angle in degrees, and weights that fall off along it, sum 1."""
+    """Return the offsets and weights of a motion blur.
+
+    Args:
+        radius: half the length of the line, pixels.
+        sigma: standard deviation of the Gaussian that the weights follow from the start of the line, pixels.
+        angle: degrees from horizontal.
+
+    Returns offsets int64 [2 radius + 1, 2], rows and columns, and weights float64 [2 radius + 1] of sum 1.
+    """
     steps = np.arange(2 * int(radius) + 1)
     weights = np.exp(-0.5 * np.square(steps / sigma))
     turned = np.deg2rad(angle)
@@ -106,19 +129,23 @@ def trail(radius: float, sigma: float, angle: float) -> tuple[NDArray[np.int64],
     within=((1.0, 10.0), (0.001, 1.0)),
 )
 def zoom_blur(image: Pixels, most: float, step: float, rng: Generator) -> Pixels:
-    """The camera comes nearer while the shutter is open.
+    """Average the image with enlarged copies of itself, as when zooming during the exposure.
 
-    image: uint8 [H, W, 3].  most: zoom factors run from 1 up to this, exclusive.  step: between them.
-    Returns uint8 [H, W, 3]: their mean with the picture.  Draws nothing.
+    Args:
+        image: uint8 [H, W, 3].
+        most: zoom factors run from 1 to this, exclusive.
+        step: between zoom factors.
+
+    Returns uint8 [H, W, 3].  Deterministic: `rng` is not used.
     """
     height, width = image.shape[:2]
     factors = np.arange(1.0, most, step)
     total = image.astype(np.uint16) if factors.size < 255 else image.astype(np.uint32)
-    picture = Image.fromarray(image)
+    original = Image.fromarray(image)
     for factor in factors:
         margin_x, margin_y = width * (1 - 1 / factor) / 2, height * (1 - 1 / factor) / 2
         inside = (margin_x, margin_y, width - margin_x, height - margin_y)
-        total += np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR, box=inside))
+        total += np.asarray(original.resize((width, height), Image.Resampling.BILINEAR, box=inside))
     count = factors.size + 1
     mean: Pixels = ((total + count // 2) // count).astype(np.uint8)
     return mean
@@ -131,17 +158,24 @@ def zoom_blur(image: Pixels, most: float, step: float, rng: Generator) -> Pixels
     within=((0.0, 20.0), (0.0, 100.0), (1.0, 20.0)),
 )
 def glass_blur(image: Pixels, sigma: float, reach: float, rounds: float, rng: Generator) -> Pixels:
-    """Behind frosted glass: pixels trade places with near ones, between two blurs.
+    """Displace each pixel randomly between two Gaussian blurs, as frosted glass does.
 
-    image: uint8 [H, W, 3].  sigma: of both blurs, pixels.  reach: the furthest a pixel moves in a round, each way.
-    rounds: how often.  Returns uint8 [H, W, 3].  ImageNet-C swaps pairs one after the other; here every pixel of a
-    round takes its value from a neighbour at once.
+    ImageNet-C swaps pairs of pixels one after the other; here, in each round, all pixels take the value of a random
+    neighbour at once.
+
+    Args:
+        image: uint8 [H, W, 3].
+        sigma: standard deviation of both blurs, pixels.
+        reach: largest displacement of a round along each axis, pixels.
+        rounds: number of rounds.
+
+    Returns uint8 [H, W, 3].
     """
     blur = ImageFilter.GaussianBlur(sigma)
-    picture = np.asarray(Image.fromarray(image).filter(blur))
+    blurred = np.asarray(Image.fromarray(image).filter(blur))
     height, width = image.shape[:2]
     y, x = np.arange(height)[:, None], np.arange(width)[None]
     for _ in range(int(rounds)):
         moves = rng.integers(-int(reach), int(reach) + 1, (2, height, width), dtype=np.int64)
-        picture = picture[(y + moves[0]).clip(0, height - 1), (x + moves[1]).clip(0, width - 1)]
-    return np.asarray(Image.fromarray(picture).filter(blur))
+        blurred = blurred[(y + moves[0]).clip(0, height - 1), (x + moves[1]).clip(0, width - 1)]
+    return np.asarray(Image.fromarray(blurred).filter(blur))

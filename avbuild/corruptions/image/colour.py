@@ -1,4 +1,4 @@
-"""Light and colour: too much, too little, too flat, too strong."""
+"""Brightness, saturation, contrast, low light."""
 
 import numpy as np
 from numpy.random import Generator
@@ -16,14 +16,19 @@ from avbuild.modalities.base import Pixels
     within=(0.0, 1.0),
 )
 def brightness(image: Pixels, more: float, rng: Generator) -> Pixels:
-    """Overexposed: the value of HSV raised, hue and saturation kept.
+    """Increase the brightness (the value of HSV); hue and saturation are kept.
 
-    image: uint8 [H, W, 3].  more: added to the value, where white is 1.  Returns uint8 [H, W, 3].  Draws nothing.
+    Args:
+        image: uint8 [H, W, 3].
+        more: added to the value, 0 to 1.
+
+    Returns uint8 [H, W, 3].  Deterministic: `rng` is not used.
     """
     value = _brightest(image)
     levels = np.arange(256)
     raised = np.minimum(levels + 255 * more, 255)
-    # hue and saturation fix the ratios of a pixel's channels, so raising its value is one factor; black has none
+    # hue and saturation fix the ratios of a pixel's channels, so a new value means one factor for all three; black
+    # has no ratios and is set below
     factor = (raised / np.maximum(levels, 1)).astype(np.float32)
     brighter = to_pixels(image * factor[value][..., None])
     brighter[value == 0] = round(raised[0])
@@ -37,15 +42,20 @@ def brightness(image: Pixels, more: float, rng: Generator) -> Pixels:
     within=((0.0, 100.0), (0.0, 1.0)),
 )
 def saturate(image: Pixels, factor: float, more: float, rng: Generator) -> Pixels:
-    """Colours pale (severities 1 and 2) or garish (3 to 5): the saturation of HSV times `factor`, plus `more`.
+    """Change the saturation (of HSV): paler at severities 1 and 2, stronger at 3 to 5.
 
-    image: uint8 [H, W, 3].  Returns uint8 [H, W, 3].  Draws nothing.
+    Args:
+        image: uint8 [H, W, 3].
+        factor: the saturation is multiplied by this,
+        more: then increased by this, and clipped to 0 to 1.
+
+    Returns uint8 [H, W, 3].  Deterministic: `rng` is not used.
     """
     value, least = _brightest(image).astype(np.float32), 255 - _brightest(~image).astype(np.float32)
     spread = value - least
     saturation = spread / np.maximum(value, 1)
     wanted = np.clip(saturation * np.float32(factor) + np.float32(more), 0, 1)
-    # value - channel is the value times the saturation times a share that the hue fixes
+    # value - channel = value * saturation * (a share that depends on the hue only)
     stretch = wanted * value / np.maximum(spread, 1)
     shifted = to_pixels(value[..., None] - (value[..., None] - image) * stretch[..., None])
     if more > 0:  # grey has no hue; HSV calls it red
@@ -62,12 +72,16 @@ def saturate(image: Pixels, factor: float, more: float, rng: Generator) -> Pixel
     within=(0.0, 1.0),
 )
 def contrast(image: Pixels, factor: float, rng: Generator) -> Pixels:
-    """Flat: every channel drawn towards its mean.
+    """Reduce the contrast: move every pixel towards the mean of its channel.
 
-    image: uint8 [H, W, 3].  factor: what is left of the distance.  Returns uint8 [H, W, 3].  Draws nothing.
+    Args:
+        image: uint8 [H, W, 3].
+        factor: remaining share of the distance to the mean, 0 to 1.
+
+    Returns uint8 [H, W, 3].  Deterministic: `rng` is not used.
     """
     pixels = image.reshape(-1, 3).astype(np.float64)
-    means = np.ones(len(pixels)) @ pixels / len(pixels)  # whole numbers, so in any order the sum is exact
+    means = np.ones(len(pixels)) @ pixels / len(pixels)  # sums of whole numbers are exact in any order
     flat = image * np.float32(factor)
     flat += ((1 - factor) * means).astype(np.float32)
     return to_pixels(flat)
@@ -80,10 +94,15 @@ def contrast(image: Pixels, factor: float, rng: Generator) -> Pixels:
     within=((0.01, 1.0), (1.0, 10_000.0)),
 )
 def low_light(image: Pixels, exposure: float, photons: float, rng: Generator) -> Pixels:
-    """At night: darker, and grainy as a sensor is when light is short.
+    """Darken the image and add the noise of a sensor in low light.
 
-    image: uint8 [H, W, 3].  exposure: what is left of the light.  photons: how many make full white, so that their
-    counting noise has the standard deviation sqrt(light * photons).  Returns uint8 [H, W, 3].
+    Args:
+        image: uint8 [H, W, 3].
+        exposure: remaining share of the light, 0 to 1.
+        photons: mean photon count of full white; where the darkened image has the value `light` in 0 to 1, the noise
+            has the standard deviation sqrt(light / photons).
+
+    Returns uint8 [H, W, 3].
     """
     light = image * np.float32(exposure / 255)
     grain = normals(image.shape, rng)
@@ -94,5 +113,5 @@ def low_light(image: Pixels, exposure: float, photons: float, rng: Generator) ->
 
 
 def _brightest(image: Pixels) -> Pixels:
-    """The largest channel of each pixel.  [H, W]"""
+    """Return the largest channel of each pixel.  [H, W]"""
     return np.maximum(np.maximum(image[..., 0], image[..., 1]), image[..., 2])

@@ -1,4 +1,4 @@
-"""What storage, transmission and obstacles do to a picture."""
+"""Corruptions by processing: pixelation, JPEG, elastic distortion, occlusion."""
 
 import io
 
@@ -18,15 +18,18 @@ from avbuild.modalities.base import Pixels
     within=(0.001, 1.0),
 )
 def pixelate(image: Pixels, scale: float, rng: Generator) -> Pixels:
-    """Shown at a lower resolution, in visible squares.
+    """Reduce the image and enlarge it again by nearest neighbour.
 
-    image: uint8 [H, W, 3].  scale: side of the reduced picture as a fraction, at least one pixel.
-    Returns uint8 [H, W, 3].  Draws nothing.
+    Args:
+        image: uint8 [H, W, 3].
+        scale: sides of the reduced image as a fraction of the original ones; at least one pixel remains.
+
+    Returns uint8 [H, W, 3].  Deterministic: `rng` is not used.
     """
     height, width = image.shape[:2]
     reduced = (max(1, int(width * scale)), max(1, int(height * scale)))
-    picture = Image.fromarray(image).resize(reduced, Image.Resampling.BOX)
-    return np.asarray(picture.resize((width, height), Image.Resampling.NEAREST))
+    small = Image.fromarray(image).resize(reduced, Image.Resampling.BOX)
+    return np.asarray(small.resize((width, height), Image.Resampling.NEAREST))
 
 
 @image_corruption(
@@ -36,9 +39,13 @@ def pixelate(image: Pixels, scale: float, rng: Generator) -> Pixels:
     within=(1.0, 100.0),
 )
 def jpeg(image: Pixels, quality: float, rng: Generator) -> Pixels:
-    """Saved as JPEG and opened again.
+    """Encode and decode as JPEG.
 
-    image: uint8 [H, W, 3].  quality: 1 to 100, libjpeg's scale.  Returns uint8 [H, W, 3].  Draws nothing.
+    Args:
+        image: uint8 [H, W, 3].
+        quality: 1 to 100, libjpeg's scale.
+
+    Returns uint8 [H, W, 3].  Deterministic: `rng` is not used.
     """
     sink = io.BytesIO()
     Image.fromarray(image).save(sink, format="JPEG", quality=int(quality))
@@ -58,21 +65,27 @@ def jpeg(image: Pixels, quality: float, rng: Generator) -> Pixels:
     within=((0.0, 10_000.0), (0.0, 1000.0), (0.0, 1000.0)),
 )
 def elastic(image: Pixels, stretch: float, sigma: float, tilt: float, rng: Generator) -> Pixels:
-    """Drawn on rubber: a slight tilt and shear, then every pixel pulled a little.
+    """Distort the image by a small random affine map and a random smooth displacement field.
 
-    image: uint8 [H, W, 3].  stretch: pixels that a displacement of 1 means.  sigma: of the blur that makes neighbours
-    move together, pixels.  tilt: the furthest that three corners move, each way, pixels.  Returns uint8 [H, W, 3].
-    ImageNet-C samples the picture twice, here both movements are one.
+    ImageNet-C resamples the image twice; here both displacements are added and the image is resampled once.
+
+    Args:
+        image: uint8 [H, W, 3].
+        stretch: scale of the displacement field, pixels.
+        sigma: standard deviation of the Gaussian that smooths the field, pixels.
+        tilt: largest displacement, along each axis, of the three points that define the affine map, pixels.
+
+    Returns uint8 [H, W, 3].
     """
     height, width = image.shape[:2]
     centre, reach = np.array([height, width]) / 2, max(1, min(height, width) // 3)
     corners = centre + reach * np.array([[1, 1], [-1, 1], [-1, -1]])
     moved = corners + rng.uniform(-tilt, tilt, corners.shape)
-    # the affine map that takes each moved corner back to where it came from
+    # the affine map from each moved corner back to its original place
     back = np.linalg.solve(np.column_stack([moved, np.ones(3)]), corners)
     y, x = np.arange(height, dtype=np.float64)[:, None], np.arange(width, dtype=np.float64)[None]
     if stretch:
-        # uniform noise in -1 to 1 has the variance 1/3
+        # ImageNet-C blurs uniform noise in -1 to 1, whose variance is 1/3
         y = y + stretch / np.sqrt(3) * smooth_field((height, width), sigma, rng)
         x = x + stretch / np.sqrt(3) * smooth_field((height, width), sigma, rng)
     return sample_between(
@@ -86,10 +99,14 @@ def elastic(image: Pixels, stretch: float, sigma: float, tilt: float, rng: Gener
     within=(0.0, 1.0),
 )
 def occlusion(image: Pixels, fraction: float, rng: Generator) -> Pixels:
-    """Something stands in front: a grey rectangle.
+    """Hide part of the image behind a grey rectangle at a random place.
 
-    image: uint8 [H, W, 3].  fraction: of the area that it hides, about; its sides relate as 1:2 to 2:1, unless the
-    picture is too narrow.  Returns uint8 [H, W, 3].
+    Args:
+        image: uint8 [H, W, 3].
+        fraction: approximate share of the area that is hidden, 0 to 1; the aspect ratio is drawn from 1:2 to 2:1,
+            unless the image is too narrow.
+
+    Returns uint8 [H, W, 3].
     """
     height, width = image.shape[:2]
     shape = 2 ** rng.uniform(-1.0, 1.0)

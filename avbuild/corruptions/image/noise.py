@@ -1,4 +1,4 @@
-"""Noise on pixels: of the sensor, of its counting, of broken cells."""
+"""Pixel noise: Gaussian, speckle, impulse, shot."""
 
 import functools
 
@@ -19,11 +19,15 @@ from avbuild.modalities.base import Pixels
     within=(0.0, 10.0),
 )
 def gaussian_noise(image: Pixels, std: float, rng: Generator) -> Pixels:
-    """White noise on every pixel and channel.
+    """Add white Gaussian noise to every pixel and channel.
 
-    image: uint8 [H, W, 3].  std: standard deviation, where black to white is 1.  Returns uint8 [H, W, 3].
+    Args:
+        image: uint8 [H, W, 3].
+        std: standard deviation, where the range from black to white is 1.
+
+    Returns uint8 [H, W, 3].
     """
-    # a pixel is a whole number, so the noise may be rounded before it is added: both in one table
+    # pixels are whole numbers, so rounding the noise before adding it changes nothing: one table does both
     noisy = _whole_noise(std).take(bits16(image.shape, rng))
     noisy += image
     return noisy.clip(0, 255, out=noisy).astype(np.uint8)
@@ -31,7 +35,7 @@ def gaussian_noise(image: Pixels, std: float, rng: Generator) -> Pixels:
 
 @functools.lru_cache(maxsize=16)
 def _whole_noise(std: float) -> NDArray[np.int16]:
-    """The noise of each of 65,536 equally likely draws, in whole levels."""
+    """Return the noise for each of 65,536 equally likely draws, in whole pixel values."""
     return np.rint(quantiles() * (255 * std)).clip(-32_000, 32_000).astype(np.int16)
 
 
@@ -42,9 +46,13 @@ def _whole_noise(std: float) -> NDArray[np.int16]:
     within=(0.0, 10.0),
 )
 def speckle_noise(image: Pixels, std: float, rng: Generator) -> Pixels:
-    """Noise in proportion to brightness, as of radar and ultrasound.
+    """Multiply every pixel and channel by a random factor around 1 (speckle noise).
 
-    image: uint8 [H, W, 3].  std: of the factor around 1.  Returns uint8 [H, W, 3].
+    Args:
+        image: uint8 [H, W, 3].
+        std: standard deviation of the factor.
+
+    Returns uint8 [H, W, 3].
     """
     factor = normals(image.shape, rng)
     factor *= np.float32(std)
@@ -60,9 +68,13 @@ def speckle_noise(image: Pixels, std: float, rng: Generator) -> Pixels:
     within=(0.0, 1.0),
 )
 def impulse_noise(image: Pixels, amount: float, rng: Generator) -> Pixels:
-    """Salt and pepper: channels stuck at black or at white.
+    """Set random values to black or white (salt-and-pepper noise).
 
-    image: uint8 [H, W, 3].  amount: part of all values that is stuck, half at each.  Returns uint8 [H, W, 3].
+    Args:
+        image: uint8 [H, W, 3].
+        amount: share of all values that is replaced, 0 to 1; half of it by black, half by white.
+
+    Returns uint8 [H, W, 3].
     """
     drawn = bits16(image.shape, rng)
     half = round(amount * 2**15)
@@ -78,12 +90,16 @@ def impulse_noise(image: Pixels, amount: float, rng: Generator) -> Pixels:
     within=(1.0, 2000.0),
 )
 def shot_noise(image: Pixels, photons: float, rng: Generator) -> Pixels:
-    """Too little light: each value is a count of photons.
+    """Replace each value by a Poisson photon count, as in low light.
 
-    image: uint8 [H, W, 3].  photons: mean count where the picture is white; counts are Poisson.
+    Args:
+        image: uint8 [H, W, 3].
+        photons: mean count where the image is white.
+
     Returns uint8 [H, W, 3].
     """
-    # one 32-bit number a value: its high bits choose a column of Walker's alias table, the rest keep or replace it
+    # one 32-bit number per value: its high bits choose a column of Walker's alias table, the rest decide whether the
+    # column's own count is kept or replaced by its alias
     keep, own, other, bits = _poisson_tables(float(photons))
     drawn = rng.integers(0, 2**32, image.shape, dtype=np.uint32)
     column = drawn >> np.uint32(32 - bits)
@@ -95,30 +111,31 @@ def shot_noise(image: Pixels, photons: float, rng: Generator) -> Pixels:
 
 @functools.lru_cache(maxsize=10)
 def _poisson_tables(photons: float) -> tuple[NDArray[np.uint32], Pixels, Pixels, int]:
-    """Alias tables of the 256 Poisson laws that a picture's values stand for (Walker 1977; Vose 1991).
+    """Return alias tables of the 256 Poisson distributions that pixel values stand for (Walker 1977; Vose 1991).
 
-    Returns thresholds [256 * columns], the pixel each column stands for, its alias [256 * columns], and log2 columns.
+    Returns thresholds [256 * columns], the pixel value of each column [columns], its alias [256 * columns], and the
+    base-2 logarithm of columns.
     """
     bits = max(4, int(np.ceil(np.log2(photons + 12 * np.sqrt(photons) + 12))))
     columns = 2**bits
     counts = np.arange(columns)
     rates = photons * np.arange(256)[:, None] / 255
-    # probabilities from each law's own recurrence p[k] = p[k - 1] * rate / k, started in the log domain
+    # probabilities by the recurrence p[k] = p[k - 1] * rate / k, computed in the log domain
     steps = np.log(np.maximum(rates, 1e-300)) - np.log(np.maximum(counts, 1))
     steps[:, 0] = -rates[:, 0]
-    laws = np.exp(np.cumsum(steps, axis=1))
-    laws /= laws.sum(axis=1, keepdims=True)
+    distributions = np.exp(np.cumsum(steps, axis=1))
+    distributions /= distributions.sum(axis=1, keepdims=True)
     pixels = np.minimum(np.rint(counts * 255 / photons), 255).astype(np.uint8)
     keep, other = np.empty((256, columns), np.uint32), np.empty((256, columns), np.uint8)
-    for value, law in enumerate(laws):
-        threshold, alias = _alias_table(law * columns)
+    for value, distribution in enumerate(distributions):
+        threshold, alias = _alias_table(distribution * columns)
         keep[value] = np.rint(threshold * 2 ** (32 - bits))
         other[value] = pixels[alias]
     return keep.ravel(), pixels, other.ravel(), bits
 
 
 def _alias_table(scaled: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Thresholds in 0 to 1 and aliases of a law given as probability times number of columns."""
+    """Return thresholds in 0 to 1 and aliases for a distribution given as probability times number of columns."""
     rest = scaled.tolist()
     alias = list(range(len(rest)))
     threshold = [1.0] * len(rest)

@@ -1,4 +1,4 @@
-"""What several picture corruptions are made of: rounding, smooth random fields, sampling between pixels, sums."""
+"""Building blocks of image corruptions: rounding, smooth random fields, resampling, weighted sums."""
 
 from typing import Any
 
@@ -14,16 +14,29 @@ Plane = NDArray[np.float64]  # [H, W]
 
 
 def to_pixels(values: NDArray[Any]) -> Pixels:
-    """0 to 255, rounded; what lies outside is clipped.  Overwrites a floating-point input."""
+    """Round to whole numbers and clip to 0 to 255.
+
+    Args:
+        values: of any shape; an array of floating point is overwritten.
+
+    Returns uint8 of the same shape.
+    """
     pixels: Pixels = np.rint(values, out=values).clip(0, 255, out=values).astype(np.uint8)
     return pixels
 
 
 def smooth_field(shape: tuple[int, int], sigma: float, rng: Generator) -> Plane:
-    """White Gaussian noise of unit variance after a Gaussian blur, mirrored at the borders.  sigma: pixels.
+    """Draw white Gaussian noise of unit variance and blur it with a Gaussian, mirrored at the borders.
 
-    Drawn as the cosine coefficients that the blur leaves: noise is white there too, so no pixel is drawn and no
-    convolution done.
+    The cosine coefficients that the blur leaves are drawn directly: white noise is white in that basis too, and no
+    convolution is needed.
+
+    Args:
+        shape: H and W.
+        sigma: standard deviation of the blur, pixels.
+        rng: generator of the coefficients.
+
+    Returns float64 [H, W].
     """
     rates = [np.pi * np.arange(length) / length for length in shape]
     kept = [rate[: max(1, int(np.searchsorted(rate, 4.0 / max(sigma, 1e-6))))] for rate in rates]
@@ -36,10 +49,17 @@ def smooth_field(shape: tuple[int, int], sigma: float, rng: Generator) -> Plane:
 
 
 def sample_between(image: Pixels, y: Plane, x: Plane) -> Pixels:
-    """The picture at positions between its pixels, bilinear, mirrored beyond the borders.
+    """Resample an image at positions between its pixels: bilinear, mirrored at the borders.
 
-    y, x: [H, W] in pixels; rounded to 1/32 of a pixel.  The three channels of a pixel travel in one 64-bit number, 20
-    bits apart: 8 bits of value and 5 of each weight leave room, and one multiplication serves all three.
+    The three channels of a pixel are packed into one 64-bit number, 20 bits apart. 8 bits of value and 5 of each weight
+    fit, so one multiplication serves all three.
+
+    Args:
+        image: uint8 [H, W, 3].
+        y: float64 [H, W], rows in pixels, rounded to 1/32.
+        x: float64 [H, W], columns in pixels, rounded to 1/32.
+
+    Returns uint8 [H, W, 3].
     """
     height, width = image.shape[:2]
     wide = image.astype(np.uint64)
@@ -51,19 +71,20 @@ def sample_between(image: Pixels, y: Plane, x: Plane) -> Pixels:
     left, above = np.uint64(32) - right, np.uint64(32) - below
     mixed = (packed.take(top + first) * left + packed.take(top + second) * right) * above
     mixed += (packed.take(bottom + first) * left + packed.take(bottom + second) * right) * below
-    mixed += np.uint64(512 | 512 << 20 | 512 << 40)  # a half, for rounding
+    mixed += np.uint64(512 | 512 << 20 | 512 << 40)  # one half in each channel, to round
     lanes = [(mixed >> np.uint64(shift)).astype(np.uint8) for shift in (10, 30, 50)]
     return np.stack(lanes, axis=-1)
 
 
 def _whole_and_part(position: Plane) -> tuple[NDArray[np.int32], NDArray[np.uint64]]:
+    """Return the whole part of each position, and the rest in 32nds."""
     fixed = np.rint(position * 32).astype(np.int32)
     return fixed >> 5, (fixed & 31).astype(np.uint64)
 
 
 def _mirror(index: NDArray[np.int32], length: int) -> NDArray[np.int32]:
-    """... 2 1 0 0 1 2 ... n-1 n-1 n-2 ..."""
-    if index.min() >= -length and index.max() < 2 * length:  # one reflection is enough, and quicker than a remainder
+    """Map indices outside 0 to n - 1 back inside: ... 2 1 0 0 1 2 ... n-1 n-1 n-2 ..."""
+    if index.min() >= -length and index.max() < 2 * length:  # one reflection is enough, and faster than a remainder
         mirrored: NDArray[np.int32] = np.maximum(index, ~index)
         return np.minimum(mirrored, 2 * length - 1 - mirrored)
     around = index % (2 * length)
@@ -71,10 +92,16 @@ def _mirror(index: NDArray[np.int32], length: int) -> NDArray[np.int32]:
 
 
 def disc_mean(image: NDArray[np.uint16], radius: float) -> Pixels:
-    """The mean over a disc around each pixel, mirrored at the borders; at least three pixels across.
+    """Replace each pixel by the mean over a disc around it, mirrored at the borders.
 
-    image: [H, W, 3], values to 255.  radius: pixels, a pixel counts whole if its centre is within.  A row of the disc
-    is a run of pixels, and runs are put together from runs of powers of two: a few additions of whole numbers a row.
+    Each row of the disc is a run of pixels, and its sum is put together from runs whose lengths are powers of two: a
+    few integer additions per row.
+
+    Args:
+        image: uint16 [H, W, 3], values 0 to 255.
+        radius: pixels, at least 1; a pixel counts fully if its centre lies within.
+
+    Returns uint8 [H, W, 3].
     """
     height, width = image.shape[:2]
     reach = int(radius)
@@ -92,7 +119,10 @@ def disc_mean(image: NDArray[np.uint16], radius: float) -> Pixels:
 
 
 def _run(runs: list[NDArray[Any]], start: int, length: int, width: int) -> NDArray[Any]:
-    """Sums of `length` neighbours in a row, for each of `width` columns; `runs[k]`: of 2**k, made when needed."""
+    """Return the sums of `length` neighbours in a row, for `width` columns from `start` on.
+
+    `runs[k]` holds the sums of 2**k neighbours; missing ones are added.
+    """
     total: NDArray[Any] | None = None
     for power in range(length.bit_length()):
         if power >= len(runs):
@@ -107,7 +137,14 @@ def _run(runs: list[NDArray[Any]], start: int, length: int, width: int) -> NDArr
 
 
 def softened(image: Pixels, sigma: float) -> NDArray[np.uint16]:
-    """A Gaussian of three taps along rows and columns, edges extended; whole numbers to 255.  [H, W, 3]"""
+    """Blur with a Gaussian of three taps along rows and columns, edges extended.
+
+    Args:
+        image: uint8 [H, W, 3].
+        sigma: standard deviation, pixels.
+
+    Returns uint16 [H, W, 3], values 0 to 255.
+    """
     side = round(128 * float(np.exp(-0.5 / sigma**2) / (1 + 2 * np.exp(-0.5 / sigma**2))))
     soft = image.astype(np.uint16)
     for axis in (0, 1) if side else ():
@@ -118,13 +155,17 @@ def softened(image: Pixels, sigma: float) -> NDArray[np.uint16]:
 
 
 def shifted_sum(image: NDArray[Any], offsets: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Sum of copies of a picture, each moved and weighted; edges are extended.
+    """Return the weighted sum of shifted copies of an image; edges are extended.
 
-    image: integers in 0 to 255, [H, W] or [H, W, 3].  offsets: [taps, 2], rows and columns.  weights: [taps], summing
-    to 1.  Returns the sum as integers, times 2**16.
+    Args:
+        image: integers in 0 to 255, [H, W] or [H, W, 3].
+        offsets: int64 [taps, 2], rows and columns.
+        weights: float64 [taps], of sum 1.
+
+    Returns int32 of the image's shape: the sum times 2**16.
     """
     whole = np.rint(weights * 65_536).astype(np.int32)
-    whole[np.argmax(whole)] += 65_536 - whole.sum()  # a white picture stays white
+    whole[np.argmax(whole)] += 65_536 - whole.sum()  # the integer weights sum to exactly 1, so white stays white
     least, most = offsets.min(axis=0), offsets.max(axis=0)
     rows, columns = (
         np.arange(min(0, low), size + max(0, high)).clip(0, size - 1)
@@ -142,6 +183,12 @@ def shifted_sum(image: NDArray[Any], offsets: NDArray[np.int64], weights: NDArra
 
 
 def from_fixed(total: NDArray[np.int32]) -> Pixels:
-    """Integers times 2**16 to pixels, rounded."""
+    """Divide by 2**16 and round.
+
+    Args:
+        total: int32, as `shifted_sum` returns it.
+
+    Returns uint8 of the same shape.
+    """
     pixels: Pixels = ((total + 32_768) >> 16).astype(np.uint8)
     return pixels

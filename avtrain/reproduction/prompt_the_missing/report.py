@@ -8,7 +8,7 @@ from avbuild.scenarios.manifest import Manifest
 from avbuild.sources.kaggle import CREDIT
 from avtrain.config import FitConfig
 from avtrain.report.results import Cell, gather
-from avtrain.report.tables import MEAN, tables
+from avtrain.report.tables import MEAN, accuracy_tables
 from avtrain.reproduction.plan import ReproductionPlan, System
 from avtrain.reproduction.prompt_the_missing.published import ACCURACIES, DATA, EFFICIENCY, PROMPT, Accuracy, Efficiency
 from avtrain.reproduction.prompt_the_missing.verdicts import PromptSetting, judge_accuracy, judge_efficiency
@@ -125,7 +125,7 @@ def _part(plan: ReproductionPlan, manifest: Manifest, build: BuildRecord, preset
 
 
 def _rows(plan: ReproductionPlan, manifest: Manifest, system: System) -> list[SystemRow]:
-    table = tables(gather(plan.runs_of(manifest, system))[0])[0]
+    table = accuracy_tables(gather(plan.runs_of(manifest, system))[0])[0]
     rows = []
     for entry, cells in table.rows.items():
         # published means are over these four; over others it would be another number

@@ -1,4 +1,4 @@
-"""Corruptions against references written from their formulas."""
+"""Compare corruptions with reference implementations of their formulas."""
 
 import colorsys
 import itertools
@@ -18,7 +18,7 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def picture(height: int = 61, width: int = 47) -> NDArray[np.uint8]:
+def random_image(height: int = 61, width: int = 47) -> NDArray[np.uint8]:
     return rng(5).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
@@ -31,10 +31,10 @@ def loudest_frequency(clip: NDArray[np.float32]) -> float:
     return float(np.abs(np.fft.rfft(middle, 1 << 18)).argmax() * 16_000 / (1 << 18))
 
 
-# draws
+# random numbers
 
 
-def test_normals_are_normal() -> None:
+def test_normals_have_the_moments_of_a_normal_distribution() -> None:
     drawn = normals((400_000,), rng()).astype(np.float64)
     assert drawn.mean() == pytest.approx(0, abs=0.01)
     assert drawn.var() == pytest.approx(1, abs=0.01)
@@ -44,25 +44,25 @@ def test_normals_are_normal() -> None:
         assert (np.abs(drawn) > edge).mean() == pytest.approx(outside, rel=0.1)
 
 
-def test_bits_are_even_and_follow_the_generator() -> None:
+def test_bits16_is_uniform_and_depends_on_the_generator_alone() -> None:
     drawn = bits16((7, 3_001), rng(3))
     assert drawn.shape == (7, 3_001)
     assert np.array_equal(drawn, bits16((7, 3_001), rng(3)))
     assert drawn.mean() == pytest.approx(32_767.5, rel=0.02)
 
 
-# pictures
+# image corruptions
 
 
 @pytest.mark.parametrize("radius", [2.0, 3.0, 4.5, 6.0, 8.0, 10.0, 30.0])
-def test_a_disc_is_the_mean_of_its_pixels(radius: float) -> None:
+def test_disc_mean_is_the_mean_of_the_pixels_in_the_disc(radius: float) -> None:
     reach = int(radius)
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     disc = (x * x + y * y <= radius * radius).astype(np.float64)
-    wide = np.pad(picture(), ((reach, reach), (reach, reach), (0, 0)), mode="symmetric").astype(np.float64)
+    wide = np.pad(random_image(), ((reach, reach), (reach, reach), (0, 0)), mode="symmetric").astype(np.float64)
     windows = np.lib.stride_tricks.sliding_window_view(wide, disc.shape, axis=(0, 1))
     expected = np.einsum("hwcij,ij->hwc", windows, disc / disc.sum())
-    assert np.abs(disc_mean(picture().astype(np.uint16), radius) - expected).max() <= 0.51
+    assert np.abs(disc_mean(random_image().astype(np.uint16), radius) - expected).max() <= 0.51
 
 
 def test_white_stays_white_under_every_blur() -> None:
@@ -77,28 +77,28 @@ def test_white_stays_white_under_every_blur() -> None:
         assert result.min() == result.max() == 255
 
 
-def test_a_shifted_sum_is_a_convolution() -> None:
+def test_shifted_sum_is_a_convolution() -> None:
     offsets = np.array([[0, 0], [1, 2], [-3, 1], [2, -2]])
     weights = np.array([0.4, 0.3, 0.2, 0.1])
-    wide = np.pad(picture(), ((3, 3), (3, 3), (0, 0)), mode="edge").astype(np.float64)
+    wide = np.pad(random_image(), ((3, 3), (3, 3), (0, 0)), mode="edge").astype(np.float64)
     expected = sum(w * wide[3 + r : 64 + r, 3 + c : 50 + c] for (r, c), w in zip(offsets, weights, strict=True))
-    assert np.abs(shifted_sum(picture(), offsets, weights) / 65_536 - expected).max() < 0.01
+    assert np.abs(shifted_sum(random_image(), offsets, weights) / 65_536 - expected).max() < 0.01
 
 
-def test_sampling_between_pixels_is_bilinear() -> None:
+def test_sample_between_is_bilinear() -> None:
     y, x = np.mgrid[:61, :47] + rng().uniform(-3, 3, (2, 61, 47))
     y, x = (np.rint(32 * v) / 32 for v in (y, x))
-    wide = np.pad(picture(), ((8, 8), (8, 8), (0, 0)), mode="symmetric").astype(np.float64)
+    wide = np.pad(random_image(), ((8, 8), (8, 8), (0, 0)), mode="symmetric").astype(np.float64)
     top, left = np.floor(y).astype(int), np.floor(x).astype(int)
     down, right = (y - top)[..., None], (x - left)[..., None]
     corners = [wide[top + 8 + i, left + 8 + j] for i in (0, 1) for j in (0, 1)]
     upper, lower = (a * (1 - right) + b * right for a, b in (corners[:2], corners[2:]))
     expected = upper * (1 - down) + lower * down
-    assert np.abs(sample_between(picture(), y, x) - expected).max() <= 0.51
+    assert np.abs(sample_between(random_image(), y, x) - expected).max() <= 0.51
 
 
 @pytest.mark.parametrize("sigma", [2.44, 6.4, 19.5])
-def test_a_smooth_field_is_blurred_white_noise(sigma: float) -> None:
+def test_smooth_field_is_blurred_white_noise(sigma: float) -> None:
     from scipy.ndimage import gaussian_filter
 
     drawn = np.stack([smooth_field((64, 64), sigma, rng(seed)) for seed in range(150)])
@@ -110,17 +110,17 @@ def test_a_smooth_field_is_blurred_white_noise(sigma: float) -> None:
 
 @pytest.mark.parametrize("value", [0, 40, 128, 255])
 @pytest.mark.parametrize("photons", [3.0, 60.0, 500.0])
-def test_shot_noise_counts_photons(value: int, photons: float) -> None:
+def test_shot_noise_has_poisson_mean_and_variance(value: int, photons: float) -> None:
     grey = np.full((300, 300, 3), value, np.uint8)
     counts = noise.shot_noise(grey, photons, rng()).astype(np.float64) * photons / 255
     rate = photons * value / 255
-    if rate + 4 * np.sqrt(rate) < photons:  # else what is brighter than white is cut off
+    if rate + 4 * np.sqrt(rate) < photons:  # else clipping at white changes the moments
         assert counts.mean() == pytest.approx(rate, abs=0.05 + 0.01 * rate)
         assert counts.var() == pytest.approx(rate, abs=0.08 + 0.06 * rate)
     assert noise.shot_noise(np.zeros_like(grey), photons, rng()).max() == 0
 
 
-def test_gaussian_and_speckle_noise_have_their_deviation() -> None:
+def test_gaussian_speckle_and_impulse_noise_have_the_stated_strength() -> None:
     grey = np.full((200, 200, 3), 128, np.uint8)
     assert noise.gaussian_noise(grey, 0.1, rng()).std() == pytest.approx(25.5, rel=0.02)
     assert noise.speckle_noise(grey, 0.2, rng()).std() == pytest.approx(25.6, rel=0.02)
@@ -130,8 +130,8 @@ def test_gaussian_and_speckle_noise_have_their_deviation() -> None:
 
 
 @pytest.mark.parametrize("more", [0.1, 0.3, 0.5])
-def test_brightness_raises_the_value_of_hsv(more: float) -> None:
-    small = picture(9, 11)
+def test_brightness_adds_to_the_value_of_hsv(more: float) -> None:
+    small = random_image(9, 11)
     bright = colour.brightness(small, more, rng())
     for before, after in zip(small.reshape(-1, 3) / 255, bright.reshape(-1, 3) / 255, strict=True):
         hue, saturation, value = colorsys.rgb_to_hsv(*before)
@@ -140,7 +140,7 @@ def test_brightness_raises_the_value_of_hsv(more: float) -> None:
 
 @pytest.mark.parametrize(("factor", "more"), [(0.3, 0.0), (2.0, 0.0), (5.0, 0.1), (20.0, 0.2)])
 def test_saturate_scales_the_saturation_of_hsv(factor: float, more: float) -> None:
-    small = picture(9, 11)
+    small = random_image(9, 11)
     small[0, 0] = 77  # grey has no hue; HSV calls it red
     changed = colour.saturate(small, factor, more, rng())
     for before, after in zip(small.reshape(-1, 3) / 255, changed.reshape(-1, 3) / 255, strict=True):
@@ -149,31 +149,31 @@ def test_saturate_scales_the_saturation_of_hsv(factor: float, more: float) -> No
         np.testing.assert_allclose(after, expected, atol=0.003)
 
 
-def test_contrast_keeps_each_channels_mean() -> None:
-    flat = colour.contrast(picture(), 0.2, rng()).astype(np.float64)
-    clean = picture().astype(np.float64)
+def test_contrast_scales_the_distance_to_each_channels_mean() -> None:
+    flat = colour.contrast(random_image(), 0.2, rng()).astype(np.float64)
+    clean = random_image().astype(np.float64)
     means = clean.mean(axis=(0, 1))
     assert np.abs(flat - ((clean - means) * 0.2 + means)).max() <= 0.51
 
 
-def test_plasma_fills_its_range_and_goes_round() -> None:
+def test_plasma_fills_its_range_and_wraps_around() -> None:
     cloud = weather.plasma(100, 2.0, rng())
     assert cloud.shape == (128, 128)
     assert (cloud.min(), cloud.max()) == (0, 1)
     assert np.abs(cloud[:, 0] - cloud[:, -1]).mean() < 3 * np.abs(np.diff(cloud, axis=1)).mean()
 
 
-def test_an_occlusion_hides_the_part_it_promises() -> None:
+def test_occlusion_hides_the_stated_share() -> None:
     for seed in range(20):
         hidden = digital.occlusion(np.full((80, 120, 3), 7, np.uint8), 0.3, rng(seed))
         assert (hidden[..., 0] == 128).mean() == pytest.approx(0.3, abs=0.02)
 
 
-# sounds
+# audio corruptions
 
 
 @pytest.mark.parametrize("exponent", [1.0, 2.0])
-def test_coloured_noise_falls_as_it_promises(exponent: float) -> None:
+def test_coloured_noise_has_the_stated_slope(exponent: float) -> None:
     power = np.abs(np.fft.rfft(coloured(160_000, exponent, rng()))) ** 2
     octave = [power[low * 10 : low * 20].mean() for low in (200, 800, 3200)]  # bins of 0.1 Hz
     for louder, softer in itertools.pairwise(octave):
@@ -181,7 +181,7 @@ def test_coloured_noise_falls_as_it_promises(exponent: float) -> None:
 
 
 @pytest.mark.parametrize("cutoff", [500.0, 2000.0, 4000.0])
-def test_low_pass_loses_three_decibels_at_its_cutoff_and_is_not_late(cutoff: float) -> None:
+def test_low_pass_attenuates_3_db_at_its_cutoff_without_delay(cutoff: float) -> None:
     def loss(frequency: float) -> float:
         clip = tone(frequency)
         passed = channel.low_pass(clip, cutoff, rng())
@@ -194,14 +194,14 @@ def test_low_pass_loses_three_decibels_at_its_cutoff_and_is_not_late(cutoff: flo
     assert np.abs(channel.low_pass(low, cutoff, rng()) - low)[4000:-4000].max() < 0.003
 
 
-def test_the_telephone_passes_its_band_alone() -> None:
+def test_telephone_band_passes_only_its_band() -> None:
     for frequency, passes in ((100, False), (1000, True), (6000, False)):
         left = channel.telephone_band(tone(frequency), 300.0, 3400.0, rng())[4000:-4000].std() / tone(frequency).std()
         assert left > 0.97 if passes else left < 0.15
 
 
 @pytest.mark.parametrize("semitones", [1.0, 4.0, 12.0])
-def test_pitch_moves_a_tone_and_keeps_its_length(semitones: float) -> None:
+def test_pitch_shifts_a_tone_and_keeps_its_length(semitones: float) -> None:
     ratios = set()
     for seed in range(6):
         moved = timing.pitch(tone(800), semitones, rng(seed))
@@ -212,7 +212,7 @@ def test_pitch_moves_a_tone_and_keeps_its_length(semitones: float) -> None:
 
 
 @pytest.mark.parametrize("factor", [1.1, 1.5])
-def test_speed_moves_pitch_and_length_together(factor: float) -> None:
+def test_speed_changes_pitch_and_length_together(factor: float) -> None:
     found = set()
     for seed in range(6):
         played = timing.speed(tone(800), factor, rng(seed))
@@ -221,7 +221,7 @@ def test_speed_moves_pitch_and_length_together(factor: float) -> None:
     assert found == {round(factor, 2), round(1 / factor, 2)}
 
 
-def test_a_room_keeps_the_level_and_dies_away() -> None:
+def test_reverberation_keeps_the_energy_and_decays_as_stated() -> None:
     click = np.zeros(32_000, np.float32)
     click[100] = 0.5
     wet = room.reverberation(click, 0.5, 0.0, rng()).astype(np.float64)
@@ -233,7 +233,7 @@ def test_a_room_keeps_the_level_and_dies_away() -> None:
 
 
 @pytest.mark.parametrize("bits", [4.0, 8.0])
-def test_quantisation_leaves_the_levels_of_its_bits(bits: float) -> None:
+def test_quantisation_rounds_to_multiples_of_its_step(bits: float) -> None:
     clip = tone(333) * np.float32(0.9)
     coarse = level.quantisation(clip, bits, rng())
     step = 2.0 ** (np.ceil(np.log2(np.abs(clip).max())) - bits + 1)
@@ -241,7 +241,7 @@ def test_quantisation_leaves_the_levels_of_its_bits(bits: float) -> None:
     assert np.abs(coarse - clip).max() <= step / 2 * 1.0001
 
 
-def test_clipping_and_gain_do_what_they_say() -> None:
+def test_clipping_and_gain_have_the_stated_level() -> None:
     clip = tone(333)
     assert np.abs(level.clipping(clip, 0.2, rng())).max() == pytest.approx(0.2 * np.abs(clip).max())
     assert level.gain(clip, -20.0, rng()).std() == pytest.approx(clip.std() / 10, rel=1e-4)

@@ -1,4 +1,4 @@
-"""The card and its metadata say what is there; a push sends exactly that."""
+"""Card, Croissant metadata and push: they agree with the data set."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ def data(small_data: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(small_data, tmp_path / "data"))
 
 
-def test_croissant_names_every_shard_with_its_true_hash(data: Path) -> None:
+def test_croissant_lists_every_shard_with_its_hash(data: Path) -> None:
     import hashlib
 
     document = json.loads((data / "croissant.json").read_text())
@@ -28,35 +28,47 @@ def test_croissant_names_every_shard_with_its_true_hash(data: Path) -> None:
     assert next(source["sc:license"] for source in document["prov:wasDerivedFrom"]).startswith("CC BY-NC")
 
 
-def test_the_public_validator_accepts_it_and_reads_the_rows(data: Path) -> None:
+def test_mlcroissant_validates_the_metadata_and_reads_the_rows(data: Path) -> None:
     croissant = pytest.importorskip("mlcroissant")
-    dataset = croissant.Dataset(str(data / "croissant.json"))  # raises where it is not valid
+    dataset = croissant.Dataset(str(data / "croissant.json"))  # raises if it is invalid
     assert not dataset.metadata.ctx.issues.errors
     read = list(dataset.records("D"))
     assert [row["D/id"].decode() for row in read] == [row["id"] for row in rows(data, "D")]
     assert [row["D/audio"] for row in read] == [row["audio"]["bytes"] for row in rows(data, "D")]
 
 
-def test_the_card_tells_licences_splits_leaks_scenarios_and_whom_to_cite(data: Path) -> None:
+def test_the_card_has_licences_leak_report_scenarios_and_citations(data: Path) -> None:
     card = (data / "README.md").read_text()
-    for said in ("CC BY-NC", "Leak report: none of the 60 recordings", "gaussian_noise", "Salamon", "## Citation"):
-        assert said in card
+    for expected in ("CC BY-NC", "Leak report: none of the 60 recordings", "gaussian_noise", "Salamon", "## Citation"):
+        assert expected in card
 
 
-def test_a_lost_or_changed_card_is_noticed_and_written_anew(data: Path) -> None:
+def test_verify_reports_a_missing_or_changed_card_and_card_rewrites_it(data: Path) -> None:
     before = {name: (data / name).read_bytes() for name in ("README.md", "croissant.json")}
     (data / "README.md").unlink()
     (data / "croissant.json").write_text("{}")
     message = fail("verify", data)
     assert "README.md: missing; avbuild card" in message
-    assert "croissant.json: does not say" in message
+    assert "croissant.json: does not agree with build.json" in message
     succeed("card", data)
     assert {name: (data / name).read_bytes() for name in before} == before
-    assert "sound" in succeed("verify", data)
+    assert "intact" in succeed("verify", data)
+
+
+def test_verify_only_notes_a_card_in_the_wording_of_another_version(data: Path) -> None:
+    build = json.loads((data / "build.json").read_text())
+    build["versions"]["avbuild"] = "0.0.1"
+    (data / "build.json").write_text(json.dumps(build))
+    succeed("card", data)
+    card = (data / "README.md").read_text()
+    (data / "README.md").write_text(card.replace("## Use", "## Usage"))
+    assert "README.md: worded by another version" in succeed("verify", data)
+    (data / "README.md").write_text(card.replace("config_name: D", "config_name: E"))
+    assert "README.md: does not agree with build.json" in fail("verify", data)
 
 
 class StubHub:
-    """Stands for the Hub's API; remembers what it was sent."""
+    """In place of the Hub's API; records its calls."""
 
     def __init__(self) -> None:
         self.calls: dict[str, dict[str, Any]] = {}
@@ -69,7 +81,7 @@ class StubHub:
         self.calls["upload_folder"] = options
 
 
-def test_push_sends_what_was_verified_and_privately(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_push_uploads_the_verified_files_to_a_private_repository(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 
     hub = StubHub()
@@ -79,21 +91,21 @@ def test_push_sends_what_was_verified_and_privately(data: Path, monkeypatch: pyt
     assert "sent: hub://someone/something" in out
     assert "CC BY-NC" in out
     assert hub.calls["create_repo"]["private"] is True
-    sent = set(hub.calls["upload_folder"]["allow_patterns"])
-    assert sent == {p.relative_to(data).as_posix() for p in data.rglob("*") if p.is_file()} - {"notes.txt"}
+    uploaded = set(hub.calls["upload_folder"]["allow_patterns"])
+    assert uploaded == {p.relative_to(data).as_posix() for p in data.rglob("*") if p.is_file()} - {"notes.txt"}
     succeed("push", data, "someone/something", "--public")
     assert hub.calls["create_repo"]["private"] is False
 
 
-def test_what_is_not_sound_is_not_sent(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_push_refuses_a_data_set_with_problems(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 
     hub = StubHub()
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: hub)
     next(data.glob("D/*.parquet")).write_bytes(b"damaged")
-    assert "is not sound, and is not sent" in fail("push", data, "someone/something")
+    assert "does not pass avbuild verify, so it was not uploaded" in fail("push", data, "someone/something")
     assert not hub.calls
 
 
-def test_a_hub_that_cannot_be_reached_is_one_clear_error(data: Path) -> None:
+def test_an_unreachable_hub_is_a_user_error(data: Path) -> None:
     assert "the Hub could not be reached or refused" in fail("push", data, "someone/something")

@@ -1,4 +1,4 @@
-"""A shard holds what it was given, stores a clip once, and a damaged one is never taken for whole."""
+"""Shards: rows round-trip, a shared clip is stored once, and damage is always detected."""
 
 from pathlib import Path
 
@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from avbuild.dataset.shards import StoredSample, content_hash, finished_shard, read_samples, write_shard
+from avbuild.dataset.rows import StoredSample, content_hash
+from avbuild.dataset.shards import finished_shard, read_samples, write_shard
 from avbuild.dataset.storage import Folder
 from avbuild.errors import UserError
 
@@ -15,11 +16,11 @@ CLASSES = ("cat", "dog")
 
 def samples(count: int = 60, clips: int = 3) -> list[StoredSample]:
     rng = np.random.default_rng(0)
-    sounds = [rng.bytes(20_000) for _ in range(clips)]
+    audio = [rng.bytes(20_000) for _ in range(clips)]
     return [
         StoredSample(
             id=f"sample {index}",
-            audio=None if index == 5 else {"bytes": sounds[index * clips // count], "path": "a.flac"},
+            audio=None if index == 5 else {"bytes": audio[index * clips // count], "path": "a.flac"},
             image={"bytes": rng.bytes(500), "path": "b.png"},
             label=index % 2,
             group="g",
@@ -32,7 +33,7 @@ def samples(count: int = 60, clips: int = 3) -> list[StoredSample]:
     ]
 
 
-def test_a_shard_gives_back_what_it_was_given_and_is_recognised(tmp_path: Path) -> None:
+def test_a_shard_round_trips_and_is_recognised_by_its_job(tmp_path: Path) -> None:
     folder, given = Folder(tmp_path), samples()
     record = write_shard(folder, "C/test-00000-of-00001.parquet", given, CLASSES, "job", "scenario")
     assert list(read_samples(folder.read(record.file))) == given
@@ -43,12 +44,12 @@ def test_a_shard_gives_back_what_it_was_given_and_is_recognised(tmp_path: Path) 
     assert finished_shard(folder, "C/none.parquet", "job") is None
 
 
-def test_a_clip_that_serves_many_is_stored_once(tmp_path: Path) -> None:
+def test_a_clip_of_many_rows_is_stored_once(tmp_path: Path) -> None:
     record = write_shard(Folder(tmp_path), "s.parquet", samples(), CLASSES, "job", "scenario")
     assert record.bytes < 3 * 20_000 + 60 * 500 + 15_000
 
 
-def test_the_same_rows_give_the_same_bytes_and_other_rows_another_hash(tmp_path: Path) -> None:
+def test_equal_rows_give_equal_bytes_and_changed_rows_another_hash(tmp_path: Path) -> None:
     first = write_shard(Folder(tmp_path / "a"), "s.parquet", samples(), CLASSES, "job", "scenario")
     assert write_shard(Folder(tmp_path / "b"), "s.parquet", samples(), CLASSES, "job", "scenario") == first
     for key, value in (("id", "x"), ("label", 0), ("group", "h"), ("corruption", "[]"), ("image", None)):
@@ -58,7 +59,7 @@ def test_the_same_rows_give_the_same_bytes_and_other_rows_another_hash(tmp_path:
 
 
 @pytest.mark.parametrize("position", [0.001, 0.1, 0.5, 0.9, 0.999])
-def test_a_flipped_bit_anywhere_is_noticed(tmp_path: Path, position: float) -> None:
+def test_a_flipped_bit_anywhere_is_detected(tmp_path: Path, position: float) -> None:
     folder = Folder(tmp_path)
     write_shard(folder, "s.parquet", samples(), CLASSES, "job", "scenario")
     data = bytearray(folder.read("s.parquet"))
@@ -68,7 +69,7 @@ def test_a_flipped_bit_anywhere_is_noticed(tmp_path: Path, position: float) -> N
 
 
 @pytest.mark.parametrize("kept", [0, 3, 100, 0.5, 0.999])
-def test_a_truncated_shard_is_not_whole(tmp_path: Path, kept: float) -> None:
+def test_a_truncated_shard_is_not_taken_for_finished(tmp_path: Path, kept: float) -> None:
     folder = Folder(tmp_path)
     write_shard(folder, "s.parquet", samples(), CLASSES, "job", "scenario")
     data = folder.read("s.parquet")
@@ -78,7 +79,7 @@ def test_a_truncated_shard_is_not_whole(tmp_path: Path, kept: float) -> None:
         list(read_samples(folder.read("s.parquet")))
 
 
-def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Folder(tmp_path)
     folder.write("a/b.json", b"old")
 
@@ -92,7 +93,7 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.json"]
 
 
-def test_any_fsspec_folder_will_do() -> None:
+def test_shards_can_be_written_to_any_fsspec_url() -> None:
     folder = Folder("memory://bucket/data")
     record = write_shard(folder, "C/s.parquet", samples(8, 2), CLASSES, "job", "scenario")
     assert finished_shard(folder, "C/s.parquet", "job") == record

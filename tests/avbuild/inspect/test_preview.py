@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from avbuild.inspect.preview import describe
+from avbuild.inspect.preview import describe_record
 from avbuild.inspect.spectrogram import spectrogram
 from tests.support.commands import fail, succeed
 
@@ -42,7 +42,7 @@ def test_an_unknown_scenario_is_named(small_data: Path) -> None:
 
 def test_a_record_in_words() -> None:
     record = {"audio": [{"op": "gain", "version": 1, "db": -6.0, "severity": 1, "unchanged": True}], "image": "missing"}
-    assert describe(record) == [("audio", "gain: db -6, unchanged true"), ("image", "missing")]
+    assert describe_record(record) == [("audio", "gain: db -6, unchanged true"), ("image", "missing")]
 
 
 def test_a_tone_is_bright_at_its_own_height() -> None:

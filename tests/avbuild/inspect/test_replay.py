@@ -8,7 +8,7 @@ import pytest
 
 from avbuild.dataset.build_record import read_build
 from avbuild.dataset.storage import Folder
-from avbuild.inspect.replay import replay
+from avbuild.inspect.replay import replay_sample
 from tests.support.commands import fail, rows, succeed
 
 MORE = """\
@@ -34,15 +34,15 @@ def test_every_sample_comes_back_bit_for_bit(data: Path, scenario: str) -> None:
     folder = Folder(data)
     build = read_build(folder)
     for row in rows(data, scenario)[:12]:
-        done = replay(folder, build, scenario, row["id"])
-        assert done.differs == []
-        assert done.sample["corruption"] == row["corruption"]
+        done = replay_sample(folder, build, scenario, row["id"])
+        assert done.differing_columns == []
+        assert done.replayed["corruption"] == row["corruption"]
 
 
 def test_the_command_writes_both_versions(data: Path, tmp_path: Path) -> None:
     sample = rows(data, "D")[0]
     out = succeed("replay", "--id", sample["id"], "--scenario", "D", "--data", data, "--out", tmp_path)
-    assert "bit for bit as on disk" in out
+    assert "identical to the stored sample, bit for bit" in out
     assert (tmp_path / f"{sample['id']}-D.flac").read_bytes() == sample["audio"]["bytes"]
     assert (tmp_path / f"{sample['id']}-clean.flac").exists()
 

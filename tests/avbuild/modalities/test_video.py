@@ -1,4 +1,4 @@
-"""The `video` column: frames that every corruption for pictures changes alike, through all of avbuild."""
+"""The `video` modality through all of avbuild: every corruption of images acts on each frame in the same way."""
 
 import io
 import json
@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from avbuild.corruptions import CORRUPTIONS
-from avbuild.dataset.shards import Encoded, StoredSample, content_hash, read_samples, write_shard
+from avbuild.dataset.rows import Encoded, StoredSample, content_hash
+from avbuild.dataset.shards import read_samples, write_shard
 from avbuild.dataset.storage import Folder
 from avbuild.modalities.image import decode_image, encode_image
 from avbuild.modalities.video import decode_video
-from avbuild.scenarios.apply import Condition, condition, corrupt, corrupt_features, plan_sample
+from avbuild.scenarios.apply import corrupt, corrupt_features
 from avbuild.scenarios.manifest_file import parse_manifest
+from avbuild.scenarios.plan import Condition, condition, plan_sample
 from avbuild.scenarios.seeding import rng_for
 from avbuild.scenarios.spec import Scenario
 from tests.support.commands import fail, rows, succeed, tree
@@ -67,23 +69,23 @@ def under(plan: Any) -> Condition:
 
 
 @pytest.mark.parametrize("name", SIGNAL_OPS)
-def test_a_frame_corrupted_alone_is_that_frame_of_the_clip(name: str) -> None:
+def test_a_frame_corrupted_alone_equals_that_frame_of_the_corrupted_video(name: str) -> None:
     video = clip()
     plan = plan_sample(under({"chain": [name], "severity": 4}), "a", ["video"])
-    whole, done = corrupt(plan, {"video": video})
-    assert whole["video"] is not None
+    corrupted, video_record = corrupt(plan, {"video": video})
+    assert corrupted["video"] is not None
     op = CORRUPTIONS["image"][name]
     for k, frame in enumerate(video):
         alone, record = corrupt(plan, {"video": video[k : k + 1]})
         assert alone["video"] is not None
-        assert np.array_equal(alone["video"][0], whole["video"][k])
-        # and it is what the registry's own function makes of it, with the seed that the record names
+        assert np.array_equal(alone["video"][0], corrupted["video"][k])
+        # and it equals what the registered corruption returns with the recorded seed
         rng = rng_for(seed=0, scenario="V", sample="a", modality="video", op=0)
-        assert np.array_equal(op.apply(frame, op.level(4, frame), rng), whole["video"][k])
-        assert record["video"][0]["op"] == done["video"][0]["op"] == name
+        assert np.array_equal(op.apply(frame, op.level(4, frame), rng), corrupted["video"][k])
+        assert record["video"][0]["op"] == video_record["video"][0]["op"] == name
 
 
-def test_what_stands_in_the_way_stays_where_it_is() -> None:
+def test_an_occlusion_is_at_the_same_place_in_all_frames() -> None:
     still = np.repeat(clip(1), 4, axis=0)
     changed, _ = corrupt(plan_sample(under([{"occlusion": 5}]), "a", ["video"]), {"video": still})
     assert changed["video"] is not None
@@ -92,7 +94,7 @@ def test_what_stands_in_the_way_stays_where_it_is() -> None:
 
 
 @given(seed=st.integers(0, 2**32), sample=st.text(min_size=1, max_size=5), frames=st.integers(1, 4))
-def test_a_video_draws_otherwise_than_a_picture_of_the_same_sample(seed: int, sample: str, frames: int) -> None:
+def test_video_and_image_of_a_sample_draw_different_noise(seed: int, sample: str, frames: int) -> None:
     video = clip(frames, (8, 8))
     plans = {m: {"chain": ["gaussian_noise"], "severity": 5} for m in ("image", "video")}
     plan = plan_sample(Condition(Scenario.model_validate(plans), "V", seed), sample, ["image", "video"])
@@ -105,7 +107,7 @@ def test_a_video_draws_otherwise_than_a_picture_of_the_same_sample(seed: int, sa
 
 
 @pytest.mark.parametrize("fill", ["zeros", "mean", "noise"])
-def test_what_stands_in_for_a_missing_video_has_its_shape(fill: str) -> None:
+def test_the_fill_of_a_missing_video_has_its_shape(fill: str) -> None:
     video = clip()
     plan = plan_sample(under({"missing_rate": 1.0, "fill": fill}), "a", ["video"])
     filled, record = corrupt(plan, {"video": video})
@@ -118,7 +120,7 @@ def test_what_stands_in_for_a_missing_video_has_its_shape(fill: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, op in CORRUPTIONS["image"].items() if op.domain == "feature"])
-def test_ops_on_features_change_every_frame_alike(name: str) -> None:
+def test_feature_ops_change_every_frame_in_the_same_way(name: str) -> None:
     features = np.random.default_rng(0).standard_normal((3, 3, 16, 16)).astype(np.float32)
     plan = plan_sample(under({"chain": [name], "severity": 3}), "a", ["video"])
     changed = corrupt_features(plan, "video", features)
@@ -129,7 +131,7 @@ def test_ops_on_features_change_every_frame_alike(name: str) -> None:
         assert np.array_equal(op.apply(frame, op.level(3, frame), rng), one)
 
 
-def test_a_manifest_speaks_of_video() -> None:
+def test_a_manifest_can_have_plans_for_video() -> None:
     text = "manifest: 1\nname: m\ndataset: .\nscenarios:\n"
     text += "  V: {video: {any_of: [gaussian_noise, {snow: {amount: 0.2}}], severity: 3}}\n"
     text += "  R: {preset: rain, visual: video}\n"
@@ -138,7 +140,7 @@ def test_a_manifest_speaks_of_video() -> None:
     assert scenarios["V"].ops[1].corruption is CORRUPTIONS["image"]["box_blur"]
 
 
-def test_stock_datasets_gives_frames_as_pictures(data: Path, tmp_path: Path) -> None:
+def test_hugging_face_datasets_loads_frames_as_images(data: Path, tmp_path: Path) -> None:
     from datasets import Audio, List, load_dataset
     from datasets import Image as ImageFeature
 
@@ -148,14 +150,14 @@ def test_stock_datasets_gives_frames_as_pictures(data: Path, tmp_path: Path) -> 
     stored = rows(data, "D")
     for row, own in zip(loaded, stored, strict=True):
         assert [frame.size for frame in row["video"]] == [(64, 48)] * 2
-        for picture, frame in zip(row["video"], video_of(own), strict=True):
-            assert isinstance(picture, Image.Image)
-            assert np.array_equal(np.asarray(picture), frame)
+        for image, frame in zip(row["video"], video_of(own), strict=True):
+            assert isinstance(image, Image.Image)
+            assert np.array_equal(np.asarray(image), frame)
     missing = load_dataset(str(data), "N", split="test", cache_dir=str(tmp_path))
     assert all(video is None for video in missing["video"])
 
 
-def test_frames_on_disk_are_those_corrupted_in_memory(data: Path) -> None:
+def test_corrupting_in_memory_gives_the_frames_on_disk(data: Path) -> None:
     from avbuild.scenarios.manifest_file import load_manifest
 
     manifest = load_manifest(data / "manifest.yaml")
@@ -169,29 +171,29 @@ def test_frames_on_disk_are_those_corrupted_in_memory(data: Path) -> None:
         assert [frame["path"] for frame in row["video"]] == [frame["path"] for frame in clean["video"]]
 
 
-def test_an_untouched_modality_keeps_its_bytes_and_a_missing_one_is_null(data: Path) -> None:
-    for clean, noisy, gone, filled in zip(*(rows(data, name) for name in "CVNF"), strict=True):
-        assert noisy["audio"] == clean["audio"] == gone["audio"]
+def test_an_unchanged_modality_keeps_its_bytes_and_a_missing_one_is_null(data: Path) -> None:
+    for clean, noisy, missing, filled in zip(*(rows(data, name) for name in "CVNF"), strict=True):
+        assert noisy["audio"] == clean["audio"] == missing["audio"]
         assert noisy["video"] != clean["video"] or "unchanged" in noisy["corruption"]
-        assert (gone["video"], gone["video_missing"]) == (None, True)
+        assert (missing["video"], missing["video_missing"]) == (None, True)
         assert len(filled["video"]) == len(clean["video"])
         assert filled["video_missing"]
-    lost = [(row["audio_missing"], row["video_missing"]) for row in rows(data, "M")]
-    assert set(lost) >= {(True, False), (False, True)}
-    assert (True, True) not in lost
+    flags = [(row["audio_missing"], row["video_missing"]) for row in rows(data, "M")]
+    assert set(flags) >= {(True, False), (False, True)}
+    assert (True, True) not in flags
 
 
 @pytest.mark.parametrize("scenario", ["D", "F", "K", "M", "rain"])
-def test_every_sample_comes_back_bit_for_bit(data: Path, tmp_path: Path, scenario: str) -> None:
+def test_replay_re_creates_every_sample_bit_for_bit(data: Path, tmp_path: Path, scenario: str) -> None:
     for row in rows(data, scenario)[:4]:
         out = succeed("replay", "--id", row["id"], "--scenario", scenario, "--data", data, "--out", tmp_path)
-        assert "bit for bit as on disk" in out
+        assert "identical to the stored sample, bit for bit" in out
         for k, frame in enumerate(row["video"] or ()):
             assert (tmp_path / f"{row['id']}-{scenario}-{k}.png").read_bytes() == frame["bytes"]
 
 
-def test_verify_finds_all_sound_and_names_what_is_not(data: Path, tmp_path: Path) -> None:
-    assert "sound" in succeed("verify", data)
+def test_verify_names_a_damaged_shard(data: Path, tmp_path: Path) -> None:
+    assert "intact" in succeed("verify", data)
     folder = Path(shutil.copytree(data, tmp_path / "data"))
     shard = next(iter(sorted(folder.glob("V/*.parquet"))))
     damaged = bytearray(shard.read_bytes())
@@ -206,11 +208,11 @@ def test_the_bytes_are_the_same_for_any_number_of_workers_and_in_shares(
     again = build(source, tmp_path, workers=2)
     assert tree(again) == tree(data)
     succeed("make", "crema-d", "--audio-root", source, "--fps", 2, "--out", tmp_path, "--workers", 1)
-    assert tree(again) == tree(data)  # finished already, scenarios and all
+    assert tree(again) == tree(data)  # already finished
     assert "fps: 2.0 there, 1.0 asked for" in fail("make", "crema-d", "--audio-root", source, "--out", tmp_path)
     shutil.rmtree(again / "V")
     for share in ("0/2", "1/2"):
-        succeed("corrupt", "--scenario", "V", "--data", again, "--shard", share, "--workers", 1)
+        succeed("corrupt", "--scenario", "V", "--data", again, "--job-share", share, "--workers", 1)
     succeed("corrupt", "--scenario", "V", "--data", again, "--workers", 1)
     assert tree(again) == tree(data)
 
@@ -232,21 +234,21 @@ def test_a_scenario_that_does_not_fit_the_data_set_is_refused(
         assert expected in fail(*command)
 
 
-def test_a_scenario_of_video_is_refused_where_there_are_pictures(small_data: Path, tmp_path: Path) -> None:
+def test_a_scenario_for_video_is_refused_for_a_data_set_of_images(small_data: Path, tmp_path: Path) -> None:
     manifest = tmp_path / "m.yaml"
     manifest.write_text("manifest: 1\nname: m\ndataset: .\nscenarios:\n  C: {}\n  X: {video: missing}\n")
     message = fail("corrupt", "--data", small_data, "--scenario", "X", "--manifest", manifest)
     assert "X acts on video, but this data set has audio, image" in message
 
 
-def test_what_is_missing_is_reported(data: Path, tmp_path: Path) -> None:
+def test_missing_videos_are_reported(data: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(data, tmp_path / "data"))
     count = len(rows(folder, "N"))
     assert f"video missing in {count}" in succeed("corrupt", "--scenario", "N", "--data", folder, "--workers", 1)
     assert f"video missing in {1:.1%}" in (folder / "README.md").read_text()
     build = json.loads((folder / "build.json").read_text())
     assert build["scenarios"]["N"]["splits"]["test"]["shards"][0]["missing"] == {"audio": 0, "video": count}
-    assert {"av", "libavcodec"} <= build["versions"].keys()  # the frames were taken with them, whoever corrupts
+    assert {"av", "libavcodec"} <= build["versions"].keys()  # the frames were decoded with them
     assert "no video" in succeed("inspect", folder)
 
 
@@ -254,14 +256,14 @@ def test_the_preview_shows_frames_in_a_row(data: Path, tmp_path: Path) -> None:
     succeed("preview", data, "--scenario", "D", "--samples", 2, "--out", tmp_path / "d.html")
     page = (tmp_path / "d.html").read_text()
     assert page.count("<div class=frames>") == 2 * 7
-    assert page.count('alt="picture') == 2 * 7 * 2
+    assert page.count('alt="video') == 2 * 7 * 2
     with Image.open(tmp_path / "d.png") as sheet:
         assert sheet.width > 7 * 2 * 128
     succeed("preview", data, "--scenario", "N", "--samples", 1, "--out", tmp_path / "n.html")
     assert "no video" in (tmp_path / "n.html").read_text()
 
 
-def test_croissant_tells_of_frames_and_its_public_reader_gives_them(data: Path) -> None:
+def test_croissant_describes_frames_and_mlcroissant_reads_them(data: Path) -> None:
     fields = {
         field["name"]: field for field in json.loads((data / "croissant.json").read_text())["recordSet"][0]["field"]
     }
@@ -275,7 +277,7 @@ def test_croissant_tells_of_frames_and_its_public_reader_gives_them(data: Path) 
         assert [np.asarray(frame).tolist() for frame in read["D/video"]] == video_of(row).tolist()
 
 
-def test_rows_of_video_survive_a_shard_and_enter_its_hash(tmp_path: Path) -> None:
+def test_rows_with_video_round_trip_and_enter_the_content_hash(tmp_path: Path) -> None:
     def sample(frames: list[bytes] | None) -> StoredSample:
         cells: list[Encoded] | None = None if frames is None else [{"bytes": f, "path": "a.png"} for f in frames]
         return StoredSample(id="a", audio=None, video=cells, label=0, group="g", fold=0, audio_missing=True,
@@ -290,10 +292,10 @@ def test_rows_of_video_survive_a_shard_and_enter_its_hash(tmp_path: Path) -> Non
     assert len(hashes) == 4
 
 
-def test_frames_are_stored_without_loss() -> None:
+def test_frames_are_stored_losslessly() -> None:
     video = clip(2, (6, 7))
     files = [encode_image(frame) for frame in video]
     assert np.array_equal(decode_video(files), video)
     assert np.array_equal(decode_image(files[1]), video[1])
-    with Image.open(io.BytesIO(files[0])) as picture:
-        assert picture.format == "PNG"
+    with Image.open(io.BytesIO(files[0])) as image:
+        assert image.format == "PNG"

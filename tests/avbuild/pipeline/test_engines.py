@@ -1,4 +1,4 @@
-"""Many workers, machines and stops: the bytes are those of one undisturbed process."""
+"""Workers, machines and interruptions: the bytes are always those of one uninterrupted process."""
 
 import os
 import random
@@ -17,27 +17,27 @@ from avbuild.errors import UsageError
 from avbuild.pipeline.engines import JobShare, parse_job_share
 from tests.support.commands import AVBUILD, fail, succeed, tree
 
-EVERYTHING = ("--scenario", "A,V,D", "--splits", "train,validation,test")
+ALL_SHARDS = ("--scenario", "A,V,D", "--splits", "train,validation,test")
 
 
 @pytest.fixture(scope="module")
 def clean(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The clean data set alone; do not change it."""
+    """Only the clean shards of a data set; do not change it."""
     folder = tmp_path_factory.mktemp("clean") / small_data.name
     shutil.copytree(small_data, folder)
     shutil.rmtree(folder / "D")
     where = ("--data", folder, "--workers", 1)
-    succeed("corrupt", *EVERYTHING, *where)  # card and record are of all three, the shards go
+    succeed("corrupt", *ALL_SHARDS, *where)  # card and build.json have all three scenarios; their shards are removed
     for scenario in "AVD":
         shutil.rmtree(folder / scenario)
     return folder
 
 
 @pytest.fixture(scope="module")
-def undisturbed(clean: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Every file, as one process writes it."""
-    folder = copy(clean, tmp_path_factory.mktemp("whole"))
-    succeed("corrupt", *EVERYTHING, "--data", folder, "--workers", 1)
+def reference(clean: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Every file, as one uninterrupted process writes it."""
+    folder = copy(clean, tmp_path_factory.mktemp("reference"))
+    succeed("corrupt", *ALL_SHARDS, "--data", folder, "--workers", 1)
     return tree(folder)
 
 
@@ -46,87 +46,85 @@ def copy(folder: Path, target: Path) -> Path:
 
 
 @pytest.mark.parametrize("text", ["4/4", "1", "-1/3", "a/b", "1/0"])
-def test_a_share_that_cannot_be_is_explained(text: str) -> None:
+def test_an_invalid_job_share_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match="write i/n with i from 0 to n - 1"):
         parse_job_share(text)
 
 
-def test_shares_are_disjoint_and_complete() -> None:
+def test_job_shares_are_disjoint_and_complete() -> None:
     jobs = list(range(23))
     shares = [JobShare(index, 5).of(jobs) for index in range(5)]
     assert sorted(job for share in shares for job in share) == jobs
 
 
-def test_shares_in_any_order_make_the_whole(clean: Path, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+def test_job_shares_in_any_order_give_the_same_bytes(clean: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
     folder = copy(clean, tmp_path)
     for index in (2, 0, 1):
-        out = succeed("corrupt", *EVERYTHING, "--data", folder, "--workers", 1, "--shard", f"{index}/3")
-        assert "once all shares are written" in out
-    shards = {name: data for name, data in undisturbed.items() if name.endswith(".parquet")}
+        out = succeed("corrupt", *ALL_SHARDS, "--data", folder, "--workers", 1, "--job-share", f"{index}/3")
+        assert "after all shares are written" in out
+    shards = {name: data for name, data in reference.items() if name.endswith(".parquet")}
     assert {name: data for name, data in tree(folder).items() if name.endswith(".parquet")} == shards
-    succeed("corrupt", *EVERYTHING, "--data", folder, "--workers", 1)
-    assert tree(folder) == undisturbed
+    succeed("corrupt", *ALL_SHARDS, "--data", folder, "--workers", 1)
+    assert tree(folder) == reference
 
 
-def test_make_in_shares_is_make(urbansound8k: Path, pictures: Path, small_data: Path, tmp_path: Path) -> None:
+def test_make_in_job_shares_gives_the_same_bytes(
+    urbansound8k: Path, pictures: Path, small_data: Path, tmp_path: Path
+) -> None:
     command = ("make", "urbansound8k-av", "--audio-root", urbansound8k, "--images", f"folder:{pictures}")
     command += ("--out", tmp_path, "--workers", 1)
     for index in range(2):
-        succeed(*command, "--shard", f"{index}/2")
+        succeed(*command, "--job-share", f"{index}/2")
     assert "not finished" in fail("inspect", tmp_path / "urbansound8k-av")
     succeed(*command)
-    whole, made = tree(small_data), tree(tmp_path / "urbansound8k-av")
-    assert {name: made[name] for name in made if name.startswith("C/")} == {
-        name: whole[name] for name in whole if name.startswith("C/")
+    expected, found = tree(small_data), tree(tmp_path / "urbansound8k-av")
+    assert {name: found[name] for name in found if name.startswith("C/")} == {
+        name: expected[name] for name in expected if name.startswith("C/")
     }
 
 
-def test_ray_writes_the_same_bytes(clean: Path, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+def test_ray_writes_the_same_bytes(clean: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="the extra ray is not installed")
     folder = copy(clean, tmp_path)
-    succeed("corrupt", *EVERYTHING, "--data", folder, "--workers", 2, "--engine", "ray")
-    assert tree(folder) == undisturbed
+    succeed("corrupt", *ALL_SHARDS, "--data", folder, "--workers", 2, "--engine", "ray")
+    assert tree(folder) == reference
 
 
-def test_a_ray_address_without_ray_is_a_mistake(clean: Path) -> None:
-    assert "goes with --engine ray" in fail("corrupt", "--scenario", "D", "--data", clean, "--ray-address", "auto")
-
-
-def test_killed_twenty_times_it_ends_with_the_same_bytes(
-    clean: Path, undisturbed: dict[str, bytes], tmp_path: Path
+def test_killing_and_restarting_corrupt_20_times_gives_the_same_bytes(
+    clean: Path, reference: dict[str, bytes], tmp_path: Path
 ) -> None:
     folder = copy(clean, tmp_path)
-    command = [*AVBUILD, "corrupt", *EVERYTHING, "--data", str(folder), "--workers", "2"]
-    moments = random.Random(0)
-    stopped = 0
+    command = [*AVBUILD, "corrupt", *ALL_SHARDS, "--data", str(folder), "--workers", "2"]
+    random_numbers = random.Random(0)
+    killed = 0
     for _ in range(20):
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        process = subprocess.Popen(command, start_new_session=True, **quiet)
-        time.sleep(moments.uniform(0.5, 1.8))
+        no_output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen(command, start_new_session=True, **no_output)
+        time.sleep(random_numbers.uniform(0.5, 1.8))
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-            stopped += 1
+            killed += 1
         process.wait()
-        for name in ("A", "V", "D"):  # begin anew now and then, so that every stage is met
-            if moments.random() < 0.2:
+        for name in ("A", "V", "D"):  # sometimes start over, so that kills hit every stage
+            if random_numbers.random() < 0.2:
                 shutil.rmtree(folder / name, ignore_errors=True)
-    assert stopped > 10
+    assert killed > 10
     subprocess.run(command, check=True, capture_output=True)
-    assert tree(folder) == undisturbed
+    assert tree(folder) == reference
 
 
-def test_two_processes_on_one_folder_do_not_disturb_each_other(
-    clean: Path, undisturbed: dict[str, bytes], tmp_path: Path
+def test_two_processes_may_write_the_same_folder_at_once(
+    clean: Path, reference: dict[str, bytes], tmp_path: Path
 ) -> None:
     folder = copy(clean, tmp_path)
-    command = [*AVBUILD, "corrupt", *EVERYTHING, "--data", str(folder), "--workers", "1"]
+    command = [*AVBUILD, "corrupt", *ALL_SHARDS, "--data", str(folder), "--workers", "1"]
     both = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]
-    assert tree(folder) == undisturbed
+    assert tree(folder) == reference
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="the superuser may write everywhere")
-def test_a_folder_that_is_read_only_is_one_clear_error(clean: Path, tmp_path: Path) -> None:
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root can write everywhere")
+def test_a_read_only_folder_is_a_user_error(clean: Path, tmp_path: Path) -> None:
     folder = copy(clean, tmp_path)
     folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
     try:
@@ -136,38 +134,38 @@ def test_a_folder_that_is_read_only_is_one_clear_error(clean: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize(("number", "words"), [(28, "No space left on device"), (30, "Read-only file system")])
-def test_a_disk_that_fails_is_one_clear_error_and_nothing_half_written(
-    clean: Path, undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str
+def test_a_failing_disk_is_a_user_error_and_leaves_no_partial_file(
+    clean: Path, reference: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str
 ) -> None:
-    folder, synced, calls = copy(clean, tmp_path), os.fsync, []
+    folder, fsync, calls = copy(clean, tmp_path), os.fsync, []
 
     def failing(descriptor: int) -> None:
         calls.append(descriptor)
         if len(calls) == 4:
             raise OSError(number, words)
-        synced(descriptor)
+        fsync(descriptor)
 
     with monkeypatch.context() as patched:
         patched.setattr("os.fsync", failing)
-        message = fail("corrupt", *EVERYTHING, "--data", folder, "--workers", 1)
+        message = fail("corrupt", *ALL_SHARDS, "--data", folder, "--workers", 1)
     assert words in message
     assert str(folder) in message
     assert not list(folder.rglob(".partial-*"))
-    succeed("corrupt", *EVERYTHING, "--data", folder, "--workers", 1)
-    assert tree(folder) == undisturbed
+    succeed("corrupt", *ALL_SHARDS, "--data", folder, "--workers", 1)
+    assert tree(folder) == reference
 
 
-def test_a_data_set_may_lie_behind_any_url(clean: Path, undisturbed: dict[str, bytes]) -> None:
+def test_a_data_set_can_be_at_any_fsspec_url(clean: Path, reference: dict[str, bytes]) -> None:
     memory = fsspec.filesystem("memory")
     upload(clean, memory, "/distributed/data")
-    succeed("corrupt", *EVERYTHING, "--data", "memory://distributed/data", "--workers", 1)
-    assert download(memory, "/distributed/data") == undisturbed
-    assert "sound" in succeed("verify", "memory://distributed/data")
+    succeed("corrupt", *ALL_SHARDS, "--data", "memory://distributed/data", "--workers", 1)
+    assert download(memory, "/distributed/data") == reference
+    assert "intact" in succeed("verify", "memory://distributed/data")
 
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[fsspec.AbstractFileSystem]:
-    """A local stand-in for S3."""
+    """A local S3 server."""
     server = pytest.importorskip("moto.server", reason="moto is not installed").ThreadedMotoServer(port=0)
     pytest.importorskip("s3fs", reason="the extra s3 is not installed")
     server.start()
@@ -186,12 +184,12 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[fsspec.AbstractFileSystem]:
     server.stop()
 
 
-def test_a_data_set_may_lie_on_s3(clean: Path, undisturbed: dict[str, bytes], s3: fsspec.AbstractFileSystem) -> None:
+def test_a_data_set_can_be_on_s3(clean: Path, reference: dict[str, bytes], s3: fsspec.AbstractFileSystem) -> None:
     upload(clean, s3, "bucket/data")
-    command = [*AVBUILD, "corrupt", *EVERYTHING, "--data", "s3://bucket/data", "--workers", "2"]
+    command = [*AVBUILD, "corrupt", *ALL_SHARDS, "--data", "s3://bucket/data", "--workers", "2"]
     subprocess.run(command, check=True, capture_output=True)
     s3.invalidate_cache()
-    assert download(s3, "bucket/data") == undisturbed
+    assert download(s3, "bucket/data") == reference
 
 
 def upload(folder: Path, system: fsspec.AbstractFileSystem, root: str) -> None:

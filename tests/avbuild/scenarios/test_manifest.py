@@ -1,4 +1,4 @@
-"""A manifest says everything that is wrong with it, and reads back as it was written."""
+"""Manifests: every problem is reported with its line, and a written manifest reads back equal."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def problems(text: str) -> list[str]:
     return str(caught.value).splitlines()
 
 
-def test_every_problem_is_reported_at_once_with_its_line() -> None:
+def test_all_problems_are_reported_at_once_with_their_lines() -> None:
     text = GOOD.replace("[gaussian_noise, time_shift", "[gausian_noise, time_shift").replace("seed: 0", "sed: 0")
     text = text.replace("scale: 0.2}}], severity: 3", "scale: 0.2}}], severity: 6").replace("M: {image", "M: {imag")
     assert problems(text) == [
@@ -55,7 +55,7 @@ def test_every_problem_is_reported_at_once_with_its_line() -> None:
     [
         ("  C: {}", "  C: {}\n  C: {}", "line 8  scenarios.C: duplicate key, first given in line 7"),
         ("manifest: 1", "manifest: 2", "line 1  manifest: 2 is not allowed; allowed: 1"),
-        ("name: mine\n", "", "line 1  name: required, but not there"),
+        ("name: mine\n", "", "line 1  name: required, but missing"),
         ("{snr_db: 7.5}", "{snr: 7.5}", "gaussian_noise takes snr_db, not snr"),
         ("scale: 0.2", "scale: 2", "2 is outside 0.001 to 1"),
         ("missing_rate: 0.3", "missing_rate: 1.5", "missing_rate: 1.5 is outside 0 to 1"),
@@ -68,32 +68,36 @@ def test_every_problem_is_reported_at_once_with_its_line() -> None:
         ("{time_shift: 1}", "{reverberation: {rt60: 0.5}}", "reverberation takes rt60 and direct_db, not rt60"),
         ("{time_shift: 1}", "{time_shift: {most: 0.1, severity: 2}}", "a severity and most exclude each other"),
         ("{time_shift: 1}", "{time_shift: {clips: here, severity: 2}}", "time_shift takes no clips"),
-        ("M: {image: missing}", "M: {image: [{feature_blank: 1}, {jpeg: 3}]}", "cannot come before one on the signal"),
+        (
+            "M: {image: missing}",
+            "M: {image: [{feature_blank: 1}, {jpeg: 3}]}",
+            "features cannot come before an op on the signal",
+        ),
         ("M: {image: missing}", "M: {missing: {protocol: cpm, rat: 1}}", "allowed: protocol, rate, fill"),
         ("missing_rate: 0.3", "missing_rate: 0.3, fill: grey", "'grey' is not allowed"),
     ],
 )
-def test_a_mistake_is_named(old: str, new: str, expected: str) -> None:
+def test_each_mistake_has_a_message_of_its_own(old: str, new: str, expected: str) -> None:
     assert old in GOOD
     assert expected in "\n".join(problems(GOOD.replace(old, new)))
 
 
-def test_numbers_that_yaml_takes_for_words_are_numbers() -> None:
+def test_numbers_that_yaml_parses_as_strings_are_accepted() -> None:
     manifest = parse_manifest(GOOD.replace("missing_rate: 0.3", "missing_rate: 1e-1"), "mine.yaml")
     assert manifest.scenarios["N"].plans["image"].missing_rate == 0.1
 
 
-def test_a_bare_null_is_the_null_fill() -> None:
+def test_fill_may_be_written_as_a_bare_null() -> None:
     manifest = parse_manifest(GOOD.replace("missing_rate: 0.3", "missing_rate: 0.3, fill: null"), "mine.yaml")
     assert manifest.scenarios["N"].plans["image"].fill == "null"
 
 
-def test_a_manifest_reads_back_as_it_was_written() -> None:
+def test_a_written_manifest_reads_back_equal() -> None:
     manifest = parse_manifest(GOOD, "mine.yaml")
     assert parse_manifest(dump_manifest(manifest), "again.yaml") == manifest
 
 
-def test_the_data_set_is_found_relative_to_the_manifest(tmp_path: Path) -> None:
+def test_the_data_set_path_is_relative_to_the_manifest(tmp_path: Path) -> None:
     (tmp_path / "manifests").mkdir()
     path = tmp_path / "manifests" / "mine.yaml"
     path.write_text(GOOD)
@@ -102,7 +106,7 @@ def test_the_data_set_is_found_relative_to_the_manifest(tmp_path: Path) -> None:
     assert load_manifest(path).dataset == "memory://bucket/mine"
 
 
-def test_an_absent_manifest_is_one_clear_error(tmp_path: Path) -> None:
+def test_a_manifest_that_does_not_exist_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such manifest"):
         load_manifest(tmp_path / "none.yaml")
 
@@ -117,11 +121,11 @@ def manifest_with(scenario: dict[str, object], seed: int = 0) -> Manifest:
 
 
 @given(seed=st.integers(0, 2**31), severity=st.integers(1, 4))
-def test_the_hash_follows_seed_and_spec(seed: int, severity: int) -> None:
+def test_the_scenario_hash_depends_on_seed_and_spec(seed: int, severity: int) -> None:
     def spec(level: int) -> dict[str, object]:
         return {"audio": {"any_of": ["gaussian_noise"], "severity": level}}
 
-    here = manifest_with(spec(severity), seed).scenario_hash("X")
-    assert here == manifest_with(spec(severity), seed).scenario_hash("X")
-    assert here != manifest_with(spec(severity + 1), seed).scenario_hash("X")
-    assert here != manifest_with(spec(severity), seed + 1).scenario_hash("X")
+    original = manifest_with(spec(severity), seed).scenario_hash("X")
+    assert original == manifest_with(spec(severity), seed).scenario_hash("X")
+    assert original != manifest_with(spec(severity + 1), seed).scenario_hash("X")
+    assert original != manifest_with(spec(severity), seed + 1).scenario_hash("X")

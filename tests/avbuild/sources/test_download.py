@@ -1,4 +1,4 @@
-"""Downloads resume, are checked, and never leave half a corpus under its final name."""
+"""Downloads: they resume, checksums are verified, and a final name never has incomplete content."""
 
 import hashlib
 import io
@@ -22,11 +22,11 @@ MD5 = hashlib.md5(CONTENT).hexdigest()
 
 
 class Server(ThreadingHTTPServer):
-    """Serves CONTENT, with ranges; may break off once."""
+    """Serves CONTENT, with or without ranges; can close one connection early."""
 
     break_at: int | None = None
     ranges: bool = True
-    asked: list[str | None]
+    requested: list[str | None]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -34,7 +34,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         wanted = self.headers.get("Range")
-        self.server.asked.append(wanted)
+        self.server.requested.append(wanted)
         start = int(wanted.split("=")[1].rstrip("-")) if wanted and self.server.ranges else 0
         if start >= len(CONTENT):
             self.send_error(416)
@@ -46,13 +46,13 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(CONTENT[start:stop])
 
     def log_message(self, *arguments: object) -> None:
-        """Quiet."""
+        """Print nothing."""
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
     server = Server(("127.0.0.1", 0), Handler)
-    server.asked = []
+    server.requested = []
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server
@@ -65,7 +65,7 @@ def url(server: Server) -> str:
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_a_broken_download_is_continued(server: Server, tmp_path: Path, ranges: bool) -> None:
+def test_an_interrupted_download_resumes(server: Server, tmp_path: Path, ranges: bool) -> None:
     server.break_at, server.ranges = 300_000, ranges
     target = tmp_path / "corpus.bin"
     with pytest.raises(UserError, match="300,000 bytes are kept"):
@@ -73,11 +73,11 @@ def test_a_broken_download_is_continued(server: Server, tmp_path: Path, ranges: 
     assert not target.exists()
     fetch(url(server), target, MD5, "by hand")
     assert target.read_bytes() == CONTENT
-    assert server.asked == [None, "bytes=300000-"]
+    assert server.requested == [None, "bytes=300000-"]
     assert [path.name for path in tmp_path.iterdir()] == ["corpus.bin"]
 
 
-def test_a_download_that_fills_the_disk_goes_on_later(server: Server, tmp_path: Path) -> None:
+def test_a_download_resumes_after_a_full_disk(server: Server, tmp_path: Path) -> None:
     target = tmp_path / "corpus.bin"
     with (
         no_file_above(300_000),
@@ -89,19 +89,19 @@ def test_a_download_that_fills_the_disk_goes_on_later(server: Server, tmp_path: 
     assert target.read_bytes() == CONTENT
 
 
-def test_a_download_that_was_complete_is_not_asked_for_again(server: Server, tmp_path: Path) -> None:
+def test_a_complete_partial_file_is_not_downloaded_again(server: Server, tmp_path: Path) -> None:
     (tmp_path / "corpus.bin.part").write_bytes(CONTENT)
     assert fetch(url(server), tmp_path / "corpus.bin", MD5, "").read_bytes() == CONTENT
 
 
-def test_a_wrong_checksum_is_named_and_not_kept_under_the_final_name(server: Server, tmp_path: Path) -> None:
+def test_a_file_with_a_wrong_checksum_does_not_get_the_final_name(server: Server, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"md5 is {MD5}, expected 0123"):
         fetch(url(server), tmp_path / "corpus.bin", "0123", "")
     assert not (tmp_path / "corpus.bin").exists()
     assert not (tmp_path / "corpus.bin.part").exists()
 
 
-def test_no_network_says_what_to_put_where(tmp_path: Path) -> None:
+def test_without_network_the_error_says_what_to_do_by_hand(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="put it by hand"):
         fetch("http://127.0.0.1:9/none", tmp_path / "corpus.bin", MD5, "put it by hand")
 
@@ -121,14 +121,14 @@ def archive(path: Path, members: dict[str, bytes]) -> Path:
 
 
 @pytest.mark.parametrize("name", ["a.tar.gz", "a.zip"])
-def test_an_archive_is_unpacked_whole(tmp_path: Path, name: str) -> None:
+def test_an_archive_is_unpacked(tmp_path: Path, name: str) -> None:
     packed = archive(tmp_path / name, {"Corpus/audio/a.wav": b"1", "Corpus/b.csv": b"2"})
     assert (unpack(packed, tmp_path, expect="Corpus") / "audio" / "a.wav").read_bytes() == b"1"
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["Corpus", name])
 
 
 @pytest.mark.parametrize("name", ["a.tar.gz", "a.zip"])
-def test_a_member_that_would_land_outside_is_refused(tmp_path: Path, name: str) -> None:
+def test_an_archive_member_outside_the_target_is_refused(tmp_path: Path, name: str) -> None:
     inside = tmp_path / "inside"
     inside.mkdir()
     packed = archive(tmp_path / name, {"Corpus/a": b"1", "../evil": b"2"})
@@ -138,7 +138,7 @@ def test_a_member_that_would_land_outside_is_refused(tmp_path: Path, name: str) 
     assert not (tmp_path / "evil").exists()
 
 
-def test_a_truncated_archive_leaves_nothing(tmp_path: Path) -> None:
+def test_a_truncated_archive_leaves_no_files(tmp_path: Path) -> None:
     packed = archive(tmp_path / "a.tar.gz", {"Corpus/a": bytes(100_000)})
     packed.write_bytes(packed.read_bytes()[:60])
     with pytest.raises(UserError, match="cannot be unpacked"):
@@ -146,7 +146,7 @@ def test_a_truncated_archive_leaves_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.tar.gz"]
 
 
-def test_a_corpus_that_the_disk_cannot_hold_stays_packed(tmp_path: Path) -> None:
+def test_unpacking_on_a_full_disk_leaves_no_files(tmp_path: Path) -> None:
     packed = archive(tmp_path / "a.zip", {"Corpus/a": CONTENT})
     with no_file_above(300_000), pytest.raises(UserError, match="Corpus: cannot be written: File too large"):
         unpack(packed, tmp_path, expect="Corpus")
@@ -154,7 +154,7 @@ def test_a_corpus_that_the_disk_cannot_hold_stays_packed(tmp_path: Path) -> None
     assert (unpack(packed, tmp_path, expect="Corpus") / "a").read_bytes() == CONTENT
 
 
-def test_sources_are_found_unpacked_then_as_archive(tmp_path: Path) -> None:
+def test_a_source_is_found_as_an_archive_and_as_an_unpacked_folder(tmp_path: Path) -> None:
     packed = archive(tmp_path / "corpus.tar.gz", {"Corpus/a": b"1"})
     md5 = hashlib.md5(packed.read_bytes()).hexdigest()
     corpus = Download("Corpus", "Corpus", "corpus.tar.gz", md5, "http://127.0.0.1:9/", "its page", "1 GB")
@@ -163,7 +163,7 @@ def test_sources_are_found_unpacked_then_as_archive(tmp_path: Path) -> None:
     assert find_source(corpus, tmp_path, offline=True) == tmp_path / "Corpus"
 
 
-def test_offline_says_which_file_to_put_where_and_from_which_page(tmp_path: Path) -> None:
+def test_the_offline_error_names_file_size_page_and_folder(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         find_source(urbansound8k.DOWNLOAD, tmp_path / "sources", offline=True)
     for part in ("UrbanSound8K.tar.gz", "6 GB", "zenodo.org/records/1203745", str(tmp_path / "sources")):

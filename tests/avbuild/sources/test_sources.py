@@ -1,4 +1,4 @@
-"""Corpora are read as their publishers lay them out, and whatever is wrong with a file is said."""
+"""Corpora: they are read in the layouts of their publishers, and unusable files are named."""
 
 import csv
 import io
@@ -41,17 +41,17 @@ FORMATS = [
     for rate in (8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000)
     for channels in (1, 2, 6)
     for kind, subtype in CONTAINERS
-    # libsndfile writes no others
+    # libsndfile cannot write these
     if not (subtype == "IMA_ADPCM" and channels > 2) and not (kind == "OGG" and rate > 48_000)
 ]
 
 
 @pytest.mark.parametrize(("rate", "channels", "kind", "subtype"), FORMATS)
-def test_every_real_format_becomes_16_khz_mono(rate: int, channels: int, kind: str, subtype: str) -> None:
+def test_every_audio_format_becomes_16_khz_mono(rate: int, channels: int, kind: str, subtype: str) -> None:
     tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(rate // 4) / rate)
     clip = read_audio(encoded(np.repeat(tone[:, None], channels, axis=1), rate, format=kind, subtype=subtype))
     assert clip.dtype == np.float32
-    assert abs(clip.size - 4_000) <= (600 if subtype == "IMA_ADPCM" else 2)  # ADPCM is filled up to whole blocks
+    assert abs(clip.size - 4_000) <= (600 if subtype == "IMA_ADPCM" else 2)  # ADPCM is padded to whole blocks
     spectrum = np.abs(np.fft.rfft(clip * np.hanning(clip.size)))
     assert np.argmax(spectrum) * 16_000 / clip.size == pytest.approx(440, abs=5)
     assert np.sqrt(np.mean(clip[1000:3000] ** 2)) == pytest.approx(0.5 / np.sqrt(2), rel=0.2 if kind == "OGG" else 0.05)
@@ -59,11 +59,11 @@ def test_every_real_format_becomes_16_khz_mono(rate: int, channels: int, kind: s
 
 @pytest.mark.parametrize("samples", [1, 2, 3, 100])
 @pytest.mark.parametrize("rate", [8_000, 44_100, 192_000])
-def test_a_very_short_clip_is_a_clip(samples: int, rate: int) -> None:
+def test_a_very_short_clip_keeps_at_least_one_sample(samples: int, rate: int) -> None:
     assert read_audio(encoded(np.full(samples, 0.1), rate, format="WAV")).size >= 1
 
 
-def test_float_files_beyond_full_scale_are_turned_down_not_clipped() -> None:
+def test_float_files_beyond_full_scale_are_attenuated_not_clipped() -> None:
     tone = 3.0 * np.sin(np.arange(1600) * 0.2)
     clip = read_audio(encoded(tone, 16_000, format="WAV", subtype="FLOAT"))
     np.testing.assert_allclose(clip, tone / np.abs(tone).max(), atol=1e-4)
@@ -76,9 +76,9 @@ def test_float_files_beyond_full_scale_are_turned_down_not_clipped() -> None:
         (encoded(np.zeros(0), 16_000, format="WAV"), "no samples"),
         (encoded(np.array([0.0, np.nan]), 16_000, format="WAV", subtype="FLOAT"), "NaN"),
     ],
-    ids=["no sound", "empty", "NaN"],  # the bytes hold the time they were written at
+    ids=["no audio", "empty", "NaN"],  # not the bytes, which hold the time of writing
 )
-def test_what_cannot_be_decoded_says_why(data: bytes, why: str) -> None:
+def test_the_error_for_undecodable_audio_gives_the_reason(data: bytes, why: str) -> None:
     with pytest.raises(Unreadable, match=why):
         read_audio(data)
 
@@ -94,7 +94,7 @@ def test_urbansound8k_is_read_with_recordings_and_folds(urbansound8k: Path) -> N
     assert "1300 (folds 1 and 3)" in corpus.notes[0]
 
 
-def test_only_the_folds_asked_for_are_looked_at(urbansound8k: Path) -> None:
+def test_only_the_requested_folds_are_read(urbansound8k: Path) -> None:
     assert {clip.fold for clip in read_urbansound8k(urbansound8k, (2,)).items} == {2}
     with pytest.raises(UserError, match="lists no clip of fold 7"):
         read_urbansound8k(urbansound8k, (7,))
@@ -115,14 +115,14 @@ def test_missing_empty_and_unlisted_files_are_named(tmp_path: Path) -> None:
     }
 
 
-def test_a_table_with_other_columns_is_refused(tmp_path: Path) -> None:
+def test_a_table_with_other_columns_is_a_user_error(tmp_path: Path) -> None:
     table = tmp_path / "UrbanSound8K.csv"
     table.write_text("file,label\na.wav,dog\n")
     with pytest.raises(UserError, match="columns are file, label; expected slice_file_name"):
         read_table(table)
 
 
-def test_a_folder_that_is_no_urbansound8k_says_what_was_looked_for(tmp_path: Path) -> None:
+def test_a_folder_without_urbansound8k_is_a_user_error(tmp_path: Path) -> None:
     (tmp_path / "music").mkdir()
     with pytest.raises(UserError, match=r"but music; looked for metadata/UrbanSound8K\.csv"):
         read_urbansound8k(tmp_path)
@@ -148,7 +148,7 @@ def test_esc50_is_recognised_by_its_layout(tmp_path: Path) -> None:
     assert [problem.what for problem in corpus.problems] == ["missing"]
 
 
-def test_a_folder_of_class_folders_is_read_in_order_and_bad_files_are_named(tmp_path: Path) -> None:
+def test_class_folders_are_read_in_order_and_unusable_files_named(tmp_path: Path) -> None:
     for path in ("dog/a.wav", "dog/a.flac", "dog/12-3-0-1.wav", "cat/b.wav"):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         soundfile.write(tmp_path / path, np.zeros(10), 16_000)
@@ -162,11 +162,11 @@ def test_a_folder_of_class_folders_is_read_in_order_and_bad_files_are_named(tmp_
     assert {p.what for p in corpus.problems} == {"not a known audio type", "empty"}
 
 
-def test_folders_with_train_and_test_keep_their_splits(tmp_path: Path) -> None:
+def test_image_folders_with_train_and_test_keep_their_splits(tmp_path: Path) -> None:
     for split in ("train", "test"):
         write_pictures(tmp_path / split, 2, ("cat", "dog"))
     corpus = read_image_folder(tmp_path)
-    assert Counter(picture.split for picture in corpus.items) == {"train": 4, "test": 4}
+    assert Counter(image.split for image in corpus.items) == {"train": 4, "test": 4}
     assert corpus.items[0].id == "train/cat/000"
     with pytest.raises(UserError, match="no class folders here"):
         read_image_folder(tmp_path / "train" / "cat")
@@ -174,7 +174,7 @@ def test_folders_with_train_and_test_keep_their_splits(tmp_path: Path) -> None:
 
 @pytest.fixture
 def cifar10(tmp_path: Path) -> tuple[Path, dict[str, str]]:
-    """Batches in the official format, three pictures each."""
+    """Batch files in the official format, three images each."""
     import hashlib
 
     folder = tmp_path / "cifar-10-batches-py"
@@ -192,14 +192,14 @@ def test_cifar10_is_read_from_its_official_batches(cifar10: tuple[Path, dict[str
     corpus = read_cifar10(root, md5)
     assert corpus.classes == CIFAR10
     assert [p.id for p in corpus.items][::3] == ["train-00000", "train-00003", "test-00000"]
-    picture = corpus.items[3]
-    assert (picture.label, picture.split) == ("automobile", "train")
-    pixels = np.asarray(Image.open(io.BytesIO(picture.media.read())))
+    image = corpus.items[3]
+    assert (image.label, image.split) == ("automobile", "train")
+    pixels = np.asarray(Image.open(io.BytesIO(image.media.read())))
     batch = pickle.loads((root / "cifar-10-batches-py" / "data_batch_2").read_bytes())
     assert np.array_equal(pixels, batch["data"][0].reshape(3, 32, 32).transpose(1, 2, 0))
 
 
-def test_damaged_and_absent_batches_are_named(cifar10: tuple[Path, dict[str, str]]) -> None:
+def test_damaged_and_missing_batch_files_are_named(cifar10: tuple[Path, dict[str, str]]) -> None:
     root, md5 = cifar10
     (root / "cifar-10-batches-py" / "test_batch").write_bytes(b"x")
     with pytest.raises(UserError) as caught:
@@ -208,7 +208,7 @@ def test_damaged_and_absent_batches_are_named(cifar10: tuple[Path, dict[str, str
     assert "data_batch_9: missing" in str(caught.value)
 
 
-def test_a_batch_that_would_run_code_is_not_opened(tmp_path: Path) -> None:
+def test_a_batch_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
     class Evil:
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return os.system, (f"touch {tmp_path}/ran",)
@@ -217,7 +217,7 @@ def test_a_batch_that_would_run_code_is_not_opened(tmp_path: Path) -> None:
 
     (tmp_path / "data_batch_1").write_bytes(pickle.dumps({"data": Evil()}))
     md5 = {"data_batch_1": hashlib.md5((tmp_path / "data_batch_1").read_bytes()).hexdigest()}
-    with pytest.raises(UserError, match="asks for"):
+    with pytest.raises(UserError, match=r"loads posix\.system"):
         read_cifar10(tmp_path, md5)
     assert not (tmp_path / "ran").exists()
 
@@ -227,8 +227,8 @@ def test_a_hugging_face_data_set_on_disk_is_read(tmp_path: Path) -> None:
     from datasets import Image as ImageFeature
 
     features = Features({"img": ImageFeature(), "label": ClassLabel(names=["cat", "dog"]), "note": Value("string")})
-    pictures = [Image.fromarray(np.full((8, 8, 3), shade, np.uint8)) for shade in (0, 120, 250)]
-    rows = Dataset.from_dict({"img": pictures, "label": [1, 0, 1], "note": ["", "", ""]}, features=features)
+    images = [Image.fromarray(np.full((8, 8, 3), shade, np.uint8)) for shade in (0, 120, 250)]
+    rows = Dataset.from_dict({"img": images, "label": [1, 0, 1], "note": ["", "", ""]}, features=features)
     DatasetDict({"train": rows, "test": rows.select([0])}).save_to_disk(tmp_path / "saved")
     corpus = read_images(Options(sources=tmp_path, images=f"hf:{tmp_path / 'saved'}", offline=True))
     assert [(p.label, p.split) for p in corpus.items] == [
@@ -240,34 +240,34 @@ def test_a_hugging_face_data_set_on_disk_is_read(tmp_path: Path) -> None:
         read_images(Options(sources=tmp_path, images=f"hf:{tmp_path / 'plain'}", offline=True))
 
 
-def test_an_unreachable_hub_says_what_to_do(tmp_path: Path) -> None:
+def test_the_error_for_an_unreachable_hub_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="give its folder: --images hf:FOLDER"):
         read_images(Options(sources=tmp_path, images="hf:nobody/nothing-of-that-name", offline=True))
 
 
-def test_an_unknown_picture_source_lists_the_three(tmp_path: Path) -> None:
+def test_an_unknown_kind_of_images_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="write folder:PATH, cifar10:PATH or hf:NAME"):
         read_images(Options(sources=tmp_path, images="zip:x", offline=True))
 
 
-def test_the_kaggle_release_pairs_equal_stems_and_gets_its_folds_back(tmp_path: Path, urbansound8k: Path) -> None:
+def test_the_kaggle_layout_pairs_equal_stems_and_recovers_folds(tmp_path: Path, urbansound8k: Path) -> None:
     for label, stem in (
         ("dog_bark", "1300-3-0-0"),
         ("siren", "1800-8-0-0"),
         ("siren", "5-8-0-0"),
         ("drilling", "1301-3-0-0"),
     ):
-        for side in ("sound", "vision"):
-            (tmp_path / f"Dataset_v3_{side}" / label).mkdir(parents=True, exist_ok=True)
+        for modality in ("sound", "vision"):
+            (tmp_path / f"Dataset_v3_{modality}" / label).mkdir(parents=True, exist_ok=True)
         soundfile.write(tmp_path / "Dataset_v3_sound" / label / f"{stem}.wav", np.zeros(10), 16_000)
         Image.new("RGB", (4, 4)).save(tmp_path / "Dataset_v3_vision" / label / f"{stem}.jpg")
     Image.new("RGB", (4, 4)).save(tmp_path / "Dataset_v3_vision" / "siren" / "lonely.jpg")
-    audio, pictures = read_kaggle(tmp_path, urbansound8k / "metadata" / "UrbanSound8K.csv")
+    audio, images = read_kaggle(tmp_path, urbansound8k / "metadata" / "UrbanSound8K.csv")
     assert {clip.id: (clip.group, clip.fold) for clip in audio.items} == {
         "1300-3-0-0": ("1300", 1),
         "1800-8-0-0": ("1800", 1),
     }
-    assert {Path(p.path).name: p.what for p in (*audio.problems, *pictures.problems)} == {
+    assert {Path(p.path).name: p.what for p in (*audio.problems, *images.problems)} == {
         "lonely.jpg": "no clip with this stem",
         "5-8-0-0.wav": "not in UrbanSound8K.csv",
         "1301-3-0-0.wav": "lies in drilling, but UrbanSound8K.csv says dog_bark",
@@ -278,7 +278,7 @@ def test_the_kaggle_release_pairs_equal_stems_and_gets_its_folds_back(tmp_path: 
 
 
 @pytest.mark.pilot
-def test_the_official_table_is_as_the_facts_say(pilot: Path) -> None:
+def test_the_official_table_has_the_published_counts(pilot: Path) -> None:
     rows = read_table(pilot / "UrbanSound8K" / "metadata" / "UrbanSound8K.csv")
     assert len(rows) == 8732
     assert set(recordings_across_folds(rows)) == {"106905", "132016", "176638", "180937", "77751"}
@@ -286,7 +286,7 @@ def test_the_official_table_is_as_the_facts_say(pilot: Path) -> None:
 
 
 @pytest.mark.pilot
-def test_clips_as_published_are_readable(pilot: Path) -> None:
+def test_the_original_clips_are_readable(pilot: Path) -> None:
     clips = [read_audio(path.read_bytes()) for path in sorted((pilot / "us8k_original").glob("*.wav"))]
     assert len(clips) == 7
     assert all(6_000 < clip.size <= 64_000 for clip in clips)

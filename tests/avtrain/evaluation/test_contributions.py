@@ -22,8 +22,8 @@ from avtrain.methods.registry import METHODS
 from avtrain.methods.shared.unimodal_features import UnimodalFeatures
 from avtrain.report.results import Cell
 from avtrain.runs.folder import Run
-from tests.avtrain.report.test_page import report, score
 from tests.avtrain.training.test_fit import avtrain_, fit
+from tests.support.reports import report, score
 from tests.support.toys import CLASSES, toy_batch, toy_method
 
 THREE = ("audio", "image", "text")

@@ -99,7 +99,7 @@ def test_a_missing_modality_is_left_out(runs: Path, files: dict[str, Path]) -> N
     torch.testing.assert_close(alone.logits, alone.per_modality["image"])
     printed = avtrain_("predict", runs / FINETUNE, "--image", files["image"], "--top", 3)
     assert "7 more" in printed
-    assert printed.splitlines()[-1].endswith("seed0: audio missing; image there")
+    assert printed.splitlines()[-1].endswith("seed0: audio missing; image present")
 
 
 def test_a_method_that_is_told_says_what_it_was_told(runs: Path, files: dict[str, Path]) -> None:

@@ -10,7 +10,7 @@ from avtrain.runs.folder import Run
 from tests.avtrain.training.test_fit import avtrain_, fit
 from tests.support.full_disk import no_file_above
 
-CANNOT = "cannot be written: File too large. What is finished stays; put it right and run the same command again"
+CANNOT = "cannot be written: File too large. Finished files are kept; fix this and run the same command again"
 
 
 def unfinished(folder: Path) -> list[Path]:
@@ -66,7 +66,7 @@ def test_a_report_and_an_export_that_cannot_be_written_leave_the_last_ones(small
 def test_a_place_below_a_file_is_no_place(small_data: Path, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(
-        UserError, match=r"taken/.*config\.yaml: cannot be written: a file stands where a folder is needed"
+        UserError, match=r"taken/.*config\.yaml: cannot be written: there is a file where a folder is needed"
     ):
         fit(small_data / "manifest.yaml", tmp_path / "taken")
     assert (tmp_path / "taken").read_text() == "a file"

@@ -14,8 +14,8 @@ from avtrain.cli import app
 from avtrain.config import FitConfig, RunConfig
 from avtrain.report.results import Entry, gather
 from avtrain.runs.folder import Run, find_runs
-from tests.avtrain.report.test_page import report, score
 from tests.avtrain.training.test_fit import SMALL, TINY, avtrain_
+from tests.support.reports import report, score
 
 NAME = "urbansound8k-av-concat-tiny"
 MARK = "selected on test"

@@ -1,0 +1,37 @@
+"""`avbuild preview`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avbuild.commands.options import DataSetArgument, data_option
+
+
+def preview(
+    folder: DataSetArgument,
+    scenario: Annotated[str, typer.Option(help="A scenario of the data set's manifest, or a scenario preset.")],
+    samples: Annotated[int, typer.Option(help="Number of samples, spread over the classes.", min=1, max=100)] = 6,
+    out: Annotated[Path | None, typer.Option(help="The HTML file.", show_default="preview-NAME-SCENARIO.html")] = None,
+) -> None:
+    """Write one HTML page to see and hear a scenario, and a PNG contact sheet.
+
+    Each row is a sample, each column a severity.
+
+    Example:
+
+        avbuild preview data/urbansound8k-av --scenario D
+    """
+    from avbuild.dataset.storage import Folder, write_whole
+    from avbuild.inspect.preview import contact_sheet, preview_rows, render_page
+    from avbuild.pipeline.corrupt import CorruptRequest, plan_corruptions
+
+    data = Folder(folder)
+    build, manifest, (name,) = plan_corruptions(data, CorruptRequest((scenario,)))
+    rows = preview_rows(data, build, manifest, name, samples)
+    page = out or Path(f"preview-{build.name}-{name}.html")
+    write_whole(page, render_page(f"{build.title}: {name}", rows))
+    write_whole(page.with_suffix(".png"), contact_sheet(rows))
+    size = page.stat().st_size / 1e6
+    typer.echo(f"written: {page} ({size:.1f} MB, open it in a browser) and {page.with_suffix('.png')}")
+    typer.echo(f"next: avbuild corrupt --scenario {name}" + data_option(folder))

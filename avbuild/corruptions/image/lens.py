@@ -1,0 +1,125 @@
+"""Weather on the lens, synthesised from noise: frost, and spatter of water or mud."""
+
+import functools
+
+import numpy as np
+from numpy.random import Generator
+from PIL import Image, ImageFilter
+
+from avbuild.corruptions.image.blur import trail
+from avbuild.corruptions.image.sampling import shifted_sum, smooth_field, to_pixels
+from avbuild.corruptions.registry import SMALL_IMAGE, image_corruption
+from avbuild.modalities.base import Pixels
+
+FROST_TEXTURES = 5
+FROST_SIDE = 384
+
+
+@image_corruption(
+    version=1,
+    severities=((1.0, 0.4), (0.8, 0.6), (0.7, 0.7), (0.65, 0.7), (0.6, 0.75)),
+    small=((1.0, 0.2), (1.0, 0.3), (0.9, 0.4), (0.85, 0.4), (0.75, 0.45)),
+    within=((0.0, 1.0), (0.0, 1.0)),
+)
+def frost(image: Pixels, scene: float, ice: float, rng: Generator) -> Pixels:
+    """Cover the image with frost, as on a lens.
+
+    ImageNet-C uses crops of five photographs of ice; here they are crops of five synthetic textures.
+
+    Args:
+        image: uint8 [H, W, 3].
+        scene: weight of the image in the sum.
+        ice: weight of the frost in the sum.
+
+    Returns uint8 [H, W, 3].
+    """
+    height, width = image.shape[:2]
+    texture = _frost_texture(int(rng.integers(FROST_TEXTURES)), min(height, width) < SMALL_IMAGE)
+    side = texture.shape[0]
+    if max(height, width) > side:
+        enlarged = Image.fromarray(texture).resize((max(height, width),) * 2, Image.Resampling.BILINEAR)
+        texture, side = np.asarray(enlarged), max(height, width)
+    top, left = rng.integers(side - height + 1), rng.integers(side - width + 1)
+    patch = texture[top : top + height, left : left + width]
+    # weights are whole 256ths, so that sums are exact in 16 bits
+    total = image * np.uint16(round(256 * scene)) >> 1
+    total += patch * np.uint16(round(256 * ice)) >> 1
+    frozen: Pixels = np.minimum(total >> 7, 255).astype(np.uint8)
+    return frozen
+
+
+@functools.lru_cache(maxsize=2 * FROST_TEXTURES)
+def _frost_texture(index: int, small: bool) -> Pixels:
+    """Return needles of ice that grow from random seeds in many directions, bluish white.
+
+    Args:
+        index: of the texture, 0 to FROST_TEXTURES - 1.
+        small: whether it is for images under 64 px.
+
+    Returns uint8 [side, side, 3].
+    """
+    rng = np.random.Generator(np.random.PCG64(index))
+    patches = smooth_field((FROST_SIDE, FROST_SIDE), 25.0, rng)
+    patches = np.clip(0.5 + patches / (2.5 * patches.std()), 0, 1)
+    needles = np.zeros((FROST_SIDE, FROST_SIDE), np.int32)
+    for angle in rng.uniform(0, 360, 14):
+        seeds = (rng.random((FROST_SIDE, FROST_SIDE)) < 0.012 * patches).astype(np.uint8) * 255
+        grown = shifted_sum(seeds, *trail(18.0, 14.0, angle)) >> 16
+        np.maximum(needles, np.minimum(grown * 9, 255), out=needles)
+    glaze = smooth_field((FROST_SIDE, FROST_SIDE), 3.0, rng)
+    light = 0.75 * needles * (0.4 + 0.6 * patches) + 110 * patches**2 + 60 * patches * glaze / glaze.std() * 0.3
+    tinted = to_pixels(light[..., None] * np.array([0.86, 0.95, 1.0]) + np.array([10.0, 14.0, 20.0]))
+    if not small:
+        return tinted
+    return np.asarray(Image.fromarray(tinted).resize((FROST_SIDE // 4, FROST_SIDE // 4), Image.Resampling.BOX))
+
+
+@image_corruption(
+    version=1,
+    severities=(
+        (0.65, 0.3, 4.0, 0.69, 0.6, 0.0),
+        (0.65, 0.3, 3.0, 0.68, 0.6, 0.0),
+        (0.65, 0.3, 2.0, 0.68, 0.5, 0.0),
+        (0.65, 0.3, 1.0, 0.65, 1.5, 1.0),
+        (0.67, 0.4, 1.0, 0.65, 1.5, 1.0),
+    ),
+    small=(
+        (0.62, 0.1, 0.7, 0.7, 0.5, 0.0),
+        (0.65, 0.1, 0.8, 0.7, 0.5, 0.0),
+        (0.65, 0.3, 1.0, 0.69, 0.5, 0.0),
+        (0.65, 0.1, 0.7, 0.69, 0.6, 1.0),
+        (0.65, 0.1, 0.5, 0.68, 0.6, 1.0),
+    ),
+    within=((0.0, 1.0), (0.0, 1.0), (0.1, 50.0), (0.0, 1.0), (0.0, 10.0), (0.0, 1.0)),
+)
+def spatter(
+    image: Pixels, mean: float, std: float, size: float, threshold: float, strength: float, mud: float, rng: Generator
+) -> Pixels:
+    """Add drops of water (severities 1 to 3) or splashes of mud (4 and 5), as on a lens.
+
+    Args:
+        image: uint8 [H, W, 3].
+        mean: of the noise that drops are cut from.
+        std: standard deviation of that noise.
+        size: standard deviation of the Gaussian that smooths it, pixels.
+        threshold: noise below it becomes no drop.
+        strength: brightness of the highlights on water, or blur of the edges of mud in pixels.
+        mud: 0 for water, 1 for mud.
+
+    Returns uint8 [H, W, 3].
+    """
+    height, width = image.shape[:2]
+    liquid = mean + std * smooth_field((height, width), size, rng)
+    wet = liquid > threshold
+    if mud:
+        edge = Image.fromarray(wet.astype(np.uint8) * 255).filter(ImageFilter.GaussianBlur(strength))
+        cover = np.asarray(edge).astype(np.float32)[..., None] / 255
+        cover[cover < 0.8] = 0
+        return to_pixels(image * (1 - cover) + np.array([63, 42, 20], np.float32) * cover)
+    # drops reflect light from the upper left
+    spread = std / (2 * np.sqrt(np.pi) * max(size, 0.3))  # standard deviation of the noise after its blur
+    deep = np.where(wet, (liquid - threshold) / max(spread, 1e-6), 0.0)
+    rising = np.zeros_like(deep)
+    rising[1:, 1:] = deep[1:, 1:] - deep[:-1, :-1]
+    highlight = np.clip(0.3 + 0.5 * deep + rising, 0.0, 1.0) * wet
+    return to_pixels(image + (strength * highlight)[..., None] * np.array([175.0, 238.0, 238.0]))

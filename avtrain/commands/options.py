@@ -1,0 +1,74 @@
+"""Options that several `avtrain` commands share, and the functions that interpret them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.models import OptionInfo
+
+from avbuild.errors import UsageError
+
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16; auto is bf16 where CUDA has it.")]
+LoaderWorkers = Annotated[int, typer.Option(help="Processes that load data; they affect only the speed.", min=0)]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder for the features of frozen backbones, computed once.", show_default="features/ beside the runs"
+    ),
+]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Compute the features of frozen backbones again in every epoch.")
+]
+Resume = Annotated[
+    str,
+    typer.Option(
+        help="auto: finish a run that was stopped. restart: train it again. never: refuse a folder with a run."
+    ),
+]
+SelectOnTest = Annotated[
+    bool,
+    typer.Option(
+        "--select-on-test",
+        help="Choose the best epoch on the test split, as some published work does: only to measure what that gains.",
+    ),
+]
+OneRun = Annotated[Path, typer.Argument(help="A finished run, e.g. runs/demo-finetune-tiny/seed0.")]
+
+
+def set_option(examples: str) -> OptionInfo:
+    """Return `--set`, for settings without an option of their own.
+
+    Args:
+        examples: shown in the help, e.g. `method.length=16`.
+    """
+    option: OptionInfo = typer.Option("--set", help=f"key=value, e.g. {examples}.")
+    return option
+
+
+def cache_folder(cache: Path | None, no_cache: bool, runs: Path) -> Path | None:
+    """Return the folder for the features of frozen backbones, or None where they are not kept.
+
+    Args:
+        cache: value of `--cache`; None: beside the runs.
+        no_cache: value of `--no-cache`.
+        runs: folder of the runs.
+    """
+    return None if no_cache else cache or runs / "features"
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Convert `0,1,2` to numbers.  Raises UsageError where they are not different whole numbers."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdigit() for part in parts) or len(set(parts)) < len(parts):
+        raise UsageError(f"--seeds {text}: give different whole numbers, such as 0,1,2")
+    return [int(part) for part in parts]
+
+
+def warn_of_test_selection() -> None:
+    """Print on stderr that scores are too high where the best epoch is chosen on the test split."""
+    typer.echo(
+        "warning: the best epoch is chosen on the test split, so the test scores are too high to be a measure of the "
+        'method; every table made from them says "selected on test"',
+        err=True,
+    )

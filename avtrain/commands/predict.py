@@ -1,0 +1,94 @@
+"""`avtrain predict`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from avtrain.commands.options import Device, OneRun
+
+if TYPE_CHECKING:
+    from avtrain.inference.predictor import Answer
+
+
+def predict(
+    run: OneRun,
+    audio: Annotated[
+        Path | None, typer.Option(help="Audio file: WAV, FLAC, OGG or MP3, of any rate and any number of channels.")
+    ] = None,
+    image: Annotated[Path | None, typer.Option(help="Image file: JPEG, PNG, WebP and others.")] = None,
+    video: Annotated[
+        Path | None, typer.Option(help="Video file, for a run on video; its audio track is a file for --audio.")
+    ] = None,
+    scenario: Annotated[
+        str | None,
+        typer.Option(
+            help="The scenario, for a method that can be given it.", show_default="its router, or the first scenario"
+        ),
+    ] = None,
+    top: Annotated[int, typer.Option(help="Number of classes to print; --json prints all.", min=1)] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+    device: Device = "cpu",
+) -> None:
+    """Classify one sample from audio, an image or a video, or several of them.
+
+    A modality without a file is missing. For a method with prompts, the scenario that it assumed is printed too.
+
+    Examples:
+
+        avtrain predict runs/demo-finetune-tiny --audio bark.wav --image dog.jpg
+        avtrain predict runs/demo-prompt-tiny --image dog.jpg --scenario A --json
+        avtrain predict runs/cremad-mla-resnet --video clip.flv --audio clip.wav
+    """
+    import json
+
+    from avtrain.device import Machine, pick_device
+    from avtrain.inference.predictor import answer, load_trained, read_media
+
+    given = (("audio", audio), ("image", image), ("video", video))
+    files = {modality: path for modality, path in given if path is not None}
+    machine, media = Machine(pick_device(device)), read_media(files)
+    trained = load_trained(run, machine)
+    found = answer(trained, media, scenario, machine)
+    if as_json:
+        record = {
+            "run": str(trained.run),
+            "files": {modality: str(path) for modality, path in files.items()},
+            "present": found.present,
+            "inference": found.inference,
+            "scenario": found.scenario,
+            "choice": found.choice,
+            "probabilities": found.probabilities,
+        }
+        typer.echo(json.dumps(record))
+        return
+    _print_probabilities(found, top)
+    typer.echo(f"{trained.run}: {_describe_condition(found, scenario_given=scenario is not None)}")
+
+
+def _print_probabilities(found: "Answer", top: int) -> None:
+    """Print the `top` most likely classes, and the sum of the others."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("class")
+    table.add_column("probability", justify="right")
+    for name, probability in list(found.probabilities.items())[:top]:
+        table.add_row(escape(name), f"{probability:.3f}")
+    rest = list(found.probabilities.values())[top:]
+    if rest:
+        table.add_row(f"{len(rest)} more", f"{sum(rest):.3f}")
+    Console().print(table)
+
+
+def _describe_condition(found: "Answer", scenario_given: bool) -> str:
+    """Return which modalities are present, and which scenario the model was given or inferred."""
+    parts = [f"{modality} {'present' if present else 'missing'}" for modality, present in found.present.items()]
+    if found.choice is not None:
+        weights = ", ".join(f"{name} {weight:.2f}" for name, weight in found.choice.items())
+        parts.append(f"prompts by {found.inference}: {weights}")
+    if found.scenario is not None:
+        default = "" if scenario_given else " (the first; --scenario chooses another)"
+        parts.append(f"given scenario {found.scenario}{default}")
+    return "; ".join(parts)

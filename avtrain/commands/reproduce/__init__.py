@@ -1,0 +1,1 @@
+"""`avtrain reproduce`: one file per command, each of which reproduces published tables."""

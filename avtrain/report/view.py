@@ -1,0 +1,51 @@
+"""What the sections of a report share: the measurements of one manifest's runs, and how each entry is drawn."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from avtrain.report.charts.lines import Point
+from avtrain.report.charts.series import SeriesStyle
+from avtrain.report.results import Cell, Entry, Evaluation, Results, own_scenarios
+from avtrain.report.tables import SeverityCurve, Table, accuracy_tables, severity_curves
+
+
+@dataclass(frozen=True)
+class ReportView:
+    """Everything a section may show of the runs of one manifest.
+
+    Attributes:
+        results: evaluations and runs by entry.
+        tables: accuracies by scenario, one table a manifest evaluated on; the one trained on first.
+        curves: accuracies by severity, one curve a scenario evaluated at several severities.
+        own: evaluations on the scenarios of the manifest trained on, by entry; entries without any are absent.
+        styles: colour, marker and name of each entry, the same in all charts.
+    """
+
+    results: Results
+    tables: Sequence[Table]
+    curves: Sequence[SeverityCurve]
+    own: Mapping[Entry, Sequence[Evaluation]]
+    styles: Mapping[Entry, SeriesStyle]
+
+    def accuracy_point(self, entry: Entry, x: float, cell: Cell) -> Point:
+        """Return the point of an entry's accuracy in %.
+
+        Args:
+            entry: whose accuracy it is.
+            x: in units of the horizontal axis.
+            cell: accuracies from 0 to 1.
+        """
+        tooltip = f"{self.styles[entry].name}: {cell} % at {x:,}, n = {len(cell.values)}"
+        return Point(x, 100 * cell.mean, 100 * (cell.std or 0.0), tooltip)
+
+
+def build_view(results: Results) -> ReportView:
+    """Return what the sections share of one manifest's results."""
+    own = {entry: own_scenarios(evaluations) for entry, evaluations in results.entries.items()}
+    return ReportView(
+        results,
+        accuracy_tables(results),
+        severity_curves(results),
+        {entry: evaluations for entry, evaluations in own.items() if evaluations},
+        {entry: SeriesStyle(index, name) for index, (entry, name) in enumerate(results.labels.items())},
+    )

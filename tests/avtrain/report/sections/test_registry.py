@@ -1,0 +1,98 @@
+"""Every section in the list: valid HTML, names escaped; and a section added to the list is in the report."""
+
+from html import escape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from avtrain.report.sections import registry
+from avtrain.report.sections.base import Section
+from avtrain.report.view import ReportView
+from tests.support.reports import epochs, report, score, severities, view_of
+
+NAME = 'n<b> [x] "&'
+
+
+class Balance(HTMLParser):
+    """Checks that every element is closed, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Leave out elements that close themselves."""
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+
+def assert_balanced(html: str) -> None:
+    parser = Balance()
+    parser.feed(html)
+    parser.close()
+    assert not parser.open
+
+
+@pytest.fixture(scope="module")
+def view(tmp_path_factory: pytest.TempPathFactory) -> ReportView:
+    """Return results that every section has something to show of, with one awkward name for everything."""
+    facts = {
+        "manifest": NAME, "backbone": NAME, "train_on": NAME, "inference": NAME, "classes": [NAME, "cat", "dog"],
+        "choice": {NAME: 0.4, "D": 0.6}, "coalitions": {NAME: 0.4, "audio": 0.1}, "shapley": {NAME: 0.4, "audio": 0.1},
+    }  # fmt: skip
+    evaluations = [
+        *(score(NAME, "C", 0.9, seed=seed, run=f"a/seed{seed}", **facts) for seed in (0, 1)),
+        *(score(NAME, NAME, 0.7, seed=seed, run=f"a/seed{seed}", **facts) for seed in (0, 1)),
+        *severities(NAME, NAME, [0.8, 0.5], run="a/seed0", **facts),
+        score(NAME, NAME, 0.7, run="a/seed0", other_manifest=NAME, ops_trained_on=["image blur"], **facts),
+        score(NAME, "C", 0.5, run=f"b {NAME}/seed0", **facts),
+    ]
+    return view_of(tmp_path_factory.mktemp("runs"), evaluations, epochs({NAME: 0.3}, {NAME: 0.4}))
+
+
+def test_the_checker_finds_elements_left_open() -> None:
+    for broken in ("<p>", "<p><b></p></b>", "</p>"):
+        with pytest.raises(AssertionError):
+            assert_balanced(broken)
+
+
+def test_no_two_sections_have_one_name() -> None:
+    names = [section.name for section in registry.SECTIONS]
+    assert len(set(names)) == len(names) == 8
+
+
+@pytest.mark.parametrize("section", registry.SECTIONS, ids=lambda section: section.name)
+def test_every_section_is_valid_html_with_names_escaped(section: Section, view: ReportView) -> None:
+    html = section.html(view)
+    assert html
+    assert_balanced(html)
+    assert escape(NAME) in html
+    assert "n<b>" not in html
+
+
+@pytest.mark.parametrize("section", registry.SECTIONS, ids=lambda section: section.name)
+def test_markdown_ends_with_a_newline_where_there_is_any(section: Section, view: ReportView) -> None:
+    markdown = section.markdown(view)
+    assert markdown == "" or (markdown.endswith("\n") and markdown.startswith("##"))
+
+
+def test_a_section_added_to_the_list_is_in_page_and_markdown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    added = Section(
+        "entry_count",
+        lambda view: f"<h3>{len(view.styles)} entries of {escape(view.results.manifest)}</h3>",
+        lambda view: f"### {len(view.styles)} entries of {view.results.manifest}\n",
+    )
+    monkeypatch.setattr(registry, "SECTIONS", [added, *registry.SECTIONS])
+    two = score("film", "D", 0.5, manifest="two", run="two/seed0")
+    page = report(tmp_path, [score("map", "D", 0.5), score("lora", "D", 0.5), two])
+    markdown = (tmp_path / "report.md").read_text()
+    for text in (page, markdown):
+        for heading in ("2 entries of demo", "1 entries of two"):
+            assert text.count(heading) == 1
+        assert text.index("2 entries of demo") < text.index("map") < text.index("1 entries of two")
