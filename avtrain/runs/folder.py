@@ -74,9 +74,9 @@ class Run:
         self._write_bytes("metrics.jsonl", lines.encode())
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of all epochs."""
+        """Return the lines of all epochs, as this version writes them."""
         path = self.folder / "metrics.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return [read_metrics_line(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def save_weights(self, state: Mapping[str, Tensor], name: str = "model.safetensors") -> None:
         """Write a safetensors file."""
@@ -131,6 +131,16 @@ def _save(state: dict[str, Any], file: BinaryIO) -> None:
         if isinstance(error.__context__, OSError):
             raise error.__context__ from error
         raise
+
+
+def read_metrics_line(text: str) -> dict[str, Any]:
+    """Parse a line of `metrics.jsonl`; a line written by version 0.1 is returned with the keys of this version.
+
+    `selection` holds the accuracy per scenario on the split named by `selected_on`.  Version 0.1 called it
+    `validation`, whichever the split.
+    """
+    line: dict[str, Any] = json.loads(text)
+    return {"selection" if key == "validation" else key: value for key, value in line.items()}
 
 
 def backbone_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -128,7 +128,7 @@ def tracking(run: Run, config: RunConfig, done: int, packages: Sequence[str]) ->
 
 def numbers(line: Mapping[str, Any]) -> dict[str, float]:
     """The names and values that trackers show of an epoch's line."""
-    split = line["selected_on"]  # what is called validation in the line
+    split = line["selected_on"]
     unimodal = {
         f"unimodal/{scenario}/{modality}": accuracy
         for scenario, by_modality in line["unimodal"].items()
@@ -138,7 +138,7 @@ def numbers(line: Mapping[str, Any]) -> dict[str, float]:
         "loss": line["loss"],
         "learning_rate": line["learning_rate"],
         split: line["mean"],
-        **{f"{split}/{scenario}": accuracy for scenario, accuracy in line["validation"].items()},
+        **{f"{split}/{scenario}": accuracy for scenario, accuracy in line["selection"].items()},
         **unimodal,
         **{f"gradient_norm/{modality}": norm for modality, norm in line["gradient_norms"].items()},
         **{f"seconds/{part}": seconds for part, seconds in line["seconds"].items()},

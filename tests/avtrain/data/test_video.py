@@ -166,7 +166,7 @@ def test_a_stopped_training_ends_with_the_same_weights(
 
     avtrain_("eval", whole.folder, "--device", "cpu")
     validated = whole.metrics()
-    assert {e["scenario"] for e in whole.evaluations()} == set(validated[0]["validation"])
+    assert {e["scenario"] for e in whole.evaluations()} == set(validated[0]["selection"])
     assert tuple(whole.evaluations()[0]["per_modality"]) == modalities
     assert whole.modalities() == modalities
 

@@ -52,11 +52,11 @@ def test_the_scores_that_select_are_those_of_the_test_split(runs: Path) -> None:
     assert run.config().fit.select_on == result["selected_on"] == "test"
     best = run.metrics()[result["best_epoch"] - 1]
     tested = {e["scenario"]: e["accuracy"] for e in run.evaluations()}
-    assert best["validation"] == pytest.approx(tested)
+    assert best["selection"] == pytest.approx(tested)
     assert best["selected_on"] == "test"
     honest = Run(runs / NAME / "seed0")
     assert [line["loss"] for line in honest.metrics()] == [line["loss"] for line in run.metrics()]
-    assert [line["validation"] for line in honest.metrics()] != [line["validation"] for line in run.metrics()]
+    assert [line["selection"] for line in honest.metrics()] != [line["selection"] for line in run.metrics()]
 
 
 def test_every_score_and_table_says_so(runs: Path, said: dict[str, Any]) -> None:
@@ -107,7 +107,7 @@ def test_trackers_call_the_scores_by_their_split(runs: Path) -> None:
     from avtrain.training.tracking import numbers
 
     line = json.loads((runs / f"{NAME}-selected-on-test" / "seed0" / "metrics.jsonl").read_text().splitlines()[0])
-    assert numbers(line)["test/D"] == line["validation"]["D"]
+    assert numbers(line)["test/D"] == line["selection"]["D"]
     assert not [name for name in numbers(line) if name.startswith("validation")]
 
 

@@ -136,7 +136,7 @@ def test_trackio_writes_to_its_folder_and_goes_on(plain: Path, tmp_path: Path) -
     assert list(home.rglob("*.db"))
     name, lines = json.loads((tmp_path / "found.json").read_text())
     assert name.startswith("seed0-copy-")
-    wanted = [line["validation"]["D"] for line in Run(plain).metrics()[:2]]
+    wanted = [line["selection"]["D"] for line in Run(plain).metrics()[:2]]
     assert [line["validation/D"] for line in lines] == wanted
     assert [line["step"] for line in lines] == [1, 2]
 
