@@ -64,9 +64,6 @@ class MMPareto(UnimodalFeatures):
         joint = self.head(torch.cat(list(zero_absent(h, batch.present).values()), dim=1))
         return Prediction(joint, {m: self.heads[m](x) for m, x in h.items()})
 
-    def loss(self, batch: Batch) -> Tensor:
-        return torch.stack(self._losses(batch)).sum()
-
     def training_step(self, batch: Batch, optimizer: torch.optim.Optimizer) -> Tensor:
         joint, own = self._losses(batch)
         self.backward(joint, optimizer, keep_graph=True)

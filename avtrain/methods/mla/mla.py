@@ -90,11 +90,6 @@ class MLA(UnimodalFeatures):
         logits = {m: self.head(h) for m, h in self.features(batch).items()}
         return Prediction(fuse(logits, batch.present, self.config.fusion, self.weights), logits)
 
-    def loss(self, batch: Batch) -> Tensor:
-        """The sum of what the turns minimise."""
-        logits = {m: self.head(h) for m, h in self.features(batch).items()}
-        return torch.stack(list(unimodal_losses(logits, batch).values())).sum()
-
     def training_step(self, batch: Batch, optimizer: torch.optim.Optimizer) -> Tensor:
         """One update a modality that the batch has, in order; returns the sum of their losses, detached."""
         features = self.features(batch)
