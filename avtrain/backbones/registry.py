@@ -13,7 +13,7 @@ from avtrain.backbones.cav_mae import CavMae, CavMaeConfig
 from avtrain.backbones.dual import Dual, DualConfig
 from avtrain.backbones.resnet import ResNet, ResNetConfig
 from avtrain.backbones.tiny import Tiny, TinyConfig
-from avtrain.options import parse_options
+from avtrain.config import parse_options
 
 BACKBONES: Mapping[str, tuple[Callable[..., Backbone], type[Frozen]]] = {
     "cav-mae": (CavMae, CavMaeConfig),

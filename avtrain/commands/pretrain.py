@@ -31,11 +31,11 @@ def pretrain(
     """
     from avbuild.scenarios.manifest_file import load_manifest
     from avtrain.backbones.registry import backbone_config
-    from avtrain.config import parse_settings
+    from avtrain.config import parse_options
     from avtrain.device import Machine, pick_device, pick_precision
-    from avtrain.options import parse_options
     from avtrain.pretraining.cav_mae import WEIGHTS, PretrainConfig, pretrain_run
     from avtrain.runs.folder import Run
+    from avtrain.training.options import parse_settings
     from avtrain.training.start import check_resume
 
     check_resume(resume)

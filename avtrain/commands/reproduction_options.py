@@ -51,7 +51,7 @@ def options_of_all(
     backbone: str, computing: Computing, overrides: list[str] | None, epochs: int | None = None
 ) -> dict[str, Any]:
     """Those of every run."""
-    from avtrain.config import parse_settings
+    from avtrain.training.options import parse_settings
 
     given = {"backbone": backbone, "precision": computing.precision, "epochs": epochs}
     return given | parse_settings(overrides or [])

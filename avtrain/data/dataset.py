@@ -16,8 +16,8 @@ from avbuild.scenarios.apply import SamplePlan, condition, corrupt, corrupt_feat
 from avbuild.scenarios.manifest import Manifest
 from avbuild.scenarios.seeding import rng_for, uniform_for
 from avtrain.data.batch import Batch
+from avtrain.data.row_share import ALL_ROWS, RowShare
 from avtrain.data.shards import Media, Rows, Sample
-from avtrain.distributed.row_sharing import ALL_ROWS, RowShare
 from avtrain.frontends.whisper_mel import AnyFrontend
 
 

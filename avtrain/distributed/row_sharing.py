@@ -11,7 +11,7 @@ In a single process all of this does nothing.
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
@@ -19,23 +19,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from avtrain.data.batch import Batch
+from avtrain.data.row_share import ALL_ROWS, RowShare
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class RowShare:
-    """Which rows are a process's own: about as many as any other's, in order of rank."""
-
-    rank: int = 0
-    world: int = 1
-
-    def rows(self, n: int) -> range:
-        """Of n."""
-        return range(n * self.rank // self.world, n * (self.rank + 1) // self.world)
-
-
-ALL_ROWS = RowShare()
 
 
 def own_row_share() -> RowShare:

@@ -8,6 +8,7 @@ from torch import Tensor
 from avbuild.errors import UsageError, nearest
 from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone
+from avtrain.config import parse_options
 from avtrain.methods.adapter import Adapter
 from avtrain.methods.base import Method, Prediction
 from avtrain.methods.concat import Concat
@@ -27,7 +28,6 @@ from avtrain.methods.qmf import QMF
 from avtrain.methods.recon_boost import ReconBoost
 from avtrain.methods.spiking import Spiking
 from avtrain.methods.sum_of_scores import Sum
-from avtrain.options import parse_options
 
 METHODS: Mapping[str, type[Method]] = {
     method.name: method

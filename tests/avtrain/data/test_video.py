@@ -13,7 +13,6 @@ from avbuild.errors import UsageError, UserError
 from avbuild.scenarios.manifest_file import load_manifest
 from avtrain.backbones.base import Reading
 from avtrain.backbones.registry import build_backbone
-from avtrain.config import fit_config
 from avtrain.data.dataset import MultimodalData
 from avtrain.data.shards import read_rows
 from avtrain.device import Machine
@@ -24,6 +23,7 @@ from avtrain.inference.export import METADATA
 from avtrain.methods.registry import build_method
 from avtrain.runs.folder import Run
 from avtrain.training.optimizer import make_optimizer
+from avtrain.training.options import fit_config
 from tests.avtrain.training.test_fit import avtrain_, weights
 from tests.support.crema_d import encoded, moving_square
 from tests.support.stopping import last_states, stopped_at_call

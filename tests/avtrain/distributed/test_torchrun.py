@@ -14,8 +14,9 @@ from torch import Tensor
 from avbuild.errors import UsageError, UserError
 from avtrain.backbones.registry import build_backbone
 from avtrain.data.batch import Batch
+from avtrain.data.row_share import RowShare
 from avtrain.distributed.process_group import own_device, several
-from avtrain.distributed.row_sharing import RowShare, gather_rows, rowwise
+from avtrain.distributed.row_sharing import gather_rows, rowwise
 from avtrain.methods.base import Method
 from avtrain.methods.registry import METHODS, build_method
 from tests.avtrain.methods.test_all_methods import CLASSES, OPTIONS, SCENARIOS, SMALL, batch_of
