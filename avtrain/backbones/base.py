@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from avbuild.errors import UsageError
 from avtrain.backbones.attention import Prompts
 from avtrain.data.batch import Batch
-from avtrain.frontends.whisper_mel import AnyFrontend
+from avtrain.frontends.base import AnyFrontend
 
 AUDIO_IMAGE = ("audio", "image")
 

@@ -20,9 +20,9 @@ from avtrain.backbones.base import AUDIO_IMAGE, Backbone, Encoder, Reading
 from avtrain.backbones.frames import FrameEncoder
 from avtrain.backbones.weights import load_into
 from avtrain.data.batch import Batch
+from avtrain.frontends.base import AnyFrontend
 from avtrain.frontends.kaldi_fbank import FbankFrontend
 from avtrain.frontends.log_stft import StftFrontend
-from avtrain.frontends.whisper_mel import AnyFrontend
 
 WIDTH = 512  # channels of the last feature map
 SECONDS = {"ogm-ge": 3.0, "fbank": 10.24}  # published lengths of a clip: 188 frames of STFT, 1024 of filter banks

@@ -18,7 +18,7 @@ from avbuild.scenarios.seeding import rng_for, uniform_for
 from avtrain.data.batch import Batch
 from avtrain.data.row_share import ALL_ROWS, RowShare
 from avtrain.data.shards import Media, Rows, Sample
-from avtrain.frontends.whisper_mel import AnyFrontend
+from avtrain.frontends.base import AnyFrontend
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from avtrain.features.cache import cached
 from avtrain.methods.base import Method
 from avtrain.methods.registry import build_method, merged_weights
 from avtrain.runs.folder import Run, backbone_weights
-from avtrain.runs.same_data import refuse_other_data
+from avtrain.runs.guards import require_same_data
 
 ORACLE = "oracle"  # the inference mode that is told the scenario
 
@@ -35,7 +35,7 @@ def evaluate(run: Run, asked: EvalRequest, machine: Machine, precision: str) -> 
     if not run.finished:
         raise UserError(f"{run}: training is not finished; run the same avtrain fit again")
     config = run.config()
-    refuse_other_data(run, config.manifest)
+    require_same_data(run, config.manifest)
     tested = manifest_under_test(config.manifest, asked)
     wanted = test_conditions(tested, asked)
     clean = read_rows(tested, "test")

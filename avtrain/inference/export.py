@@ -15,7 +15,7 @@ from torch.export import Dim, ExportedProgram
 from avbuild.dataset.storage import write_whole
 from avbuild.errors import UserError
 from avtrain.data.batch import Batch
-from avtrain.frontends.whisper_mel import SAMPLE_RATE
+from avtrain.frontends.base import SAMPLE_RATE
 from avtrain.inference.predictor import ORACLE, Trained, pick_inference
 from avtrain.methods.base import Method
 

@@ -27,7 +27,7 @@ from avtrain.data.shards import Rows, read_rows
 from avtrain.device import Machine
 from avtrain.pretraining.masked_autoencoder import DecoderShape, MaskedAutoencoder, draw_visible
 from avtrain.runs.folder import Run, environment
-from avtrain.runs.same_configuration import refuse_other
+from avtrain.runs.guards import require_same_configuration
 from avtrain.training.optimizer import schedule
 from avtrain.training.random_state import random_state, restore_random_state
 
@@ -156,9 +156,10 @@ def described(config: PretrainConfig, manifest: Manifest) -> dict[str, Any]:
 
 
 def check_same(run: Run, config: PretrainConfig, manifest: Manifest) -> None:
-    """Raises UserError where the folder holds a pretraining that something else decided."""
-    there, asked = run.read_json("pretrain.json"), described(config, manifest)
-    refuse_other(run, [(there[part], asked[part]) for part in asked], holds="a pretraining", choose="--out")
+    """Refuse to continue a pretraining that was begun with other options or another manifest.  Raises UserError."""
+    before, asked = run.read_json("pretrain.json"), described(config, manifest)
+    compared = [(before[section], asked[section]) for section in asked]
+    require_same_configuration(run, compared, holds="a pretraining", choose="--out")
 
 
 def _state(model: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> Mapping[str, Any]:

@@ -12,8 +12,7 @@ from avtrain.device import Machine
 from avtrain.distributed.row_sharing import broadcast_from_rank0, is_rank0
 from avtrain.methods.registry import merged_weights
 from avtrain.runs.folder import Run, find_runs
-from avtrain.runs.same_configuration import refuse_other
-from avtrain.runs.same_data import refuse_other_data
+from avtrain.runs.guards import require_same_configuration, require_same_data
 from avtrain.training.loop import fit
 
 RESUME = ("auto", "restart", "never")
@@ -63,9 +62,9 @@ def _settle(run: Run, config: RunConfig, resume: str) -> str:
         there = run.config()
         parts = [(there.fit, config.fit), (there.manifest, config.manifest)]
         dumped = [(before.model_dump(), now.model_dump()) for before, now in parts]
-        refuse_other(run, dumped, holds="a run", choose="--name or --out")
+        require_same_configuration(run, dumped, holds="a run", choose="--name or --out")
     if run.finished:
-        refuse_other_data(run, config.manifest)
+        require_same_data(run, config.manifest)
         return f"{run}: finished already, {_selected(config)} {run.read_json('result.json')['validation']:.3f}"
     return ""
 

@@ -13,7 +13,9 @@ from avbuild.errors import UsageError
 from avtrain.backbones.base import Backbone, Reading
 from avtrain.data.batch import Batch
 from avtrain.methods.base import Method, Prediction
-from avtrain.methods.prompt.parts import PromptedCrossAttention, PromptSets, Router
+from avtrain.methods.prompt.cross_attention import PromptedCrossAttention
+from avtrain.methods.prompt.prompt_sets import PromptSets
+from avtrain.methods.prompt.router import Router
 from avtrain.methods.shared.context import context_of
 from avtrain.methods.shared.head import PooledHead
 from avtrain.methods.shared.mixup import mix

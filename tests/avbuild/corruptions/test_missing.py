@@ -104,11 +104,11 @@ def test_a_filled_modality_is_there_marked_and_says_nothing_of_the_signal(what: 
 
 
 def test_the_mean_picture_is_zero_once_normalised() -> None:
-    from avtrain.frontends.whisper_mel import normalise_picture
+    from avtrain.frontends.base import normalise_image
 
     torch = pytest.importorskip("torch")
     picture = MODALITIES["image"].fill_one(IMAGE, "mean", np.random.default_rng(0))
-    normalised = normalise_picture(torch.from_numpy(picture).permute(2, 0, 1), 24)
+    normalised = normalise_image(torch.from_numpy(picture).permute(2, 0, 1), 24)
     assert normalised.abs().max() < 0.01
 
 

@@ -18,7 +18,8 @@ from avtrain.data.shards import read_rows
 from avtrain.device import Machine
 from avtrain.evaluation.evaluate import load_method
 from avtrain.features.cache import FeatureCache
-from avtrain.frontends.whisper_mel import Frontend, normalise_picture, prepare_visual, spread
+from avtrain.frontends.base import normalise_image, prepare_visual, spread
+from avtrain.frontends.whisper_mel import Frontend
 from avtrain.inference.export import METADATA
 from avtrain.methods.registry import build_method
 from avtrain.runs.folder import Run
@@ -71,7 +72,7 @@ def test_frames_are_spread_evenly(there: int, wanted: int, expected: list[int]) 
 def test_a_video_is_prepared_as_its_frames_are() -> None:
     video = torch.randint(0, 256, (4, 20, 30, 3), dtype=torch.uint8)
     found = prepare_visual("video", video, 8, 2)
-    expected = [normalise_picture(video[frame].permute(2, 0, 1), 8) for frame in (1, 3)]
+    expected = [normalise_image(video[frame].permute(2, 0, 1), 8) for frame in (1, 3)]
     assert torch.equal(found, torch.stack(expected))
 
 
@@ -113,7 +114,7 @@ def test_frames_are_read_in_order_and_their_absence_is_seen(manifests: dict[tupl
     frames = videos[1]
     assert frames is not None
     chosen = [torch.tensor(decode_image(frames[at])).permute(2, 0, 1) for at in spread(len(frames), 2)]
-    expected = torch.stack([normalise_picture(frame, 8) for frame in chosen])
+    expected = torch.stack([normalise_image(frame, 8) for frame in chosen])
     assert torch.equal(batch.inputs["video"][1], expected)
 
 

@@ -9,7 +9,9 @@ from torch import nn
 from avbuild.errors import UsageError
 from avtrain.backbones.registry import build_backbone
 from avtrain.methods.base import Method
-from avtrain.methods.prompt.parts import PromptedCrossAttention, PromptSets, Router
+from avtrain.methods.prompt.cross_attention import PromptedCrossAttention
+from avtrain.methods.prompt.prompt_sets import PromptSets
+from avtrain.methods.prompt.router import Router
 from avtrain.methods.registry import build_method
 from tests.avtrain.methods.test_all_methods import CLASSES, OPTIONS, SCENARIOS, SMALL, batch_of, build
 
