@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from avbuild.errors import UserError
-from avtrain.report.balance import training_curves
+from avtrain.report.sections import training_curves
 from avtrain.runs.cost import cost, seconds_to_nearly
 from avtrain.runs.folder import Run, read_metrics_line
 from avtrain.training.tracking import numbers, tracking
 from tests.avtrain.training.test_fit import fit, weights
 from tests.avtrain.training.test_tracking import shown
+from tests.support.reports import score, view_of
 from tests.support.stopping import stopped_in
 
 RUN = "urbansound8k-av-finetune-tiny/seed0"
@@ -81,9 +82,10 @@ def test_trackers_cost_and_report_read_it(whole: Path, tmp_path: Path) -> None:
         track(line)
     assert [value for _, value in shown(tmp_path)["validation/D"]] == [0.25]
     assert cost([run]).seconds_per_epoch == seconds_to_nearly(run.metrics()) == 2.5
-    curves = training_curves([run])
-    assert curves.unimodal["audio"][1].values == (0.5,)
-    assert curves.gradient_norms["image"][1].values == (0.5,)
+    view = view_of(tmp_path / "report", [score("late", "C", 0.8)], [json.loads(LINE)])
+    page = training_curves.html(view)
+    assert "audio: 50 in epoch 1, n = 1" in page  # the mean over the scenarios
+    assert "image: 0.5 in epoch 1, n = 1" in page
 
 
 def test_a_stopped_run_is_continued(whole: Path, manifest: Path, tmp_path: Path) -> None:
