@@ -14,7 +14,7 @@ from avtrain.commands.pretrain import pretrain
 from avtrain.commands.run_options import Resume, set_option
 from avtrain.commands.seeds import parse_seeds
 from avtrain.commands.selection import SelectOnTest, warn_of_test_selection
-from avtrain.distributed.process_group import joined
+from avtrain.distributed.process_group import process_group
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -158,7 +158,7 @@ app.add_typer(reproduce.app, name="reproduce")
 
 def program() -> None:
     """A command, by one process or by several together."""
-    with joined(command=next(iter(sys.argv[1:]), None)):
+    with process_group(command=next(iter(sys.argv[1:]), None)):
         app()
 
 

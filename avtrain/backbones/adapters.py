@@ -28,7 +28,7 @@ class Bottleneck(nn.Module):
         return adapted
 
 
-def put_adapters(backbone: Backbone, bottleneck: int) -> list[nn.Module]:
+def add_adapters(backbone: Backbone, bottleneck: int) -> list[nn.Module]:
     """Adapters behind attention and MLP of every block, before the residual, each encoder's as `encoder.adapters`.
 
     Those that a run left there are kept.  They hang on the sublayers as forward hooks, so that no encoder needs to know
@@ -55,7 +55,7 @@ def adapter_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def load_adapters(backbone: Backbone, weights: Mapping[str, Tensor]) -> None:
     """Put the adapters of a run behind the sublayers again."""
-    put_adapters(backbone, _width(weights))
+    add_adapters(backbone, _width(weights))
     check_keys(adapter_weights(backbone.state_dict()), weights, "this run's adapters")
     backbone.load_state_dict(weights, strict=False)
 

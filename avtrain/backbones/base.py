@@ -69,10 +69,10 @@ class Backbone(nn.Module):
 
     @property
     def unimodal_widths(self) -> dict[str, int]:
-        """Width of each vector that `pool_alone` gives."""
+        """Width of each vector that `pool_unimodal` gives."""
         return {m: self.encoder(m).pooled_width for m in self.modalities}
 
-    def pool_alone(self, tokens: dict[str, Tensor]) -> dict[str, Tensor]:
+    def pool_unimodal(self, tokens: dict[str, Tensor]) -> dict[str, Tensor]:
         """One vector a modality, [B, F] each, in which no other has a part."""
         return {m: self.encoder(m).pool(x) for m, x in tokens.items()}
 

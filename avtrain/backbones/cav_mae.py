@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from avbuild.errors import UsageError
 from avbuild.frozen import Frozen
 from avtrain.backbones.base import AUDIO_IMAGE, Backbone, Encoder
-from avtrain.backbones.cav_mae_blocks import NORMS, UNIFIED, Block, grid_positions, initialise, stack, through
+from avtrain.backbones.cav_mae_blocks import NORMS, UNIFIED, Block, grid_positions, initialise, make_blocks, run_blocks
 from avtrain.backbones.cav_mae_checkpoint import load_checkpoint
 from avtrain.backbones.weights import load_into
 from avtrain.frontends.kaldi_fbank import MEL_BINS, FbankFrontend
@@ -55,7 +55,7 @@ class PatchEncoder(Encoder):
         self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(channels, width, PATCH, stride=PATCH)})
         self.pos_embed = nn.Parameter(grid_positions(*grid, width))
         self.modality = nn.Parameter(torch.zeros(1, 1, width))
-        self.layers = stack(layers, width, heads)
+        self.layers = make_blocks(layers, width, heads)
 
     def embed(self, inputs: Tensor) -> Tensor:
         # a spectrogram [B, 128, frames] is a picture of one channel
@@ -102,7 +102,7 @@ class CavMae(Backbone):
         side, shape = config.image_size // PATCH, {"width": self.width, "heads": heads, "layers": config.layers}
         self.audio_encoder = PatchEncoder(1, (MEL_BINS // PATCH, config.audio_frames // PATCH), **shape)
         self.image_encoder = PatchEncoder(3, (side, side), **shape)
-        self.blocks_u = stack(config.joint_layers, self.width, heads)
+        self.blocks_u = make_blocks(config.joint_layers, self.width, heads)
         self.norm, self.norm_a, self.norm_v = (nn.LayerNorm(self.width) for _ in range(3))
         self._initialise()
         if weights is not None:
@@ -142,7 +142,7 @@ class CavMae(Backbone):
     def unimodal_widths(self) -> dict[str, int]:
         return dict.fromkeys(self.modalities, self.width)
 
-    def pool_alone(self, tokens: dict[str, Tensor]) -> dict[str, Tensor]:
+    def pool_unimodal(self, tokens: dict[str, Tensor]) -> dict[str, Tensor]:
         """Each modality through the joint block by its own norms."""
         modes: dict[str, Mode] = {"audio": "audioonly", "image": "videoonly"}
         return {m: self.joint(modes[m], tokens) for m in tokens}
@@ -159,5 +159,5 @@ class CavMae(Backbone):
 
     def joint_tokens(self, tokens: Tensor, norms: str = UNIFIED) -> Tensor:
         """The joint block and the last norm that belongs to the pass.  [B, N, D] to [B, N, D]."""
-        normed: Tensor = getattr(self, f"norm{norms}")(through(self.blocks_u, tokens, norms))
+        normed: Tensor = getattr(self, f"norm{norms}")(run_blocks(self.blocks_u, tokens, norms))
         return normed

@@ -57,12 +57,12 @@ class Block(nn.Module):
         return output
 
 
-def stack(blocks: int, width: int, heads: int) -> nn.ModuleList:
+def make_blocks(blocks: int, width: int, heads: int) -> nn.ModuleList:
     """So many blocks, one after the other."""
     return nn.ModuleList(Block(width, heads) for _ in range(blocks))
 
 
-def through(blocks: Iterable[nn.Module], tokens: Tensor, norms: str = UNIFIED) -> Tensor:
+def run_blocks(blocks: Iterable[nn.Module], tokens: Tensor, norms: str = UNIFIED) -> Tensor:
     """Tokens behind all blocks, by one kind of norms.  [B, N, D] to [B, N, D]."""
     for block in blocks:
         tokens = block(tokens, norms=norms)

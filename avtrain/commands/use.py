@@ -8,7 +8,7 @@ import typer
 from avtrain.commands.machine_options import Device
 
 if TYPE_CHECKING:
-    from avtrain.inference.predictor import Answer
+    from avtrain.inference.predictor import ClassifierOutput
 
 OneRun = Annotated[Path, typer.Argument(help="A finished run, e.g. runs/demo-finetune-tiny/seed0.")]
 
@@ -37,13 +37,13 @@ def predict(
     import json
 
     from avtrain.device import Machine, pick_device
-    from avtrain.inference.predictor import answer, load_trained, read_media
+    from avtrain.inference.predictor import classify, load_run, read_media
 
     given = (("audio", audio), ("image", image), ("video", video))
     files = {m: path for m, path in given if path is not None}
     machine, media = Machine(pick_device(device)), read_media(files)
-    trained = load_trained(run, machine)
-    found = answer(trained, media, scenario, machine)
+    trained = load_run(run, machine)
+    found = classify(trained, media, scenario, machine)
     if as_json:
         said = {
             "run": str(trained.run),
@@ -60,7 +60,7 @@ def predict(
     typer.echo(f"{trained.run}: {_condition(found, told=scenario is not None)}")
 
 
-def _print(found: "Answer", top: int) -> None:
+def _print(found: "ClassifierOutput", top: int) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -75,7 +75,7 @@ def _print(found: "Answer", top: int) -> None:
     Console().print(table)
 
 
-def _condition(found: "Answer", told: bool) -> str:
+def _condition(found: "ClassifierOutput", told: bool) -> str:
     parts = [f"{modality} {'there' if there else 'missing'}" for modality, there in found.present.items()]
     if found.choice is not None:
         taken = ", ".join(f"{name} {part:.2f}" for name, part in found.choice.items())
@@ -107,9 +107,9 @@ def export(
 
     from avtrain.device import Machine
     from avtrain.inference.export import export as write
-    from avtrain.inference.predictor import load_trained
+    from avtrain.inference.predictor import load_run
 
-    trained = load_trained(run, Machine(torch.device("cpu")))
+    trained = load_run(run, Machine(torch.device("cpu")))
     path = out or trained.run.folder / "model.pt2"
     write(trained, path, inference)
     typer.echo(f"written: {path} ({path.stat().st_size / 1e6:.1f} MB); torch.export.load reads it")

@@ -72,16 +72,16 @@ def test_conditions(tested: Manifest, asked: EvalRequest) -> list[TestCondition]
     found: dict[str, TestCondition] = {}
     for base in _matching(asked, tested):
         scenario = tested.scenarios[base]
-        found.setdefault(base, _trial(tested, asked, base, base, 0 if scenario.clean else None))
+        found.setdefault(base, _condition(tested, asked, base, base, 0 if scenario.clean else None))
         if scenario.clean or scenario.draws_as:  # what draws as another is that one at a severity or seed already
             continue
         for severity in asked.severities:
             name = f"{base}-severity{severity}"  # called and drawn as avbuild corrupt --severity does it
-            found[name] = _trial(tested, asked, name, base, severity)
+            found[name] = _condition(tested, asked, name, base, severity)
     return list(found.values())
 
 
-def _trial(tested: Manifest, asked: EvalRequest, name: str, base: str, severity: int | None) -> TestCondition:
+def _condition(tested: Manifest, asked: EvalRequest, name: str, base: str, severity: int | None) -> TestCondition:
     scenario = at_severity(tested.scenarios[base], base, severity) if severity else tested.scenarios[base]
     other = asked.manifest.name if asked.manifest else None
     listed = name in tested.scenarios

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from avtrain.data.batch import Batch
-from avtrain.data.dataset import ALONE, Loading, Source
+from avtrain.data.batch_source import DEFAULT_LOADER, BatchSource, LoaderOptions
 from avtrain.device import Machine
 from avtrain.evaluation.predict import Outputs, predict
 from avtrain.methods.base import Method
@@ -53,26 +53,28 @@ def label(coalition: Coalition) -> str:
 
 
 @dataclass(frozen=True)
-class KeptModalities:
+class ModalitySubset:
     """A `Source` in which only some modalities are left; a sample that has none of them is left out."""
 
-    data: Source
+    data: BatchSource
     kept: Coalition
 
     def __len__(self) -> int:
         return len(self.data)
 
-    def at(self, epoch: int) -> "KeptModalities":
+    def at(self, epoch: int) -> "ModalitySubset":
         """The same data in another epoch."""
         return replace(self, data=self.data.at(epoch))
 
-    def under(self, scenario: str) -> "KeptModalities":
+    def under(self, scenario: str) -> "ModalitySubset":
         """The same data, all under one scenario."""
         return replace(self, data=self.data.under(scenario))
 
-    def batches(self, batch_size: int, shuffle_seed: int | None = None, loading: Loading = ALONE) -> Iterator[Batch]:
+    def batches(
+        self, batch_size: int, shuffle_seed: int | None = None, loader: LoaderOptions = DEFAULT_LOADER
+    ) -> Iterator[Batch]:
         """Batches in order, or shuffled; smaller where samples are left out."""
-        for batch in self.data.batches(batch_size, shuffle_seed, loading):
+        for batch in self.data.batches(batch_size, shuffle_seed, loader):
             left = torch.stack([there for m, there in batch.present.items() if m in self.kept]).any(dim=0)
             if left.any():
                 yield self._hidden(batch, left.nonzero()[:, 0])
@@ -92,8 +94,8 @@ class KeptModalities:
         )
 
 
-def balance(
-    method: Method, data: Source, everything: Outputs, batch_size: int, machine: Machine, precision: str
+def modality_contributions(
+    method: Method, data: BatchSource, everything: Outputs, batch_size: int, machine: Machine, precision: str
 ) -> dict[str, Any]:
     """Accuracy with each set of modalities kept, and each modality's Shapley value, for a score's JSON file.
 
@@ -105,7 +107,7 @@ def balance(
         if len(kept) == len(everything.present):
             outputs = everything
         elif any(everything.present[m].any() for m in kept):
-            outputs = predict(method, KeptModalities(data, kept), batch_size, machine, precision)
+            outputs = predict(method, ModalitySubset(data, kept), batch_size, machine, precision)
         else:
             worth[kept] = 0.0  # no sample has any of them
             continue

@@ -14,10 +14,10 @@ from avtrain.data.regimes import train_scenarios
 from avtrain.data.shards import Rows, content_of, read_corrupted, read_rows, shared_recordings
 from avtrain.device import Machine
 from avtrain.evaluation.conditions import EvalRequest, TestCondition, manifest_under_test, test_conditions
-from avtrain.evaluation.contributions import balance
+from avtrain.evaluation.contributions import modality_contributions
 from avtrain.evaluation.metrics import accuracy, calibration_error, confusion_matrix, macro_f1, reliability, softmax
 from avtrain.evaluation.predict import Outputs, predict, unimodal_accuracy
-from avtrain.features.cache import cached
+from avtrain.features.cache import cached_source
 from avtrain.methods.base import Method
 from avtrain.methods.registry import build_method, merged_weights
 from avtrain.runs.folder import Run, backbone_weights
@@ -46,16 +46,16 @@ def evaluate(run: Run, asked: EvalRequest, machine: Machine, precision: str) -> 
         on_disk = read_corrupted(trial.manifest, "test", trial.name)
         rows = on_disk or clean
         data = MultimodalData(rows, trial.manifest, method.backbone.frontend, (trial.name,))
-        source = cached(method, data, machine, precision)
+        source = cached_source(method, data, machine, precision)
         computed = "from disk" if on_disk or trial.severity == 0 else "on the fly"
         facts = _describe(run, config, trial) | {"leaky": leaky, "computed": computed, "content": content}
-        for inference in ways_to_infer(method, told=trial.other is None):
+        for inference in inference_modes(method, scenario_known=trial.other is None):
             method.inference = inference
             outputs = predict(method, source, config.fit.batch_size, machine, precision)
             result = facts | {"inference": inference} | score(outputs, rows)
             result["choice"] = _mean_choice(outputs, config.manifest)
             if trial.severity == 0:  # clean: what is missing there is missing by our hand alone
-                result |= balance(method, source, outputs, config.fit.batch_size, machine, precision)
+                result |= modality_contributions(method, source, outputs, config.fit.batch_size, machine, precision)
             run.write_json(trial.file(inference), result)
             results.append(result)
     return results
@@ -73,11 +73,11 @@ def load_method(run: Run, config: RunConfig, classes: int, machine: Machine) -> 
     return method.to(machine.device)
 
 
-def ways_to_infer(method: Method, *, told: bool) -> tuple[str | None, ...]:
+def inference_modes(method: Method, *, scenario_known: bool) -> tuple[str | None, ...]:
     """A method's inference modes, the oracle only where there is something to tell it; None for a method without."""
     if not method.inference_modes:
         return (None,)
-    return tuple(mode for mode in method.inference_modes if told or mode != ORACLE)
+    return tuple(mode for mode in method.inference_modes if scenario_known or mode != ORACLE)
 
 
 def score(outputs: Outputs, rows: Rows) -> dict[str, Any]:

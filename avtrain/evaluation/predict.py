@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avtrain.data.dataset import Source
+from avtrain.data.batch_source import BatchSource
 from avtrain.device import Machine
 from avtrain.distributed.row_sharing import gather_rows
 from avtrain.evaluation.metrics import accuracy
@@ -26,7 +26,7 @@ class Outputs:
 
 
 @torch.no_grad()
-def predict(method: Method, data: Source, batch_size: int, machine: Machine, precision: str) -> Outputs:
+def predict(method: Method, data: BatchSource, batch_size: int, machine: Machine, precision: str) -> Outputs:
     """Scores for every sample."""
     method.eval()
     logits: list[torch.Tensor] = []
@@ -35,7 +35,7 @@ def predict(method: Method, data: Source, batch_size: int, machine: Machine, pre
     per_modality: dict[str, list[torch.Tensor]] = {}
     present: dict[str, list[torch.Tensor]] = {}
     choice: list[torch.Tensor] = []
-    for loaded in data.batches(batch_size, loading=machine.loading):
+    for loaded in data.batches(batch_size, loader=machine.loader_options):
         batch = gather_rows(loaded.to(machine.device))
         with machine.autocast(precision):
             prediction = method(batch)

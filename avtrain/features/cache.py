@@ -16,11 +16,12 @@ from avbuild.progress import Advance, progress_bar
 from avbuild.scenarios.seeding import digest
 from avtrain.backbones.base import Backbone, Reading
 from avtrain.data.batch import Batch
-from avtrain.data.dataset import ALONE, Loading, MultimodalData, Source
+from avtrain.data.batch_source import DEFAULT_LOADER, BatchSource, LoaderOptions
+from avtrain.data.dataset import MultimodalData
 from avtrain.data.fingerprints import digest_rows, digest_weights
 from avtrain.device import Machine
 from avtrain.distributed.row_sharing import broadcast_from_rank0, gather_rows, is_rank0, rowwise
-from avtrain.features.files import Features, open_features, whole, write_features
+from avtrain.features.files import Features, is_complete, open_features, write_features
 from avtrain.methods.base import Method
 
 
@@ -42,7 +43,9 @@ class CachedData:
         """The same data, all under one scenario."""
         return replace(self, data=self.data.under(scenario))
 
-    def batches(self, batch_size: int, shuffle_seed: int | None = None, loading: Loading = ALONE) -> Iterator[Batch]:
+    def batches(
+        self, batch_size: int, shuffle_seed: int | None = None, loader: LoaderOptions = DEFAULT_LOADER
+    ) -> Iterator[Batch]:
         """Batches in order, or shuffled."""
         order = self.data.order(shuffle_seed)
         for start in range(0, len(order), batch_size):
@@ -59,7 +62,7 @@ class CachedData:
                 for m in sources[0].present
             },
             labels=torch.tensor([sample.label for sample in samples]),
-            scenario=torch.tensor([self.data.number_of(name) for name in names]),
+            scenario=torch.tensor([self.data.scenario_index(name) for name in names]),
             ids=tuple(sample.id for sample in samples),
             tokens={
                 m: torch.from_numpy(
@@ -88,7 +91,7 @@ class FeatureCache:
         wanted = dict.fromkeys((name, _draw(data.at(epoch), name)) for name in data.scenarios for epoch in epochs)
         weights, rows = digest_weights(self.backbone.state_dict()), digest_rows(data.rows)
         folders = {key: self.folder / self._key(data, *key, weights, rows) for key in wanted}
-        absent = broadcast_from_rank0(lambda: [key for key, folder in folders.items() if not whole(folder)])
+        absent = broadcast_from_rank0(lambda: [key for key, folder in folders.items() if not is_complete(folder)])
         if absent:
             with progress_bar("features", len(absent) * len(data)) as advance:
                 for name, draw in absent:
@@ -117,7 +120,7 @@ class FeatureCache:
         """Batches in order with their tokens."""
         self.backbone.eval()
         encode = rowwise(self.backbone.encode_frozen)
-        for loaded in data.batches(32, loading=self.machine.loading):
+        for loaded in data.batches(32, loader=self.machine.loader_options):
             batch = gather_rows(loaded.to(self.machine.device))
             with self.machine.autocast(self.precision):
                 tokens = encode(batch, self.reading)
@@ -125,7 +128,7 @@ class FeatureCache:
             advance(len(batch))
 
 
-def cached(method: Method, data: MultimodalData, machine: Machine, precision: str) -> Source:
+def cached_source(method: Method, data: MultimodalData, machine: Machine, precision: str) -> BatchSource:
     """The data, with tokens from the cache where there is one and nothing trainable lies below them."""
     if machine.cache is None or method.reading is None or _never_repeats(data):
         return data

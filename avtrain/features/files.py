@@ -37,7 +37,7 @@ def write_features(
     """Write n samples' tokens, [B, N, D] a modality and batch.  Raises UserError where they cannot be written."""
     partial = folder.with_name(f".partial-{folder.name}-{os.getpid()}")
     present = []
-    with _written_whole(partial, folder):
+    with _atomic_folder(partial, folder):
         for batch, tokens in batches:
             with writing(folder):
                 for modality, values in tokens.items():
@@ -46,18 +46,18 @@ def write_features(
         with writing(folder):
             np.save(partial / "present.npy", np.concatenate(present))
             for path in partial.iterdir():
-                _to_disk(path)
+                _flush_to_disk(path)
             (partial / "done.json").write_text(json.dumps({"n": n}))
 
 
-def whole(folder: Path) -> bool:
+def is_complete(folder: Path) -> bool:
     """Whether all tokens are there."""
     return (folder / "done.json").exists()
 
 
 def open_features(folder: Path, modalities: tuple[str, ...]) -> Features:
     """The tokens, read as they are asked for.  Raises UserError where they are not there."""
-    if not whole(folder):
+    if not is_complete(folder):
         raise UserError(
             f"{folder}: written by the first process, not seen by another; --cache must name a folder that "
             "all nodes share, or --no-cache do without"
@@ -68,7 +68,7 @@ def open_features(folder: Path, modalities: tuple[str, ...]) -> Features:
 
 
 @contextmanager
-def _written_whole(partial: Path, folder: Path) -> Iterator[None]:
+def _atomic_folder(partial: Path, folder: Path) -> Iterator[None]:
     """What is written into `partial` becomes `folder`, unless another process was first or something went wrong."""
     with writing(folder):
         shutil.rmtree(partial, ignore_errors=True)  # of a killed process that had this one's number
@@ -89,6 +89,6 @@ def _append(path: Path, rows: NDArray[np.float16], n: int) -> None:
         file.write(rows.tobytes())
 
 
-def _to_disk(path: Path) -> None:
+def _flush_to_disk(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())

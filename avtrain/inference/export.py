@@ -16,7 +16,7 @@ from avbuild.dataset.storage import write_whole
 from avbuild.errors import UserError
 from avtrain.data.batch import Batch
 from avtrain.frontends.base import SAMPLE_RATE
-from avtrain.inference.predictor import ORACLE, Trained, pick_inference
+from avtrain.inference.predictor import ORACLE, LoadedRun, pick_inference
 from avtrain.methods.base import Method
 
 METADATA = "avtrain.json"  # the extra file inside
@@ -80,7 +80,7 @@ def export_program(method: Method) -> ExportedProgram:
         ) from error
 
 
-def export(trained: Trained, path: Path, inference: str | None = None) -> None:
+def export(trained: LoadedRun, path: Path, inference: str | None = None) -> None:
     """Write the program, whole or not at all, with its description inside as `avtrain.json`.
 
     inference: one of the method's ways to choose prompts; None: the router where there is one.
@@ -93,7 +93,7 @@ def export(trained: Trained, path: Path, inference: str | None = None) -> None:
     write_whole(path, archive.getbuffer())
 
 
-def describe(trained: Trained) -> dict[str, Any]:
+def describe(trained: LoadedRun) -> dict[str, Any]:
     """What a user of the file needs: names of classes and scenarios, shapes, the front end, where it comes from."""
     method, fit = trained.method, trained.config.fit
     frontend = method.backbone.frontend

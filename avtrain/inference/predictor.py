@@ -24,7 +24,7 @@ ORACLE, ROUTER = "oracle", "router"  # inference modes: told the scenario, or fi
 
 
 @dataclass(frozen=True)
-class Trained:
+class LoadedRun:
     """A finished run with its model in memory."""
 
     run: Run
@@ -39,7 +39,7 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ClassifierOutput:
     """What a model says about one sample."""
 
     probabilities: dict[str, float]  # class -> probability, the most likely first
@@ -49,7 +49,7 @@ class Answer:
     choice: dict[str, float] | None  # scenario -> how much of its prompt set a router took
 
 
-def load_trained(place: Path, machine: Machine) -> Trained:
+def load_run(place: Path, machine: Machine) -> LoadedRun:
     """The one run at or below a folder.  Raises UserError where there are several, or where it is not finished."""
     found = find_runs([place])
     if len(found) > 1:
@@ -61,7 +61,7 @@ def load_trained(place: Path, machine: Machine) -> Trained:
     if classes is None:
         raise UserError(f"{run}: its result.json names no classes, as an older avtrain wrote it; fit it again")
     config = run.config()
-    return Trained(run, config, tuple(classes), load_method(run, config, len(classes), machine).eval())
+    return LoadedRun(run, config, tuple(classes), load_method(run, config, len(classes), machine).eval())
 
 
 def read_media(files: Mapping[str, Path]) -> dict[str, Media]:
@@ -100,7 +100,7 @@ def pick_inference(method: Method, asked: str | None = None) -> str | None:
     return asked
 
 
-def pick_scenario(trained: Trained, asked: str | None) -> str:
+def pick_scenario(trained: LoadedRun, asked: str | None) -> str:
     """The scenario asked for, or the manifest's first.  Raises UsageError where the run cannot be told this one."""
     if asked is None:
         return trained.scenarios[0]
@@ -112,7 +112,7 @@ def pick_scenario(trained: Trained, asked: str | None) -> str:
     return asked
 
 
-def make_batch(trained: Trained, media: Mapping[str, Media], scenario: str) -> Batch:
+def make_batch(trained: LoadedRun, media: Mapping[str, Media], scenario: str) -> Batch:
     """One sample, by the way that evaluation takes: the same decoding, the run's own front end.
 
     Raises UsageError for a modality that the run was not trained on.
@@ -125,7 +125,7 @@ def make_batch(trained: Trained, media: Mapping[str, Media], scenario: str) -> B
     return data.collate([data[0]])
 
 
-def _check_modalities(trained: Trained, media: Iterable[str]) -> None:
+def _check_modalities(trained: LoadedRun, media: Iterable[str]) -> None:
     there = trained.method.backbone.modalities
     if foreign := [modality for modality in media if modality not in there]:
         usable = " or ".join(f"--{modality} FILE" for modality in there)
@@ -135,7 +135,9 @@ def _check_modalities(trained: Trained, media: Iterable[str]) -> None:
 
 
 @torch.no_grad()
-def answer(trained: Trained, media: Mapping[str, Media], scenario: str | None, machine: Machine) -> Answer:
+def classify(
+    trained: LoadedRun, media: Mapping[str, Media], scenario: str | None, machine: Machine
+) -> ClassifierOutput:
     """Probabilities of all classes for one sample.
 
     scenario: what to tell a method that can be told one.  None: its router finds out, or else it is told the first.
@@ -147,7 +149,7 @@ def answer(trained: Trained, media: Mapping[str, Media], scenario: str | None, m
     values = prediction.logits[0].double().softmax(dim=0).tolist()
     ranked = sorted(zip(trained.classes, values, strict=True), key=lambda pair: -pair[1])
     parts = None if prediction.choice is None else prediction.choice[0].tolist()
-    return Answer(
+    return ClassifierOutput(
         probabilities=dict(ranked),
         present={m: bool(there[0]) for m, there in batch.present.items()},
         inference=method.inference,

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from avtrain.backbones.adapters import put_adapters
+from avtrain.backbones.adapters import add_adapters
 from avtrain.backbones.base import Backbone
 from avtrain.methods.shared.pooled import PooledMethod
 from avtrain.methods.shared.recipe import Recipe
@@ -31,5 +31,5 @@ class Adapter(PooledMethod):
         super().__init__(backbone, classes, scenarios, config)
         backbone.require_transformers("method adapter")
         self.freeze_backbone()
-        for adapters in put_adapters(backbone, config.bottleneck):
+        for adapters in add_adapters(backbone, config.bottleneck):
             adapters.requires_grad_(True)

@@ -33,9 +33,9 @@ class Concat(UnimodalFeatures):
     def forward(self, batch: Batch) -> Prediction:
         h = zero_absent(self.features(batch), batch.present)
         logits = self.head(torch.cat(list(h.values()), dim=1))
-        return Prediction(logits, self.slices(h))
+        return Prediction(logits, self.unimodal_logits(h))
 
-    def slices(self, h: dict[str, Tensor]) -> dict[str, Tensor]:
+    def unimodal_logits(self, h: dict[str, Tensor]) -> dict[str, Tensor]:
         """W_m h_m + b / M for every modality.  h: modality -> [B, D].  Returns [B, C] each."""
         columns = torch.split(self.head.weight, self.width, dim=1)
         return {m: linear(x, w, self.head.bias / len(h)) for (m, x), w in zip(h.items(), columns, strict=True)}

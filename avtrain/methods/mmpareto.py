@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from avtrain.backbones.base import Backbone
 from avtrain.data.batch import Batch
-from avtrain.methods.base import Prediction, trained_by
+from avtrain.methods.base import Prediction, parameters_of
 from avtrain.methods.shared.unimodal_features import (
     FeatureOptions,
     UnimodalFeatures,
@@ -67,7 +67,7 @@ class MMPareto(UnimodalFeatures):
     def training_step(self, batch: Batch, optimizer: torch.optim.Optimizer) -> Tensor:
         joint, own = self._losses(batch)
         self.backward(joint, optimizer, keep_graph=True)
-        of_joint = {weight: weight.grad for weight in trained_by(optimizer) if weight.grad is not None}
+        of_joint = {weight: weight.grad for weight in parameters_of(optimizer) if weight.grad is not None}
         self.backward(own, optimizer)
         for modality in self.backbone.modalities:
             weights = [w for w in self.encoder_parameters(modality) if w in of_joint and w.grad is not None]
@@ -92,10 +92,10 @@ class MMPareto(UnimodalFeatures):
         a, sizes = weight_of_joint(g, u), [weight.numel() for weight in weights]
         h, plain = 2 * a * g + 2 * (1 - a) * u, g + u
         if self.config.rescaling == "as_described":
-            parts = torch.split(h * stretch(h, plain), sizes)
+            parts = torch.split(h * rescaling_factor(h, plain), sizes)
         else:
             pairs = zip(torch.split(h, sizes), torch.split(plain, sizes), strict=True)
-            parts = tuple(part * stretch(part, of_sum).clamp(min=1) for part, of_sum in pairs)
+            parts = tuple(part * rescaling_factor(part, of_sum).clamp(min=1) for part, of_sum in pairs)
         return [self.config.gamma * part.view_as(weight) for part, weight in zip(parts, weights, strict=True)]
 
 
@@ -107,7 +107,7 @@ def weight_of_joint(g: Tensor, u: Tensor) -> Tensor:
     return shortest.where(product < 0, 0.5)
 
 
-def stretch(h: Tensor, plain: Tensor) -> Tensor:
+def rescaling_factor(h: Tensor, plain: Tensor) -> Tensor:
     """The factor that makes h as long as the plain sum; 0 where h is nothing but rounding.  [P] each."""
     length, wanted = h.norm(), plain.norm()
     rounding = 100 * torch.finfo(h.dtype).eps * wanted

@@ -59,8 +59,8 @@ class OGMGE(Concat):
     @torch.no_grad()
     def modulate(self, prediction: Prediction, batch: Batch) -> None:
         """Change the encoders' gradients that are there."""
-        for modality, ratio in discrepancies(prediction.per_modality, batch).items():
-            k = slowing(ratio, self.config.alpha)
+        for modality, ratio in discrepancy_ratios(prediction.per_modality, batch).items():
+            k = modulation_coefficient(ratio, self.config.alpha)
             gradients = [p.grad for p in self.encoder_parameters(modality) if p.grad is not None]
             for g in gradients:
                 if self.config.on == "all" or g.dim() == 4:
@@ -68,7 +68,7 @@ class OGMGE(Concat):
                     g.mul_(k).add_(noise)
 
 
-def discrepancies(logits: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+def discrepancy_ratios(logits: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
     """rho_m, a scalar for each modality that the batch has; 1 for one without others.  logits: modality -> [B, C]."""
     right = {m: z.float().softmax(dim=1).gather(1, batch.labels[:, None])[:, 0] for m, z in logits.items()}
     scores = {m: mean_where(p, batch.present[m]) for m, p in right.items() if batch.present[m].any()}
@@ -76,7 +76,7 @@ def discrepancies(logits: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
     return {m: score / torch.stack(others[m]).mean() for m, score in scores.items()}
 
 
-def slowing(ratio: Tensor, alpha: float) -> Tensor:
+def modulation_coefficient(ratio: Tensor, alpha: float) -> Tensor:
     """k: below 1 for what is ahead, 1 for what is not."""
     return torch.where(ratio > 1, 1 - torch.tanh(alpha * ratio), 1.0)
 

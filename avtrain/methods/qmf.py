@@ -83,7 +83,7 @@ class QMF(UnimodalFeatures):
     def training_state(self) -> dict[str, Any]:
         return self.history.state()
 
-    def resume(self, state: Mapping[str, Any]) -> None:
+    def load_training_state(self, state: Mapping[str, Any]) -> None:
         self.history.restore(state)
 
 

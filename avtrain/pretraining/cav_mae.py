@@ -129,7 +129,7 @@ def train_epoch(
     model.train()
     steps = math.ceil(len(data) / config.batch_size)
     parts: list[Tensor] = []
-    for batch in data.batches(config.batch_size, config.seed, machine.loading):
+    for batch in data.batches(config.batch_size, config.seed, machine.loader_options):
         step = (data.epoch - 1) * steps + len(parts)
         for group in optimizer.param_groups:
             group["lr"] = config.lr * schedule(step, config.epochs * steps, config.warmup)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from avtrain.backbones.cav_mae import PATCH, CavMae
-from avtrain.backbones.cav_mae_blocks import NORMS, grid_positions, initialise, stack, through
+from avtrain.backbones.cav_mae_blocks import NORMS, grid_positions, initialise, make_blocks, run_blocks
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class MaskedAutoencoder(nn.Module):
         self.decoder_modality_a, self.decoder_modality_v = (nn.Parameter(torch.zeros(1, 1, width)) for _ in range(2))
         self.decoder_pos_embed_a = nn.Parameter(grid_positions(*backbone.audio_encoder.grid, width))
         self.decoder_pos_embed_v = nn.Parameter(grid_positions(*backbone.image_encoder.grid, width))
-        self.decoder_blocks = stack(shape.layers, width, shape.heads)
+        self.decoder_blocks = make_blocks(shape.layers, width, shape.heads)
         self.decoder_norm = nn.LayerNorm(width)
         self.decoder_pred_a, self.decoder_pred_v = nn.Linear(width, PATCH**2), nn.Linear(width, 3 * PATCH**2)
         for name, part in self.named_children():
@@ -74,7 +74,7 @@ class MaskedAutoencoder(nn.Module):
             letter = NORMS[modality]
             positions = self.get_parameter(f"decoder_pos_embed{letter}")
             whole.append(places + positions + self.get_parameter(f"decoder_modality{letter}"))
-        decoded = self.decoder_norm(through(self.decoder_blocks, torch.cat(whole, dim=1)))
+        decoded = self.decoder_norm(run_blocks(self.decoder_blocks, torch.cat(whole, dim=1)))
         audio, image = decoded.split([x.shape[1] for x in whole], dim=1)
         return {"audio": self.decoder_pred_a(audio), "image": self.decoder_pred_v(image)}
 

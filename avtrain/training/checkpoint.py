@@ -64,7 +64,7 @@ class TrainingState:
             return
         self._require_same_fingerprints(run, saved)
         self.method.load_state_dict(self.method.state_dict() | saved["method"])
-        self.method.resume(saved.get("method_training", {}))
+        self.method.load_training_state(saved.get("method_training", {}))
         self.optimizer.load_state_dict(saved["optimizer"])
         device = next(self.method.parameters()).device
         self.average.restore(saved["average"]["count"], saved["average"]["mean"], device)

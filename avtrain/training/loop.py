@@ -13,7 +13,7 @@ from avbuild.errors import UserError
 from avbuild.progress import Advance, progress_bar
 from avtrain.config import FitConfig, RunConfig
 from avtrain.data.batch import Batch
-from avtrain.data.dataset import Source
+from avtrain.data.batch_source import BatchSource
 from avtrain.data.regimes import train_scenarios
 from avtrain.data.shards import content_of, read_rows
 from avtrain.device import Machine
@@ -24,9 +24,9 @@ from avtrain.methods.base import Method, TrainingProgress
 from avtrain.runs.folder import Run
 from avtrain.training.checkpoint import TrainingState, fingerprints_of
 from avtrain.training.optimizer import make_optimizer, schedule
-from avtrain.training.setup import build, count_parameters, prepare_data, synchronise_ranks
+from avtrain.training.setup import build_from_config, count_parameters, prepare_data, synchronise_ranks
 from avtrain.training.tracking import tracking
-from avtrain.training.weight_averaging import renew_statistics
+from avtrain.training.weight_averaging import update_batch_norm
 
 
 def fit(
@@ -58,7 +58,7 @@ def fit(
     scenarios = train_scenarios(settings, manifest)
     train_rows = read_rows(manifest, "train")
     selection_rows = read_rows(manifest, settings.select_on)  # the test split only with --select-on-test
-    method = build(config, len(train_rows.classes), train_rows.modalities, initial).to(machine.device)
+    method = build_from_config(config, len(train_rows.classes), train_rows.modalities, initial).to(machine.device)
     optimizer = make_optimizer(method, settings)
     run.begin(config, machine.device)
 
@@ -66,7 +66,7 @@ def fit(
     train_data = prepare_data(train_rows, config, method, machine, epoch=1)
     selection_data = prepare_data(selection_rows, config, method, machine, epoch=0)
     cache_seconds = time.monotonic() - started
-    machine.forget_peak_memory()  # that of the cache is not the training's
+    machine.reset_peak_memory()  # that of the cache is not the training's
 
     content = content_of(manifest, ("train", settings.select_on))
     state = TrainingState(method, optimizer, fingerprints_of(method, content))
@@ -99,8 +99,8 @@ def fit(
 def _run_epoch(
     run: Run,
     state: TrainingState,
-    train_data: Source,
-    selection_data: Source,
+    train_data: BatchSource,
+    selection_data: BatchSource,
     scenarios: Sequence[str],
     settings: FitConfig,
     machine: Machine,
@@ -117,9 +117,9 @@ def _run_epoch(
     with state.average.applied(method):
         if state.average.count:
             with machine.autocast(settings.precision):
-                renew_statistics(method, _batches(train_data.at(epoch), settings, machine))
+                update_batch_norm(method, _batches(train_data.at(epoch), settings, machine))
         train_seconds = time.monotonic() - started
-        scores, unimodal = validate(method, selection_data, scenarios, settings, machine, advance)
+        scores, unimodal = score_selection(method, selection_data, scenarios, settings, machine, advance)
         mean = float(np.mean(list(scores.values())))
         if mean > state.best["accuracy"]:  # of equal epochs the first stays
             state.best = {"epoch": epoch, "accuracy": mean}
@@ -133,14 +133,14 @@ def _run_epoch(
         "seconds": {"train": round(train_seconds, 3), "all": round(time.monotonic() - started, 3)},
         "selected_on": settings.select_on,
         "unimodal": unimodal,
-        "gradient_norms": mean_gradient_norms(method),
+        "gradient_norms": pop_mean_gradient_norms(method),
         "learning_rate": state.optimizer.param_groups[0]["lr"],  # of the last step
     }
 
 
 def train_epoch(
     state: TrainingState,
-    data: Source,
+    data: BatchSource,
     epoch: int,
     settings: FitConfig,
     machine: Machine,
@@ -174,15 +174,15 @@ def train_epoch(
     return torch.stack(losses).mean().item()
 
 
-def _batches(data: Source, settings: FitConfig, machine: Machine) -> Iterator[Batch]:
+def _batches(data: BatchSource, settings: FitConfig, machine: Machine) -> Iterator[Batch]:
     """Yield shuffled batches on the machine's device, each whole on every rank."""
-    for loaded in data.batches(settings.batch_size, settings.seed, machine.loading):
+    for loaded in data.batches(settings.batch_size, settings.seed, machine.loader_options):
         yield gather_rows(loaded.to(machine.device))
 
 
-def validate(
+def score_selection(
     method: Method,
-    data: Source,
+    data: BatchSource,
     scenarios: Sequence[str],
     settings: FitConfig,
     machine: Machine,
@@ -211,7 +211,7 @@ def validate(
     return scores, unimodal
 
 
-def mean_gradient_norms(method: Method) -> dict[str, float]:
+def pop_mean_gradient_norms(method: Method) -> dict[str, float]:
     """Return the mean gradient norm of each modality's encoder over an epoch, and clear the record."""
     norms = {m: torch.stack(each).mean().item() for m, each in method.gradient_norms.items()}
     method.gradient_norms.clear()

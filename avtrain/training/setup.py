@@ -6,19 +6,22 @@ from avbuild.errors import UserError
 from avtrain.backbones.checkpointing import compile_blocks, recompute_blocks
 from avtrain.backbones.registry import build_backbone
 from avtrain.config import RunConfig
-from avtrain.data.dataset import MultimodalData, Source
+from avtrain.data.batch_source import BatchSource
+from avtrain.data.dataset import MultimodalData
 from avtrain.data.regimes import train_scenarios
 from avtrain.data.shards import Rows
 from avtrain.device import Machine
 from avtrain.distributed.row_sharing import broadcast_from_rank0, broadcast_weights, distribute_calls
-from avtrain.features.cache import cached
+from avtrain.features.cache import cached_source
 from avtrain.methods.base import Method
 from avtrain.methods.registry import build_method
 from avtrain.runs.folder import Run, backbone_weights
 from avtrain.training.checkpoint import TrainingState
 
 
-def build(config: RunConfig, classes: int, modalities: tuple[str, ...], initial: dict[str, Tensor] | None) -> Method:
+def build_from_config(
+    config: RunConfig, classes: int, modalities: tuple[str, ...], initial: dict[str, Tensor] | None
+) -> Method:
     """Build a method on its backbone, with the weights that training starts from.
 
     Args:
@@ -31,7 +34,7 @@ def build(config: RunConfig, classes: int, modalities: tuple[str, ...], initial:
     backbone = build_backbone(settings.backbone, settings.backbone_options, weights, modalities)
     scenarios = len(config.manifest.scenarios)
     method = build_method(settings.method, settings.method_options, backbone, classes, scenarios)
-    method.inherit(initial or {})
+    method.load_initial_weights(initial or {})
     if settings.checkpointing:
         recompute_blocks(backbone)
     if settings.compile:
@@ -39,7 +42,7 @@ def build(config: RunConfig, classes: int, modalities: tuple[str, ...], initial:
     return method
 
 
-def prepare_data(rows: Rows, config: RunConfig, method: Method, machine: Machine, *, epoch: int) -> Source:
+def prepare_data(rows: Rows, config: RunConfig, method: Method, machine: Machine, *, epoch: int) -> BatchSource:
     """Return the rows as the method reads them, with tokens from the feature cache where they can be cached.
 
     Args:
@@ -52,7 +55,7 @@ def prepare_data(rows: Rows, config: RunConfig, method: Method, machine: Machine
     settings = config.fit
     scenarios = train_scenarios(settings, config.manifest)
     data = MultimodalData(rows, config.manifest, method.backbone.frontend, scenarios, epoch, settings.draws)
-    return cached(method, data, machine, settings.precision)
+    return cached_source(method, data, machine, settings.precision)
 
 
 def synchronise_ranks(run: Run, state: TrainingState) -> None:
@@ -65,7 +68,7 @@ def synchronise_ranks(run: Run, state: TrainingState) -> None:
         raise UserError(f"{run}: not every process finds the same state.pt; all nodes must share this folder")
     broadcast_weights(state.method)
     if state.method.backbone.rows_independent:
-        distribute_calls(state.method, state.method.by_rows)
+        distribute_calls(state.method, state.method.rowwise_calls)
 
 
 def count_parameters(method: Method) -> dict[str, int]:

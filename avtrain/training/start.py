@@ -39,7 +39,7 @@ def fit_run(
     trackers: beside TensorBoard.
     """
     run = Run(folder, writes=is_rank0())
-    if said := broadcast_from_rank0(lambda: _settle(run, config, resume)):
+    if said := broadcast_from_rank0(lambda: _prepare_folder(run, config, resume)):
         return said
     if broadcast_from_rank0(config.as_yaml) != config.as_yaml():
         raise UserError(f"{run}: the nodes were given different options or manifests; start the same command on each")
@@ -52,7 +52,7 @@ def fit_run(
     )
 
 
-def _settle(run: Run, config: RunConfig, resume: str) -> str:
+def _prepare_folder(run: Run, config: RunConfig, resume: str) -> str:
     """Clear the way for a run, or refuse it; returns what there is to say where nothing is left to do."""
     if run.begun and resume == "never":
         raise UserError(f"{run}: holds a run already; --resume auto finishes it, restart begins anew, --name moves it")

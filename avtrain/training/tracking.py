@@ -11,7 +11,7 @@ from avbuild.errors import UsageError, UserError
 from avtrain.config import RunConfig
 from avtrain.runs.folder import Run
 
-Log = Callable[[Mapping[str, Any]], None]
+LogEpoch = Callable[[Mapping[str, Any]], None]
 
 
 class Tracker(Protocol):
@@ -24,7 +24,7 @@ class Tracker(Protocol):
         """Write what is still to be written."""
 
 
-class TensorBoard:
+class TensorBoardTracker:
     """Event files in RUN/tensorboard.  What an earlier start logged behind the epochs `done` is taken back."""
 
     def __init__(self, run: Run, done: int) -> None:
@@ -41,7 +41,7 @@ class TensorBoard:
         self.writer.close()
 
 
-class Hosted:
+class HostedTracker:
     """A run of Weights & Biases or of Trackio, which have the same calls.
 
     A run that is resumed goes on under the identity it was given at its first start.
@@ -103,7 +103,7 @@ def check_trackers(packages: Sequence[str]) -> None:
 
 
 @contextmanager
-def tracking(run: Run, config: RunConfig, done: int, packages: Sequence[str]) -> Iterator[Log]:
+def tracking(run: Run, config: RunConfig, done: int, packages: Sequence[str]) -> Iterator[LogEpoch]:
     """What takes the line of each epoch, as it stands in metrics.jsonl, to all trackers.
 
     done: epochs that are behind it.  packages: of those in `HOSTED`, beside TensorBoard.
@@ -113,20 +113,20 @@ def tracking(run: Run, config: RunConfig, done: int, packages: Sequence[str]) ->
         yield lambda _: None
         return
     with ExitStack() as stack:
-        trackers.append(TensorBoard(run, done))
+        trackers.append(TensorBoardTracker(run, done))
         stack.callback(trackers[-1].close)
         for package in packages:
-            trackers.append(Hosted(package, run, config))
+            trackers.append(HostedTracker(package, run, config))
             stack.callback(trackers[-1].close)
 
         def log(line: Mapping[str, Any]) -> None:
             for tracker in trackers:
-                tracker.log(line["epoch"], numbers(line))
+                tracker.log(line["epoch"], scalars(line))
 
         yield log
 
 
-def numbers(line: Mapping[str, Any]) -> dict[str, float]:
+def scalars(line: Mapping[str, Any]) -> dict[str, float]:
     """The names and values that trackers show of an epoch's line."""
     split = line["selected_on"]
     unimodal = {

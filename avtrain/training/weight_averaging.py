@@ -51,7 +51,7 @@ class WeightAverage:
 
 
 @torch.no_grad()
-def renew_statistics(model: nn.Module, batches: Iterable[Batch]) -> None:
+def update_batch_norm(model: nn.Module, batches: Iterable[Batch]) -> None:
     """Batch norms that are trained learn anew what the data are like, under the weights as they now are.
 
     For those of an average they have never seen any; Izmailov et al., section 3.3.  Theirs becomes the plain mean over

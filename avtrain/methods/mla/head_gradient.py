@@ -45,21 +45,21 @@ class HeadGradient(nn.Module):
         """
         if self.reset == "batch" or (self.reset == "epoch" and progress.step == 0):
             for projector in self._all():
-                projector.forget()
+                projector.reset()
         if self.direction == "others":
             for projector, modality in zip(self._all(), self.modalities, strict=True):
                 for other, mean in means.items():
                     if other != modality:
-                        projector.take_in(mean, ridge(progress))
+                        projector.update(mean, ridge(progress))
 
-    def modify(self, gradient: Tensor, modality: str, mean: Tensor, progress: TrainingProgress) -> Tensor:
+    def project(self, gradient: Tensor, modality: str, mean: Tensor, progress: TrainingProgress) -> Tensor:
         """The gradient of the head's weight, [C, D], as it is used in a modality's step.  mean: its r, [D]."""
         if self.direction == "current":
             (projector,) = self._all()
-            projector.take_in(mean, ridge(progress))
+            projector.update(mean, ridge(progress))
         else:
             projector = self._all()[self.modalities.index(modality)]
-        return projector.times(gradient).to(gradient.dtype)
+        return projector.project(gradient).to(gradient.dtype)
 
     def _all(self) -> list[Projector | RlsProjector]:
         return cast("list[Projector | RlsProjector]", list(self.projectors))

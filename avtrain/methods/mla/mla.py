@@ -99,7 +99,7 @@ class MLA(UnimodalFeatures):
             self.head_gradient.start_batch(means, self.progress)
         losses = []
         for turn, modality in enumerate(turns):
-            if turn > 0 and self.shares:
+            if turn > 0 and self.shares_parameters:
                 features = self.features(batch)
             logits = {modality: self.head(features[modality])}
             loss = unimodal_losses(logits, batch)[modality]
@@ -110,7 +110,7 @@ class MLA(UnimodalFeatures):
         return torch.stack(losses).sum()
 
     @cached_property
-    def shares(self) -> bool:
+    def shares_parameters(self) -> bool:
         """Whether a part of the backbone that is trained serves several modalities."""
         own = {id(p) for m in self.backbone.modalities for p in self.encoder_parameters(m)}
         return any(p.requires_grad and id(p) not in own for p in self.backbone.parameters())
@@ -131,4 +131,4 @@ class MLA(UnimodalFeatures):
         name = "module.weight" if self.config.hgm == "as_released_unrepaired" else "weight"
         for key, weight in self.head.named_parameters():
             if key == name and self.head_gradient is not None and weight.grad is not None:
-                weight.grad = self.head_gradient.modify(weight.grad, modality, mean, self.progress)
+                weight.grad = self.head_gradient.project(weight.grad, modality, mean, self.progress)

@@ -13,20 +13,20 @@ class Projector(nn.Module):
 
     def __init__(self, width: int, rule: Rule, scaled: bool) -> None:
         super().__init__()
-        self.update, self.scaled = rls if rule == "rls" else as_released, scaled
+        self.rule, self.scaled = rls if rule == "rls" else as_released, scaled
         self.matrix: Tensor
         self.register_buffer("matrix", torch.eye(width, dtype=torch.float64))
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """The identity again."""
         self.matrix.copy_(torch.eye(len(self.matrix)))
 
-    def take_in(self, mean: Tensor, alpha: float) -> None:
+    def update(self, mean: Tensor, alpha: float) -> None:
         """One r, [D]."""
-        updated = self.update(self.matrix, mean.to(self.matrix.dtype), alpha)
+        updated = self.rule(self.matrix, mean.to(self.matrix.dtype), alpha)
         self.matrix.copy_(updated / updated.norm() if self.scaled else updated)
 
-    def times(self, rows: Tensor) -> Tensor:
+    def project(self, rows: Tensor) -> Tensor:
         """rows P^T.  [..., D]"""
         return rows.to(self.matrix.dtype) @ self.matrix.T
 
@@ -48,22 +48,22 @@ class RlsProjector(nn.Module):
         self.register_state_dict_pre_hook(_fold)  # type: ignore[no-untyped-call]  # torch has no types there
         self.register_load_state_dict_post_hook(_loaded)  # type: ignore[no-untyped-call]  # nor there
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """The identity again."""
         if not self.is_identity:
             self.matrix.copy_(torch.eye(len(self.matrix)))
         self.count, self.is_identity = 0, True
 
-    def take_in(self, mean: Tensor, alpha: float) -> None:
+    def update(self, mean: Tensor, alpha: float) -> None:
         """One r, [D]: as `rls` does, k = P r / sqrt(alpha + r^T P r)."""
         mean = mean.to(self.matrix.dtype)
-        k = self.times(mean)
+        k = self.project(mean)
         if self.count == len(self.rows):
             self.fold()
         self.rows[self.count] = k / (alpha + mean @ k).sqrt()
         self.count += 1
 
-    def times(self, rows: Tensor) -> Tensor:
+    def project(self, rows: Tensor) -> Tensor:
         """rows P^T.  [..., D]"""
         rows, k = rows.to(self.matrix.dtype), self.rows[: self.count]
         return (rows if self.is_identity else rows @ self.matrix) - (rows @ k.T) @ k

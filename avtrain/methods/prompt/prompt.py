@@ -66,8 +66,8 @@ class Prompt(Method):
     default_epochs = 20
     default_draws = 3
     inference_modes = ("oracle", "concat", "router")
-    inherits = ("head.",)
-    by_rows = ("backbone.encode_frozen", "_encode")  # coins and dropout come after: drawn for the whole batch
+    initial_prefixes = ("head.",)
+    rowwise_calls = ("backbone.encode_frozen", "_encode")  # coins and dropout come after: drawn for the whole batch
 
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: PromptConfig) -> None:
         super().__init__(backbone)
@@ -99,7 +99,7 @@ class Prompt(Method):
         read = self._read(batch)
         choice = None
         if self.inference == "oracle":
-            choice = self._told(batch)
+            choice = self._true_choice(batch)
         elif self.inference == "router":
             choice = self._route(read).softmax(dim=1)
         logits = self._predict(read, choice).logits  # after fusion none belong to one modality alone
@@ -107,7 +107,7 @@ class Prompt(Method):
 
     def loss(self, batch: Batch) -> Tensor:
         mixed, blend = mix(self._read(batch), self.config.mixup, concentration=ANY)
-        told = blend(self._told(batch))  # a blend of samples gets the same blend of their sets
+        told = blend(self._true_choice(batch))  # a blend of samples gets the same blend of their sets
         routed = self._route(mixed)
         # each sample is told, or routed, by a coin of its own: one pass trains the sets in both ways of being chosen
         coin = torch.rand(told.shape[0], 1, device=told.device) < 0.5
@@ -130,7 +130,7 @@ class Prompt(Method):
         assert self.reading is not None
         return replace(batch, tokens=self.backbone.frozen_tokens(batch, self.reading))
 
-    def _told(self, batch: Batch) -> Tensor:
+    def _true_choice(self, batch: Batch) -> Tensor:
         return functional.one_hot(batch.scenario, self.scenarios).float()
 
     def _route(self, batch: Batch) -> Tensor:

@@ -33,7 +33,7 @@ class UnimodalFeatures(Method):
     default_optimizer = "sgd"
     default_weight_decay = 1e-4
     clip_norm = None  # some of these methods act on the size of gradients
-    by_rows = ("features",)
+    rowwise_calls = ("features",)
 
     def __init__(self, backbone: Backbone, options: FeatureOptions) -> None:
         super().__init__(backbone)
@@ -52,11 +52,11 @@ class UnimodalFeatures(Method):
             tokens = self.backbone.frozen_tokens(batch, self.reading)
         else:
             tokens = self.backbone.encode(batch)
-        pooled = self.backbone.pool_alone(tokens)
+        pooled = self.backbone.pool_unimodal(tokens)
         return {m: self.maps[m](x) if m in self.maps else x for m, x in pooled.items()}
 
-    def encoder_parts(self, modality: str) -> list[nn.Module]:
-        own = super().encoder_parts(modality)
+    def encoder_modules(self, modality: str) -> list[nn.Module]:
+        own = super().encoder_modules(modality)
         return [*own, self.maps[modality]] if modality in self.maps else own
 
 

@@ -240,7 +240,7 @@ def test_predict_takes_a_film_as_the_data_set_has_it(manifests: dict[tuple[str, 
     from avbuild.modalities.image import encode_image
     from avbuild.modalities.video_frames import read_frames
     from avtrain.device import Machine
-    from avtrain.inference.predictor import answer, load_trained
+    from avtrain.inference.predictor import classify, load_run
 
     run, film = fit(manifests["audio", "video"], tmp_path, "tiny", "--set", "epochs=1"), tmp_path / "clip.flv"
     film.write_bytes(encoded(moving_square("clip", 25)))
@@ -248,7 +248,7 @@ def test_predict_takes_a_film_as_the_data_set_has_it(manifests: dict[tuple[str, 
     assert said["present"] == {"audio": False, "video": True}
     machine = Machine(torch.device("cpu"))
     frames = tuple(encode_image(frame) for frame in read_frames(film.read_bytes(), 1.0))
-    expected = answer(load_trained(run.folder, machine), {"video": frames}, None, machine)
+    expected = classify(load_run(run.folder, machine), {"video": frames}, None, machine)
     assert said["probabilities"] == pytest.approx(expected.probabilities)
     film.write_bytes(b"no film")
     with pytest.raises(UserError, match=r"clip\.flv: cannot be read as video: not a readable video"):

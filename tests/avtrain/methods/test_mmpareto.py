@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from avbuild.errors import UsageError
 from avtrain.data.batch import Batch
 from avtrain.methods.base import Method
-from avtrain.methods.mmpareto import stretch, weight_of_joint
+from avtrain.methods.mmpareto import rescaling_factor, weight_of_joint
 from tests.support.toys import WIDTH, sgd, toy_batch, toy_method
 
 MODALITIES = ("audio", "image")
@@ -100,10 +100,10 @@ def test_opposite_gradients_leave_nothing_and_no_rounding_is_blown_up(dtype: tor
     for u in (-3 * g, -g, torch.zeros_like(g)):
         a = weight_of_joint(g, u)
         h = 2 * a * g + 2 * (1 - a) * u
-        assert (h * stretch(h, g + u)).norm() == (g.norm() if not u.any() else 0)
+        assert (h * rescaling_factor(h, g + u)).norm() == (g.norm() if not u.any() else 0)
     nothing = torch.zeros_like(g)
     assert weight_of_joint(nothing, nothing) == 0.5
-    assert stretch(nothing, nothing) == 0
+    assert rescaling_factor(nothing, nothing) == 0
 
 
 def test_precision_does_not_suffer_under_autocast() -> None:

@@ -10,7 +10,7 @@ from avbuild.errors import UserError
 from avtrain.report.sections import training_curves
 from avtrain.runs.cost import cost, seconds_to_nearly
 from avtrain.runs.folder import Run, read_metrics_line
-from avtrain.training.tracking import numbers, tracking
+from avtrain.training.tracking import scalars, tracking
 from tests.avtrain.training.test_fit import fit, weights
 from tests.avtrain.training.test_tracking import shown
 from tests.support.reports import score, view_of
@@ -76,7 +76,7 @@ def test_trackers_cost_and_report_read_it(whole: Path, tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text(LINE + "\n")
     run.write_json("result.json", RESULT)
     (line,) = run.metrics()
-    shown_as = numbers(line)
+    shown_as = scalars(line)
     assert (shown_as["validation"], shown_as["validation/C"], shown_as["validation/D"]) == (0.375, 0.5, 0.25)
     with tracking(run, run.config(), 0, ()) as track:
         track(line)

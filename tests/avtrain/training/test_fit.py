@@ -256,14 +256,14 @@ def test_a_frozen_method_is_evaluated_as_it_was_trained(manifest: Path, tmp_path
     from avtrain.device import Machine
     from avtrain.evaluation.evaluate import load_method
     from avtrain.runs.folder import Run
-    from avtrain.training.loop import validate
+    from avtrain.training.loop import score_selection
 
     fit(manifest, tmp_path, "--method", method, "--set", "epochs=1")
     run = Run(tmp_path / f"urbansound8k-av-{method}-tiny" / "seed0")
     config, rows = run.config(), read_rows(run.config().manifest, "validation")
     loaded = load_method(run, config, len(rows.classes), Machine(torch.device("cpu")))
     data = MultimodalData(rows, config.manifest, loaded.backbone.frontend, ("C",))
-    scores, _ = validate(loaded, data, ("C",), config.fit, Machine(torch.device("cpu")), lambda *_: None)
+    scores, _ = score_selection(loaded, data, ("C",), config.fit, Machine(torch.device("cpu")), lambda *_: None)
     assert scores["C"] == run.metrics()[0]["selection"]["C"]
     avtrain_("eval", tmp_path)
     assert {e["scenario"] for e in run.evaluations()} == set(config.manifest.scenarios)

@@ -104,11 +104,11 @@ def test_runs_and_scores_of_earlier_versions_were_selected_on_validation(runs: P
 
 
 def test_trackers_call_the_scores_by_their_split(runs: Path) -> None:
-    from avtrain.training.tracking import numbers
+    from avtrain.training.tracking import scalars
 
     line = json.loads((runs / f"{NAME}-selected-on-test" / "seed0" / "metrics.jsonl").read_text().splitlines()[0])
-    assert numbers(line)["test/D"] == line["selection"]["D"]
-    assert not [name for name in numbers(line) if name.startswith("validation")]
+    assert scalars(line)["test/D"] == line["selection"]["D"]
+    assert not [name for name in scalars(line) if name.startswith("validation")]
 
 
 def test_what_starts_from_such_a_run_is_such_a_run(runs: Path, small_data: Path, tmp_path: Path) -> None:

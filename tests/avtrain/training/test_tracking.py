@@ -15,7 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 import avtrain.training.tracking
 from avbuild.errors import UserError
 from avtrain.runs.folder import Run
-from avtrain.training.tracking import check_trackers, numbers, tracking
+from avtrain.training.tracking import check_trackers, scalars, tracking
 from tests.avtrain.training.test_fit import fit, weights
 from tests.support.stopping import stopped_in
 
@@ -33,8 +33,8 @@ def logged(run: Path) -> dict[str, list[tuple[int, float]]]:
     """The same from metrics.jsonl, as float32 like TensorBoard's."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return {
-        name: [(line["epoch"], torch.tensor(numbers(line)[name]).item()) for line in lines]
-        for name in numbers(lines[0])
+        name: [(line["epoch"], torch.tensor(scalars(line)[name]).item()) for line in lines]
+        for name in scalars(lines[0])
     }
 
 

@@ -44,17 +44,17 @@ def test_rows_of_updates_are_the_same_projector() -> None:
     gradient = torch.randn(10, 48, generator=generator, dtype=torch.float64)
     lean, whole = RlsProjector(48), torch.eye(48, dtype=torch.float64)
     for step, mean in enumerate(means):  # rows are folded into the matrix every twelve steps, and in checkpoints
-        lean.take_in(mean, 0.1)
+        lean.update(mean, 0.1)
         whole = rls(whole, mean, 0.1)
-        torch.testing.assert_close(lean.times(gradient), gradient @ whole.T, rtol=0, atol=1e-12)
+        torch.testing.assert_close(lean.project(gradient), gradient @ whole.T, rtol=0, atol=1e-12)
         if step == 20:
             saved, lean = lean.state_dict(), RlsProjector(48)
             lean.load_state_dict(saved)
     folded = lean.state_dict()["matrix"]
     assert torch.equal(folded, folded.T)
     torch.testing.assert_close(folded, whole, rtol=0, atol=1e-12)
-    lean.forget()
-    assert torch.equal(lean.times(gradient), gradient)
+    lean.reset()
+    assert torch.equal(lean.project(gradient), gradient)
     assert torch.equal(lean.state_dict()["matrix"], torch.eye(48, dtype=torch.float64))
 
 
@@ -64,7 +64,7 @@ def test_the_ridge_falls_from_a_tenth_to_a_hundredth_over_an_epoch() -> None:
 
 def gradient_of(hgm: HeadGradient, modality: str, means: dict[str, Tensor], progress: TrainingProgress) -> Tensor:
     hgm.start_batch(means, progress)
-    return hgm.modify(torch.eye(4), modality, means[modality], progress)
+    return hgm.project(torch.eye(4), modality, means[modality], progress)
 
 
 def means(seed: int) -> dict[str, Tensor]:
@@ -99,7 +99,7 @@ def test_current_clears_the_own_too() -> None:
     hgm, progress = HeadGradient(THREE, 4, "rls", "current", "never"), TrainingProgress(1, 1, 1, 2)
     hgm.start_batch(means(0), progress)
     for m in ("audio", "image"):
-        got = hgm.modify(torch.eye(4), m, means(0)[m], progress)
+        got = hgm.project(torch.eye(4), m, means(0)[m], progress)
     expected = inverse_of([means(0)["audio"], means(0)["image"]], [ridge(progress)] * 2)
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
 

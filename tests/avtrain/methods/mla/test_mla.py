@@ -164,7 +164,7 @@ class SharingBackbone(ToyBackbone):
         super().__init__()
         self.joint = nn.Linear(WIDTH, WIDTH)
 
-    def pool_alone(self, tokens: dict[str, Tensor]) -> dict[str, Tensor]:
+    def pool_unimodal(self, tokens: dict[str, Tensor]) -> dict[str, Tensor]:
         return {m: self.joint(x.mean(dim=1)) for m, x in tokens.items()}
 
 

@@ -126,7 +126,7 @@ def test_without_prompts_of_its_own_yet_it_begins_where_the_fine_tuned_run_ended
     tuned, batch = build("finetune", seed=1), batch_of(6)
     method = build_method("prompt", {**OPTIONS["prompt"]}, build_backbone("tiny", SMALL), CLASSES, SCENARIOS)
     method.backbone.load_state_dict(tuned.backbone.state_dict())
-    method.inherit(tuned.state_dict())
+    method.load_initial_weights(tuned.state_dict())
     torch.testing.assert_close(method.eval()(batch).logits, tuned(batch).logits)
 
 
