@@ -16,7 +16,7 @@ from avtrain.distributed.row_sharing import local_row_share
 
 @dataclass(frozen=True)
 class Machine:
-    """Where a run is computed; decides speed and rounding, nothing else.
+    """The machine that a run is computed on; decides speed and rounding, nothing else.
 
     Attributes:
         device: of the model.
@@ -34,7 +34,7 @@ class Machine:
 
     @property
     def loader_options(self) -> LoaderOptions:
-        """How batches are loaded for this device and rank."""
+        """Options of loading for this device and rank."""
         return LoaderOptions(self.workers, pin=self.device.type == "cuda", share=local_row_share())
 
     def reset_peak_memory(self) -> None:

@@ -33,7 +33,8 @@ def pretrain(
     from avtrain.backbones.registry import backbone_config
     from avtrain.config import parse_options
     from avtrain.device import Machine, pick_device, pick_precision
-    from avtrain.pretraining.cav_mae import WEIGHTS, PretrainConfig, pretrain_run
+    from avtrain.pretraining.config import WEIGHTS, PretrainConfig
+    from avtrain.pretraining.start import pretrain_run
     from avtrain.runs.folder import Run
     from avtrain.training.options import parse_settings
     from avtrain.training.start import check_resume

@@ -10,7 +10,7 @@ from avtrain.data.row_share import ALL_ROWS, RowShare
 
 @dataclass(frozen=True)
 class LoaderOptions:
-    """How batches are loaded; none of it changes their content in a single process.
+    """Options of loading, which change the speed only; with several ranks also which rows this one loads.
 
     Attributes:
         workers: number of processes that load; 0: this one.

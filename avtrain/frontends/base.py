@@ -11,7 +11,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class AnyFrontend(Protocol):
-    """From decoded signals to the inputs of a backbone.
+    """A front end: it turns decoded signals into the inputs of a backbone.
 
     A sample is prepared by the process that loads it; what is cheaper for a whole batch is done by `finish`.
     """

@@ -31,7 +31,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """How far training is at the beginning of a step.
+    """The position of a step in training.
 
     Attributes:
         epoch: from 1.

@@ -1,4 +1,4 @@
-"""The training loop, one for all methods; it never asks which method it trains."""
+"""The training loop, one for all methods; nothing in it depends on the method."""
 
 import math
 import time
@@ -18,12 +18,11 @@ from avtrain.data.regimes import train_scenarios
 from avtrain.data.shards import content_of, read_rows
 from avtrain.device import Machine
 from avtrain.distributed.row_sharing import gather_rows
-from avtrain.evaluation.metrics import accuracy
-from avtrain.evaluation.predict import predict, unimodal_accuracy
-from avtrain.methods.base import Method, TrainingProgress
+from avtrain.methods.base import TrainingProgress
 from avtrain.runs.folder import Run
 from avtrain.training.checkpoint import TrainingState, fingerprints_of
 from avtrain.training.optimizer import make_optimizer, schedule
+from avtrain.training.selection import pop_mean_gradient_norms, score_selection
 from avtrain.training.setup import build_from_config, count_parameters, prepare_data, synchronise_ranks
 from avtrain.training.tracking import tracking
 from avtrain.training.weight_averaging import update_batch_norm
@@ -66,7 +65,7 @@ def fit(
     train_data = prepare_data(train_rows, config, method, machine, epoch=1)
     selection_data = prepare_data(selection_rows, config, method, machine, epoch=0)
     cache_seconds = time.monotonic() - started
-    machine.reset_peak_memory()  # that of the cache is not the training's
+    machine.reset_peak_memory()  # building the cache does not count
 
     content = content_of(manifest, ("train", settings.select_on))
     state = TrainingState(method, optimizer, fingerprints_of(method, content))
@@ -154,7 +153,7 @@ def train_epoch(
         epoch: from 1.
         settings: batch size, schedule, precision and seed.
         machine: where it is computed.
-        advance: told the number of samples after each step.
+        advance: called with the number of samples after each step.
 
     Returns:
         The mean loss over the steps.
@@ -175,44 +174,6 @@ def train_epoch(
 
 
 def _batches(data: BatchSource, settings: FitConfig, machine: Machine) -> Iterator[Batch]:
-    """Yield shuffled batches on the machine's device, each whole on every rank."""
+    """Yield shuffled batches on the machine's device, with all rows on every rank."""
     for loaded in data.batches(settings.batch_size, settings.seed, machine.loader_options):
         yield gather_rows(loaded.to(machine.device))
-
-
-def score_selection(
-    method: Method,
-    data: BatchSource,
-    scenarios: Sequence[str],
-    settings: FitConfig,
-    machine: Machine,
-    advance: Advance,
-) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """Score a method on the split that selects, under each scenario.
-
-    Args:
-        method: in training.
-        data: the split that selects.
-        scenarios: names of the manifest's scenarios to score under.
-        settings: batch size and precision.
-        machine: where it is computed.
-        advance: told the number of samples after each scenario.
-
-    Returns:
-        Accuracy by scenario, 0 to 1, by whose mean the best epoch is chosen; and by scenario and modality that of each
-        modality's own logits, where the method has them.
-    """
-    scores, unimodal = {}, {}
-    for name in scenarios:
-        outputs = predict(method, data.under(name), settings.batch_size, machine, settings.precision)
-        scores[name] = accuracy(outputs.logits.argmax(axis=1), outputs.labels)
-        unimodal[name] = unimodal_accuracy(outputs)
-        advance(len(data))
-    return scores, unimodal
-
-
-def pop_mean_gradient_norms(method: Method) -> dict[str, float]:
-    """Return the mean gradient norm of each modality's encoder over an epoch, and clear the record."""
-    norms = {m: torch.stack(each).mean().item() for m, each in method.gradient_norms.items()}
-    method.gradient_norms.clear()
-    return norms

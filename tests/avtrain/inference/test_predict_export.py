@@ -153,7 +153,7 @@ def test_a_router_is_asked_unless_a_scenario_is_told(runs: Path, files: dict[str
         (("--audio", "text.wav"), r"text.wav: cannot be read as audio: .*[Ff]ormat", 1),
         (("--image", "text.wav"), "text.wav: cannot be read as image: not a readable picture$", 1),
         (("--audio", "."), "no such file", 1),
-        (("--image", "b.png", "--scenario", "D"), "finetune is told no scenario; leave the option out", 2),
+        (("--image", "b.png", "--scenario", "D"), "finetune does not use the scenario; leave the option out", 2),
         (("--image", "b.png", "--device", "gpu"), "allowed are auto, cpu, cuda", 2),
     ],
 )
@@ -178,7 +178,7 @@ def test_an_unknown_scenario_is_answered_with_those_there_are(runs: Path, files:
 
 
 def test_only_one_finished_run_is_used(runs: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="holds 2 runs; say which"):
+    with pytest.raises(UserError, match="holds 2 runs; name one of them"):
         load_run(runs, CPU)
     run = Path(shutil.copytree(runs / FINETUNE / "seed0", tmp_path / "run"))
     result = json.loads((run / "result.json").read_text())
@@ -256,6 +256,6 @@ def test_what_cannot_be_traced_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_export_can_only_infer_in_ways_the_method_has(runs: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="finetune cannot infer by router; its ways of inference: none"):
+    with pytest.raises(UserError, match="finetune has no inference mode router; its modes: none"):
         avtrain_("export", runs / FINETUNE, "--out", tmp_path / "x.pt2", "--inference", "router")
     assert not list(tmp_path.iterdir())

@@ -256,7 +256,7 @@ def test_a_frozen_method_is_evaluated_as_it_was_trained(manifest: Path, tmp_path
     from avtrain.device import Machine
     from avtrain.evaluation.evaluate import load_method
     from avtrain.runs.folder import Run
-    from avtrain.training.loop import score_selection
+    from avtrain.training.selection import score_selection
 
     fit(manifest, tmp_path, "--method", method, "--set", "epochs=1")
     run = Run(tmp_path / f"urbansound8k-av-{method}-tiny" / "seed0")

@@ -114,7 +114,7 @@ def test_trackers_call_the_scores_by_their_split(runs: Path) -> None:
 def test_what_starts_from_such_a_run_is_such_a_run(runs: Path, small_data: Path, tmp_path: Path) -> None:
     source = runs / f"{NAME}-selected-on-test"
     asked = ("fit", small_data / "manifest.yaml", *TINY, *SMALL, "--epochs", 1, "--init-from", source)
-    with pytest.raises(UsageError, match="start from an honest run, or say --select-on-test"):
+    with pytest.raises(UsageError, match="start from a run selected on validation, or pass --select-on-test"):
         avtrain_(*asked, "--out", tmp_path)
     avtrain_(*asked, "--out", tmp_path, "--select-on-test")
     assert (tmp_path / "urbansound8k-av-finetune-tiny-selected-on-test" / "seed0" / "result.json").exists()
