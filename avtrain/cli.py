@@ -14,7 +14,7 @@ from avtrain.commands.pretrain import pretrain
 from avtrain.commands.report import report
 from avtrain.commands.reproduce.app import app as reproduce
 from avtrain.commands.validate import validate
-from avtrain.distributed.process_group import joined
+from avtrain.distributed.process_group import process_group
 
 # Typer prints the examples one a line only where a paragraph stands between the first line and "Examples:"
 app = typer.Typer(
@@ -47,7 +47,7 @@ app.add_typer(reproduce, name="reproduce")
 
 def program() -> None:
     """Run a command, in this process or in several that torchrun started together."""
-    with joined(command=next(iter(sys.argv[1:]), None)):
+    with process_group(command=next(iter(sys.argv[1:]), None)):
         app()
 
 

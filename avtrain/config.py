@@ -1,31 +1,22 @@
-"""What a run is decided by, checked before anything is loaded."""
+"""The configuration of a run, and how options given by hand are checked against a model."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from avbuild.errors import UsageError
+from avbuild.errors import UsageError, nearest
 from avbuild.frozen import Frozen
 from avbuild.scenarios.manifest import Manifest
-from avtrain.options import parse_options
 
-if TYPE_CHECKING:
-    from avtrain.methods.base import Method
-
-PARTS = ("method", "backbone")
+Config = TypeVar("Config", bound=Frozen)
 Selection = Literal["validation", "test"]  # the split that the best epoch is chosen on
-SELECTED_ON_TEST = "selected on test"  # what every table says then
-
-
-def selection_suffix(selected_on: str) -> str:
-    """What is added to the names of folders and rows, so that both kinds never share one."""
-    return "" if selected_on == "validation" else "-" + SELECTED_ON_TEST.replace(" ", "-")
+SELECTED_ON_TEST = "selected on test"  # the mark of a run, a score or a table whose best epoch was chosen on test
 
 
 class FitConfig(Frozen):
-    """All that decides the weights of a run, but for the data."""
+    """Everything that decides the weights of a run, except the data."""
 
     method: str = "finetune"
     backbone: str = "dual"
@@ -38,88 +29,57 @@ class FitConfig(Frozen):
     lr: float = Field(1e-3, gt=0)
     optimizer: Literal["adamw", "sgd"] = Field("adamw", description="sgd: with a momentum of 0.9")
     weight_decay: float = Field(0.01, ge=0)
-    warmup: float = Field(0.1, ge=0, lt=1, description="part of all steps in which the learning rate rises")
-    draws: int = Field(0, ge=0, description="of each corruption, then they repeat; 0: a fresh one each epoch")
-    average_from: int = Field(0, ge=0, description="weights are the mean over the epochs from this one on; 0: the last")
-    checkpointing: bool = Field(False, description="encoder blocks are computed again for gradients: less memory")
-    compile: bool = Field(False, description="torch.compile for encoder blocks: a minute at first, for speed on CUDA")
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps over which the learning rate rises")
+    draws: int = Field(0, ge=0, description="different draws of each corruption, then they repeat; 0: new each epoch")
+    average_from: int = Field(0, ge=0, description="first epoch of the mean of the weights; 0: weights of the epoch")
+    checkpointing: bool = Field(False, description="recompute encoder blocks in the backward pass: less memory")
+    compile: bool = Field(False, description="torch.compile encoder blocks: a minute at first, then faster on CUDA")
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = 0
     init_from: str | None = None
 
 
 class RunConfig(Frozen):
-    """A run's `config.yaml`: the fit, and the manifest it was fitted to."""
+    """The content of a run's `config.yaml`: the options of the fit, and the manifest of its data."""
 
     fit: FitConfig
     manifest: Manifest
 
     def as_yaml(self) -> str:
-        """YAML that reads back equal."""
+        """Return YAML that reads back equal."""
         written = {"fit": self.fit.model_dump(), "manifest": self.manifest.as_yaml()}
         return yaml.safe_dump(written, sort_keys=False, allow_unicode=True)
 
 
-def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
-    """`--set key=value` options, YAML values; `method.x` and `backbone.x` go to the parts they name.
+def selection_suffix(selected_on: str) -> str:
+    """Return what is added to names of folders and table rows: nothing, or a mark where test selects.
 
-    Raises UsageError that names everything that is not of that form.
+    Args:
+        selected_on: `validation` or `test`.
     """
-    wrong = [setting for setting in settings if "=" not in setting]
-    if wrong:
-        raise UsageError(f"--set {' '.join(wrong)}: write key=value, such as --set method.length=16")
-    parsed: dict[str, Any] = {}
-    for setting in settings:
-        key, _, text = setting.partition("=")
-        part, dot, option = key.partition(".")
-        if dot and part in PARTS:
-            parsed.setdefault(f"{part}_options", {})[option] = yaml_value(text)
-        else:
-            parsed[key] = yaml_value(text)
-    return parsed
+    return "" if selected_on == "validation" else "-" + SELECTED_ON_TEST.replace(" ", "-")
 
 
-def _defaults(method: "type[Method]") -> dict[str, Any]:
-    return {
-        "lr": method.default_lr,
-        "epochs": method.default_epochs,
-        "optimizer": method.default_optimizer,
-        "weight_decay": method.default_weight_decay,
-        "draws": method.default_draws,
-        "average_from": method.default_average_from,
-    }
+def parse_options(model: type[Config], options: Mapping[str, object], owner: str) -> Config:
+    """Build a configuration from options given by hand.
 
+    Args:
+        model: the class of the configuration.
+        options: values by name.
+        owner: what the options belong to, for the error, such as `method prompt`.
 
-def yaml_value(text: str) -> Any:
-    """A YAML scalar; what YAML cannot read is taken as it stands, such as a Windows path."""
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
-
-
-def fit_config(options: Mapping[str, Any]) -> FitConfig:
-    """Options given by hand, completed with the method's own defaults and checked to the last part.
-
-    Raises UsageError; unknown options of method and backbone are named together with those of the fit.
+    Raises:
+        UsageError: names every unknown option and every bad value.
     """
-    from avtrain.backbones.registry import backbone_config
-    from avtrain.methods.registry import find_method, method_config
-
-    given = {key: value for key, value in options.items() if value is not None}
-    method = find_method(str(given.get("method", FitConfig.model_fields["method"].default)))
-    problems: list[str] = []
-    config = None
     try:
-        config = parse_options(FitConfig, {**_defaults(method), **given}, "fit")
-    except UsageError as error:
-        problems.append(str(error))
-    for check, part in ((method_config, "method"), (backbone_config, "backbone")):
-        name = str(given.get(part, FitConfig.model_fields[part].default))
-        try:
-            check(name, given.get(f"{part}_options", {}))
-        except UsageError as error:
-            problems.append(str(error))
-    if problems or config is None:
-        raise UsageError("\n".join(problems))
-    return config
+        return model.model_validate(dict(options))
+    except ValidationError as error:
+        problems = []
+        for found in error.errors():
+            key = ".".join(map(str, found["loc"]))
+            if found["type"] == "extra_forbidden":
+                allowed = ", ".join(model.model_fields) or "none"
+                problems.append(f"{key}: unknown option{nearest(key, model.model_fields)}; allowed: {allowed}")
+            else:
+                problems.append(f"{key}: {found['msg'][0].lower()}{found['msg'][1:]}, not {found['input']!r}")
+        raise UsageError(f"{owner}: {len(problems)} problems\n" + "\n".join(f"  {line}" for line in problems)) from None

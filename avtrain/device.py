@@ -1,4 +1,4 @@
-"""Where a run computes: device, rounding, loading."""
+"""The machine that a run is computed on: device, precision, loading, feature cache."""
 
 import sys
 from collections.abc import Sequence
@@ -9,16 +9,19 @@ from pathlib import Path
 import torch
 
 from avbuild.errors import UsageError
-from avtrain.data.dataset import Loading
-from avtrain.distributed.process_group import own_device, several
-from avtrain.distributed.row_sharing import own_row_share
+from avtrain.data.batch_source import LoaderOptions
+from avtrain.distributed.process_group import rank_device, runs_under_torchrun
+from avtrain.distributed.row_sharing import local_row_share
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Decides speed and rounding, nothing else.
+    """The machine that a run is computed on; decides speed and rounding, nothing else.
 
-    cache: folder for the tokens of frozen backbones; None: they are computed anew each epoch.
+    Attributes:
+        device: of the model.
+        workers: number of processes that load data; 0: this one.
+        cache: folder for the tokens of frozen backbones; None: they are computed anew in each epoch.
     """
 
     device: torch.device
@@ -26,23 +29,24 @@ class Machine:
     cache: Path | None = None
 
     def autocast(self, precision: str) -> AbstractContextManager[None]:
-        """bfloat16 where asked for."""
+        """Return a context that computes in bfloat16 where the precision is `bf16`, and changes nothing for `fp32`."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16")
 
     @property
-    def loading(self) -> Loading:
-        """How batches are brought to this device."""
-        return Loading(self.workers, pin=self.device.type == "cuda", share=own_row_share())
+    def loader_options(self) -> LoaderOptions:
+        """Options of loading for this device and rank."""
+        return LoaderOptions(self.workers, pin=self.device.type == "cuda", share=local_row_share())
 
-    def forget_peak_memory(self) -> None:
-        """Measure from here on, where the device can; a process cannot forget what it once held."""
+    def reset_peak_memory(self) -> None:
+        """Start a new measurement of peak memory on CUDA; the peak of a CPU process cannot be reset."""
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
 
     def peak_memory(self) -> dict[str, int | str] | None:
-        """The most bytes held: of CUDA's allocator since `forget_peak_memory`, else of the process since its start.
+        """Return the peak memory in `bytes`, and what it was measured `of`.
 
-        None where the system does not count them.
+        On CUDA that is the allocator since `reset_peak_memory`; on a CPU it is the whole process since its start.
+        None where the system does not count it.
         """
         if self.device.type == "cuda":
             return {"bytes": torch.cuda.max_memory_allocated(self.device), "of": "cuda allocator"}
@@ -55,18 +59,26 @@ class Machine:
 
 
 def pick_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one, else the CPU.  Raises UsageError for a device that is not there."""
+    """Return the device for the value of --device; `auto` is CUDA where available, else the CPU.
+
+    Raises:
+        UsageError: the device is unknown or not available.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name not in ("cpu", "cuda") and not name.startswith("cuda:"):
         raise UsageError(f"--device {name}: allowed are auto, cpu, cuda, cuda:N")
     if name != "cpu" and not torch.cuda.is_available():
         raise UsageError(f"--device {name}: no CUDA device is available here; use --device cpu or auto")
-    return own_device(name) if several() else torch.device(name)
+    return rank_device(name) if runs_under_torchrun() else torch.device(name)
 
 
 def pick_precision(name: str, device: torch.device) -> str:
-    """`auto` is bf16 on a CUDA device that has it, else fp32."""
+    """Return `fp32` or `bf16` for the value of --precision; `auto` is bf16 on a CUDA device that supports it.
+
+    Raises:
+        UsageError: the precision is unknown.
+    """
     allowed: Sequence[str] = ("auto", "fp32", "bf16")
     if name not in allowed:
         raise UsageError(f"--precision {name}: allowed are {', '.join(allowed)}")

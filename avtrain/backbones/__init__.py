@@ -1,1 +1,1 @@
-"""Backbones: encoders of each modality, with places where prompts can enter. registry.py finds them by name."""
+"""Backbones: an encoder for each modality, and the places where prompts can enter. registry.py finds them by name."""

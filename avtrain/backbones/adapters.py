@@ -1,4 +1,4 @@
-"""Bottleneck adapters: small parts behind the sublayers of a backbone, which go where it goes.
+"""Bottleneck adapters after the sublayers of a backbone; they are part of its weights.
 
 Houlsby et al.: Parameter-efficient transfer learning for NLP, ICML 2019.
 """
@@ -11,7 +11,7 @@ from avbuild.errors import UsageError
 from avtrain.backbones.base import Backbone
 from avtrain.backbones.weights import check_keys
 
-INSIDE = ".adapters."  # in the names of their weights
+KEY_PART = ".adapters."  # in the names of all adapter weights
 
 
 class Bottleneck(nn.Module):
@@ -28,17 +28,27 @@ class Bottleneck(nn.Module):
         return adapted
 
 
-def put_adapters(backbone: Backbone, bottleneck: int) -> list[nn.Module]:
-    """Adapters behind attention and MLP of every block, before the residual, each encoder's as `encoder.adapters`.
+def add_adapters(backbone: Backbone, bottleneck: int) -> list[nn.Module]:
+    """Add an adapter after attention and MLP of every block, before the residual, as `adapters` of each encoder.
 
-    Those that a run left there are kept.  They hang on the sublayers as forward hooks, so that no encoder needs to know
-    of them.  Returns one list of them a modality.  Raises UsageError where there are some of another width.
+    Adapters that the backbone has already are kept.  They act as forward hooks of the sublayers, so that encoders need
+    no code for them.
+
+    Args:
+        backbone: changed in place.
+        bottleneck: width of the bottleneck.
+
+    Returns:
+        The list of adapters of each modality.
+
+    Raises:
+        UsageError: the backbone has adapters of another width.
     """
-    there = adapter_weights(backbone.state_dict())
-    if there and (width := _width(there)) != bottleneck:
+    existing = adapter_weights(backbone.state_dict())
+    if existing and (width := _width(existing)) != bottleneck:
         raise UsageError(f"the backbone has adapters of width {width}; set method.bottleneck={width}, not {bottleneck}")
     encoders = [backbone.encoder(modality) for modality in backbone.modalities]
-    if not there:
+    if not existing:
         for encoder in encoders:
             sublayers = encoder.sublayers()
             adapters = [Bottleneck(backbone.width, bottleneck) for _ in sublayers]
@@ -49,13 +59,21 @@ def put_adapters(backbone: Backbone, bottleneck: int) -> list[nn.Module]:
 
 
 def adapter_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Of a backbone's weights those of adapters."""
-    return {key: value for key, value in weights.items() if INSIDE in key}
+    """Return those of a backbone's weights that belong to adapters."""
+    return {key: value for key, value in weights.items() if KEY_PART in key}
 
 
 def load_adapters(backbone: Backbone, weights: Mapping[str, Tensor]) -> None:
-    """Put the adapters of a run behind the sublayers again."""
-    put_adapters(backbone, _width(weights))
+    """Add the adapters of a run to a backbone, with their weights.
+
+    Args:
+        backbone: without adapters; changed in place.
+        weights: by `adapter_weights`.
+
+    Raises:
+        UserError: the weights do not fit the backbone.
+    """
+    add_adapters(backbone, _width(weights))
     check_keys(adapter_weights(backbone.state_dict()), weights, "this run's adapters")
     backbone.load_state_dict(weights, strict=False)
 

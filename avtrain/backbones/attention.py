@@ -1,10 +1,10 @@
-"""Softmax attention as every encoder here has it, with room for prompts among the keys and values."""
+"""Softmax attention as every encoder uses it, with room for prompts among the keys and values."""
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-Prompts = tuple[Tensor, Tensor]  # keys and values that no token gave rise to, [B, P, D] each
+Prompts = tuple[Tensor, Tensor]  # learned keys and values, [B, P, D] each
 
 
 def attend(
@@ -15,11 +15,19 @@ def attend(
     prompts: Prompts | None = None,
     visible: Tensor | None = None,
 ) -> Tensor:
-    """softmax(Q K^T / sqrt(d)) V for each of the heads, side by side.
+    """Compute softmax(Q K^T / sqrt(d)) V for each head, with d = D / heads, and join the heads.
 
-    query: [B, N, D].  key, value: [B, M, D].  All are projected.  Returns [B, N, D].
-    prompts: put in front of keys and values as they are, not projected; the queries, and so the length of the result,
-    stay what they were.  visible: bool [B, M], which keys a sample's queries may look at, all if None; prompts always.
+    Args:
+        query: [B, N, D], projected.
+        key: [B, M, D], projected.
+        value: [B, M, D], projected.
+        heads: number of attention heads; divides D.
+        prompts: put in front of keys and values without a projection; the number of queries stays N.
+        visible: bool [B, M], False for keys that a sample's queries must not see; None: all are visible.  Prompts
+            always are.
+
+    Returns:
+        [B, N, D].
     """
     mask = None if visible is None else visible[:, None, None]
     if prompts is not None:

@@ -1,4 +1,4 @@
-"""What a backbone is: a batch in, tokens per modality out, with places where prompts can enter."""
+"""The interface of a backbone: from a batch to the tokens of each modality, with places where prompts can enter."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -10,129 +10,158 @@ from torch import Tensor, nn
 from avbuild.errors import UsageError
 from avtrain.backbones.attention import Prompts
 from avtrain.data.batch import Batch
-from avtrain.frontends.whisper_mel import AnyFrontend
+from avtrain.frontends.base import AnyFrontend
 
 AUDIO_IMAGE = ("audio", "image")
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Which tokens of a frozen backbone a method reads."""
+    """The tokens of a frozen backbone that a method reads; its repr is part of the keys of the feature cache.
 
-    most: int | None = None  # averaged in groups to at most so many a modality; None: all
-    below: float | None = None  # behind this part of each encoder's layers, 0 to 1; None: behind its last norm
+    Attributes:
+        most: tokens of a modality are averaged in groups to at most so many; None: all tokens.
+        below: fraction of each encoder's layers behind which the tokens are read, 0 to 1; None: after the last norm.
+    """
+
+    most: int | None = None
+    below: float | None = None
 
 
 class Backbone(nn.Module):
-    """Encoders, one a modality of the data set, of equal width.
+    """One encoder for each modality of the data set, all of equal token width.
 
-    Rows of an absent modality are encoded like any other; methods leave them out by `batch.present`.
+    The rows of absent modalities are encoded like any other; methods leave them out by `batch.present`.
     """
 
     modalities: tuple[str, ...] = AUDIO_IMAGE
-    rows_independent = True  # whether in training no row of a batch influences another: processes may share them out
-    width: int
-    pretrained_head: Mapping[str, Tensor] = {}  # by PooledHead's names, where a checkpoint brings one
+    rows_independent = True  # whether no row of a batch influences another in training, so that ranks may share them
+    width: int  # of a token
+    pretrained_head: Mapping[str, Tensor] = {}  # weights for a `PooledHead`, where a checkpoint holds them
     frontend: AnyFrontend
 
     def encoder(self, modality: str) -> "Encoder":
-        """The encoder of a modality."""
+        """Return the encoder of a modality."""
         encoder = getattr(self, f"{modality}_encoder")
         assert isinstance(encoder, Encoder)
         return encoder
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
-        """Tokens per modality, [B, N, D]."""
+        """Return the tokens of each modality, [B, N, D]."""
         return {m: self.encoder(m)(batch.inputs[m]) for m in self.modalities}
 
     @torch.no_grad()
     def frozen_tokens(self, batch: Batch, reading: Reading) -> dict[str, Tensor]:
-        """Tokens per modality without a gradient, [B, N, D]: from the feature cache where the batch brings them."""
+        """Return the tokens of each modality without gradient, [B, N, D], from the batch where it holds cached ones."""
         return batch.tokens or self.encode_frozen(batch, reading)
 
     @torch.no_grad()
     def encode_frozen(self, batch: Batch, reading: Reading) -> dict[str, Tensor]:
-        """What `frozen_tokens` gives where there is no cache."""
+        """Compute the tokens of each modality without gradient, [B, N, D]."""
         return {m: self.encoder(m).read(batch.inputs[m], reading) for m in self.modalities}
 
     @property
     def pooled_widths(self) -> dict[str, int]:
-        """Width of each vector that `pool` gives."""
+        """Width F of each vector that `pool` returns."""
         return {m: self.encoder(m).pooled_width for m in self.modalities}
 
     def pool(self, tokens: dict[str, Tensor], present: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Tokens to vectors for a linear map, [B, F] each, by modality; or one vector of all, called `joint`.
+        """Pool tokens to vectors for a linear classifier.
 
-        tokens: modality -> [B, N, D], all of them or reduced.  present: modality -> bool [B].
+        Args:
+            tokens: modality -> [B, N, D], all of them or reduced by `Encoder.reduce`.
+            present: modality -> bool [B].
+
+        Returns:
+            modality -> [B, F]; or `joint` -> [B, F], one vector of all modalities.
         """
         return {m: self.encoder(m).pool(x) for m, x in tokens.items()}
 
     @property
     def unimodal_widths(self) -> dict[str, int]:
-        """Width of each vector that `pool_alone` gives."""
+        """Width F of each vector that `pool_unimodal` returns."""
         return {m: self.encoder(m).pooled_width for m in self.modalities}
 
-    def pool_alone(self, tokens: dict[str, Tensor]) -> dict[str, Tensor]:
-        """One vector a modality, [B, F] each, in which no other has a part."""
+    def pool_unimodal(self, tokens: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Pool tokens to one vector for each modality, [B, F], on which no other modality has an influence."""
         return {m: self.encoder(m).pool(x) for m, x in tokens.items()}
 
-    def require_transformers(self, who: str) -> None:
-        """Raises UsageError where there are no transformer layers, which `who` changes or adds to."""
+    def require_transformers(self, user: str) -> None:
+        """Refuse a backbone without transformer layers.
 
-    def require_prompts_among_tokens(self, who: str) -> None:
-        """Raises UsageError where `who` cannot put tokens of its own into the layers of every encoder."""
-        self.require_transformers(who)
+        Args:
+            user: what changes the layers or adds to them, for the error.
+
+        Raises:
+            UsageError: this backbone has none.
+        """
+
+    def require_prompts_among_tokens(self, user: str) -> None:
+        """Refuse a backbone whose layers cannot take further tokens.
+
+        Args:
+            user: what adds the tokens, for the error.
+
+        Raises:
+            UsageError: it has no transformer layers, or reads video, frame by frame.
+        """
+        self.require_transformers(user)
         if "video" in self.modalities:
             raise UsageError(
-                f"{who} puts prompts into the layers of an encoder; for video each frame has a pass of its own and "
+                f"{user} puts prompts into the layers of an encoder; for video each frame has a pass of its own and "
                 "there is no place for them: use method prompt with depth=fusion, or data without video"
             )
 
 
 class Encoder(nn.Module):
-    """One modality: `embed`, where prompts may be put in front, then `transform`: the blocks and a last norm."""
+    """The encoder of one modality: `embed`, then `transform`, which is the blocks and a last norm."""
 
-    width: int  # of a token
-    pooled_width: int
+    width: int  # D, of a token
+    pooled_width: int  # F, of the vector that `pool` returns
 
     def train(self, mode: bool = True) -> "Encoder":
-        """As for any module, but a frozen encoder stays in eval mode: statistics it has learned do not move."""
+        """Set the mode as for any module, except that a frozen encoder stays in eval mode: batch norms do not move."""
         return super().train(mode and any(weight.requires_grad for weight in self.parameters()))
 
     def embed(self, inputs: Tensor) -> Tensor:
-        """Patches or frames with their positions, [B, N, D]."""
+        """Return patches or frames with their positions, [B, N, D]."""
         raise NotImplementedError
 
     def blocks(self) -> list[nn.Module]:
-        """The transformer's layers in their order, each [B, N, D] to [B, N, D].
+        """Return the transformer layers in order, each from [B, N, D] to [B, N, D].
 
-        A layer may be given prompts for the keys and values of its attention: `block(tokens, prompts)`.
+        A layer takes prompts for the keys and values of its attention as a second argument: `block(tokens, prompts)`.
         """
         raise NotImplementedError
 
     def sublayers(self) -> list[nn.Module]:
-        """Attention and MLP of every block, as modules whose outputs are added to the tokens."""
+        """Return attention and MLP of every block, as modules whose outputs are added to the tokens."""
         raise NotImplementedError
 
     def attention_projections(self) -> list[nn.Module]:
-        """The linear maps to queries, keys and values and from what is attended to, of every block."""
+        """Return the linear maps of every block's attention: to queries, keys and values, and the output map."""
         raise NotImplementedError
 
     def last_norm(self, tokens: Tensor) -> Tensor:
-        """What follows the last block, [B, N, D] to [B, N, D]."""
+        """Apply what follows the last block, [B, N, D] to [B, N, D]."""
         raise NotImplementedError
 
     def transform(self, tokens: Tensor, prompts: Sequence[Prompts] = ()) -> Tensor:
-        """The transformer and its last norm, [B, N, D] to [B, N, D]; N is free, so prompts may be among them.
+        """Apply the blocks and the last norm.
 
-        prompts: for the keys and values of the first layers' attention, a pair of [B, P, D] each.
+        Args:
+            tokens: [B, N, D]; N is free, so prompts may be among them.
+            prompts: keys and values, [B, P, D] each, for the attention of the first layers, one pair a layer.
+
+        Returns:
+            [B, N, D].
         """
         for block, extra in itertools.zip_longest(self.blocks(), prompts):
             tokens = block(tokens) if extra is None else block(tokens, extra)
         return self.last_norm(tokens)
 
     def read(self, inputs: Tensor, reading: Reading) -> Tensor:
-        """Inputs to the tokens of a reading, [B, N, D]."""
+        """Compute the tokens that a reading names, [B, N, D]."""
         if reading.below is None:
             tokens: Tensor = self(inputs)
         else:
@@ -141,23 +170,28 @@ class Encoder(nn.Module):
                 tokens = block(tokens)
         return tokens if reading.most is None else self.reduce(tokens, reading.most)
 
-    def layers_below(self, part: float) -> int:
-        """How many layers that part of them is."""
-        return round(part * len(self.blocks()))
+    def layers_below(self, fraction: float) -> int:
+        """Return the number of layers that a fraction of all layers is."""
+        return round(fraction * len(self.blocks()))
 
     def reduce(self, tokens: Tensor, most: int) -> Tensor:
-        """Means of groups of neighbours, all of one size, so that `pool` gives the same.  [B, N, D] to [B, G, D].
+        """Average neighbouring tokens in groups of equal size, so that `pool` gives the same.
 
-        G: the largest divisor of N that is not above `most`.
+        Args:
+            tokens: [B, N, D].
+            most: upper limit of the number of groups.
+
+        Returns:
+            [B, G, D], where G is the largest divisor of N up to `most`.
         """
         groups = max(size for size in range(1, most + 1) if tokens.shape[1] % size == 0)
         samples, count, width = tokens.shape
         return tokens.reshape(samples, groups, count // groups, width).mean(dim=2)
 
     def pool(self, tokens: Tensor) -> Tensor:
-        """One vector of `pooled_width` a sample, for a linear map: the mean of its tokens.  [B, N, D] to [B, F]."""
+        """Pool tokens to the input of a linear classifier, their mean.  [B, N, D] to [B, F]."""
         return tokens.mean(dim=1)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Inputs to tokens, [B, N, D]."""
+        """Encode inputs to tokens, [B, N, D]."""
         return self.transform(self.embed(inputs))

@@ -1,4 +1,4 @@
-"""CAV-MAE: an encoder for sound and one for pictures, then a block that both share.  Gong et al., ICLR 2023."""
+"""CAV-MAE: an audio encoder and an image encoder, then a joint block that both share.  Gong et al., ICLR 2023."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from avbuild.errors import UsageError
 from avbuild.frozen import Frozen
 from avtrain.backbones.base import AUDIO_IMAGE, Backbone, Encoder
-from avtrain.backbones.cav_mae_blocks import NORMS, UNIFIED, Block, grid_positions, initialise, stack, through
+from avtrain.backbones.cav_mae_blocks import NORMS, UNIFIED, Block, grid_positions, initialise, make_blocks, run_blocks
 from avtrain.backbones.cav_mae_checkpoint import load_checkpoint
 from avtrain.backbones.weights import load_into
 from avtrain.frontends.kaldi_fbank import MEL_BINS, FbankFrontend
@@ -24,15 +24,16 @@ class CavMaeConfig(Frozen):
     """Options of the backbone `cav-mae`."""
 
     size: Literal["base", "small", "tiny"] = Field("base", description="width 768, 384 or 192; published: base")
-    layers: int = Field(11, description="of each encoder", ge=1)
-    joint_layers: int = Field(1, description="that both modalities share", ge=1)
+    layers: int = Field(11, description="layers of each encoder", ge=1)
+    joint_layers: int = Field(1, description="layers that both modalities share", ge=1)
     weights: str | None = Field(None, description="a published .pth or a .safetensors file; None: random")
-    audio_frames: int = Field(1024, description="of 10 ms, a multiple of 16; cut or filled with zeros", ge=PATCH)
-    image_size: int = Field(224, description="side of the picture, a multiple of 16", ge=PATCH)
-    audio_mean: float = Field(-5.081, description="taken off the log filter banks; AudioSet's")
-    audio_std: float = Field(4.4849, description="they are then divided by; AudioSet's", gt=0)
+    audio_frames: int = Field(1024, description="frames of 10 ms, a multiple of 16; cut or zero-padded", ge=PATCH)
+    image_size: int = Field(224, description="side of the image in pixels, a multiple of 16", ge=PATCH)
+    audio_mean: float = Field(-5.081, description="subtracted from the log filter banks; of AudioSet")
+    audio_std: float = Field(4.4849, description="divisor of the log filter banks; of AudioSet", gt=0)
     missing: Literal["missing", "only"] = Field(
-        "missing", description="a sample with one modality: mean of unified and own norms, or its own norms only"
+        "missing",
+        description="a sample with one modality: mean of a pass by unified and one by its own norms, or the latter",
     )
 
     @field_validator("audio_frames", "image_size")
@@ -44,9 +45,10 @@ class CavMaeConfig(Frozen):
 
 
 class PatchEncoder(Encoder):
-    """Patches with their positions and the modality's own vector, then blocks by unified norms; no last norm.
+    """Patches with positions and a modality embedding, then blocks with unified norms; there is no last norm.
 
-    grid: rows and columns of patches; their order is row by row, so sounds are in order of mel, then of time.
+    Attributes:
+        grid: rows and columns of patches.  Tokens are in row order; for audio, rows are mel bins and columns time.
     """
 
     def __init__(self, channels: int, grid: tuple[int, int], *, width: int, heads: int, layers: int) -> None:
@@ -55,10 +57,10 @@ class PatchEncoder(Encoder):
         self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(channels, width, PATCH, stride=PATCH)})
         self.pos_embed = nn.Parameter(grid_positions(*grid, width))
         self.modality = nn.Parameter(torch.zeros(1, 1, width))
-        self.layers = stack(layers, width, heads)
+        self.layers = make_blocks(layers, width, heads)
 
     def embed(self, inputs: Tensor) -> Tensor:
-        # a spectrogram [B, 128, frames] is a picture of one channel
+        # a spectrogram [B, 128, frames] is an image of one channel
         pixels = inputs[:, None] if inputs.dim() == 3 else inputs
         patches: Tensor = self.patch_embed["proj"](pixels)
         return patches.flatten(2).transpose(1, 2) + self.pos_embed + self.modality
@@ -67,21 +69,23 @@ class PatchEncoder(Encoder):
         return list(self.layers)
 
     def sublayers(self) -> list[nn.Module]:
-        return [part for block in self.layers if isinstance(block, Block) for part in (block.attn, block.mlp)]
+        return [module for block in self.layers if isinstance(block, Block) for module in (block.attn, block.mlp)]
 
     def attention_projections(self) -> list[nn.Module]:
-        return [part for block in self.layers if isinstance(block, Block) for part in (block.attn.qkv, block.attn.proj)]
+        blocks = [block for block in self.layers if isinstance(block, Block)]
+        return [projection for block in blocks for projection in (block.attn.qkv, block.attn.proj)]
 
     def last_norm(self, tokens: Tensor) -> Tensor:
         return tokens  # the norms follow the joint block
 
 
 class CavMae(Backbone):
-    """[B, 128, F] and [B, 3, S, S] to {"audio": [B, F / 2, D], "image": [B, (S / 16) ** 2, D]}; one vector of both.
+    """Audio [B, 128, F] to tokens [B, F / 2, D], images [B, 3, S, S] to [B, (S / 16) ** 2, D]; pooled to one vector.
 
-    Rows that have both modalities go through the joint block together (`multimodal`); rows that have one go alone, by
-    its own norms (`audioonly`, `videoonly`: for a model trained so), or by the mean of that and a pass by unified norms
-    (`missingaudioonly`, `missingvideoonly`: for a model trained on both), as the option `missing` says.
+    Samples that have both modalities pass through the joint block with the tokens of both (`multimodal`).  Samples
+    that have one pass with its own norms (`audioonly`, `videoonly`: for a model trained so), or take the mean of that
+    pass and one with unified norms (`missingaudioonly`, `missingvideoonly`: for a model trained on both), as the
+    option `missing` says.  The names of the modes are those of the released code.
     """
 
     def __init__(
@@ -102,7 +106,7 @@ class CavMae(Backbone):
         side, shape = config.image_size // PATCH, {"width": self.width, "heads": heads, "layers": config.layers}
         self.audio_encoder = PatchEncoder(1, (MEL_BINS // PATCH, config.audio_frames // PATCH), **shape)
         self.image_encoder = PatchEncoder(3, (side, side), **shape)
-        self.blocks_u = stack(config.joint_layers, self.width, heads)
+        self.blocks_u = make_blocks(config.joint_layers, self.width, heads)
         self.norm, self.norm_a, self.norm_v = (nn.LayerNorm(self.width) for _ in range(3))
         self._initialise()
         if weights is not None:
@@ -121,16 +125,16 @@ class CavMae(Backbone):
         return {"joint": self.width}
 
     def pool(self, tokens: dict[str, Tensor], present: dict[str, Tensor]) -> dict[str, Tensor]:
-        """One vector of all modalities that a row has, {"joint": [B, D]}.  At least one is there."""
+        """Return {"joint": [B, D]}, one vector of all modalities that a sample has, which is at least one."""
         audio, image = present["audio"], present["image"]
         modes: dict[Mode, Tensor] = {
             "multimodal": audio & image,
             "missingaudioonly" if self.averages else "audioonly": audio & ~image,
             "missingvideoonly" if self.averages else "videoonly": image & ~audio,
         }
-        if torch.compiler.is_exporting():  # no shape may then depend on what is present
-            every = [self.joint(mode, tokens).where(chosen[:, None], 0.0) for mode, chosen in modes.items()]
-            return {"joint": torch.stack(every).sum(dim=0)}
+        if torch.compiler.is_exporting():  # shapes must not depend on what is present
+            masked = [self.joint(mode, tokens).where(chosen[:, None], 0.0) for mode, chosen in modes.items()]
+            return {"joint": torch.stack(masked).sum(dim=0)}
         rows, vectors = [], []
         for mode, chosen in modes.items():
             if chosen.any():
@@ -142,22 +146,38 @@ class CavMae(Backbone):
     def unimodal_widths(self) -> dict[str, int]:
         return dict.fromkeys(self.modalities, self.width)
 
-    def pool_alone(self, tokens: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Each modality through the joint block by its own norms."""
+    def pool_unimodal(self, tokens: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return [B, D] for each modality: its tokens alone through the joint block, with its own norms."""
         modes: dict[str, Mode] = {"audio": "audioonly", "image": "videoonly"}
         return {m: self.joint(modes[m], tokens) for m in tokens}
 
     def joint(self, mode: Mode, tokens: dict[str, Tensor]) -> Tensor:
-        """The joint block's output, averaged over its tokens, by one of the original's five modes.  [B, D]."""
+        """Apply the joint block and average over its tokens.
+
+        Args:
+            mode: one of the five modes of the released code.
+            tokens: modality -> [B, N, D].
+
+        Returns:
+            [B, D].
+        """
         if mode == "multimodal":
             return self.joint_tokens(torch.cat([tokens[m] for m in self.modalities], dim=1)).mean(dim=1)
         modality = "audio" if mode.endswith("audioonly") else "image"
-        own = self.joint_tokens(tokens[modality], NORMS[modality]).mean(dim=1)
+        unimodal = self.joint_tokens(tokens[modality], NORMS[modality]).mean(dim=1)
         if not mode.startswith("missing"):
-            return own
-        return (own + self.joint_tokens(tokens[modality]).mean(dim=1)) / 2
+            return unimodal
+        return (unimodal + self.joint_tokens(tokens[modality]).mean(dim=1)) / 2
 
     def joint_tokens(self, tokens: Tensor, norms: str = UNIFIED) -> Tensor:
-        """The joint block and the last norm that belongs to the pass.  [B, N, D] to [B, N, D]."""
-        normed: Tensor = getattr(self, f"norm{norms}")(through(self.blocks_u, tokens, norms))
+        """Apply the joint block and the last norm.
+
+        Args:
+            tokens: [B, N, D].
+            norms: which of the norms to use, `UNIFIED` or one of `NORMS`.
+
+        Returns:
+            [B, N, D].
+        """
+        normed: Tensor = getattr(self, f"norm{norms}")(run_blocks(self.blocks_u, tokens, norms))
         return normed

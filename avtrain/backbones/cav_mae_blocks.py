@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from avtrain.backbones.attention import Prompts, attend
 
-UNIFIED, NORMS = "", {"audio": "_a", "image": "_v"}  # which of a block's norms a pass uses
+UNIFIED, NORMS = "", {"audio": "_a", "image": "_v"}  # suffixes of the norms that a pass uses
 
 
 class Attention(nn.Module):
@@ -27,7 +27,7 @@ class Attention(nn.Module):
 
 
 class Mlp(nn.Module):
-    """Two linear maps, the inner four times as wide, with a GELU between.  [B, N, D] to [B, N, D]."""
+    """Linear map to four times the width, GELU, linear map back.  [B, N, D] to [B, N, D]."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -39,9 +39,9 @@ class Mlp(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm attention and MLP with three pairs of norms: for both modalities together, for sound, for pictures.
+    """Pre-norm attention and MLP, with three pairs of norms: for both modalities together, for audio, for images.
 
-    norms: `UNIFIED` or one of `NORMS`.  The attention and the MLP are the same in every pass.
+    Attention and MLP are the same in every pass; `norms`, `UNIFIED` or one of `NORMS`, chooses the norms.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -57,23 +57,30 @@ class Block(nn.Module):
         return output
 
 
-def stack(blocks: int, width: int, heads: int) -> nn.ModuleList:
-    """So many blocks, one after the other."""
+def make_blocks(blocks: int, width: int, heads: int) -> nn.ModuleList:
+    """Return a list of blocks, randomly initialised."""
     return nn.ModuleList(Block(width, heads) for _ in range(blocks))
 
 
-def through(blocks: Iterable[nn.Module], tokens: Tensor, norms: str = UNIFIED) -> Tensor:
-    """Tokens behind all blocks, by one kind of norms.  [B, N, D] to [B, N, D]."""
+def run_blocks(blocks: Iterable[nn.Module], tokens: Tensor, norms: str = UNIFIED) -> Tensor:
+    """Apply blocks one after the other, with one kind of norms.  [B, N, D] to [B, N, D]."""
     for block in blocks:
         tokens = block(tokens, norms=norms)
     return tokens
 
 
 def grid_positions(rows: int, columns: int, width: int) -> Tensor:
-    """Sines and cosines of a patch's column, then of its row, by wavelengths from 2 pi to nearly 20,000 pi.
+    """Compute sinusoidal positions of a grid of patches, with wavelengths from 2 pi to nearly 20,000 pi.
 
-    Returns [1, rows * columns, width], row by row; width: a multiple of 4.  He et al.: Masked autoencoders are scalable
-    vision learners, CVPR 2022.
+    Source: He et al.: Masked autoencoders are scalable vision learners, CVPR 2022.
+
+    Args:
+        rows: of the grid.
+        columns: of the grid.
+        width: of a token, a multiple of 4.
+
+    Returns:
+        [1, rows * columns, width] in row order: sines and cosines of the column, then those of the row.
     """
     rates = 10_000 ** (-torch.arange(width // 4) / (width // 4))
     down, across = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
@@ -82,7 +89,7 @@ def grid_positions(rows: int, columns: int, width: int) -> Tensor:
 
 
 def initialise(module: nn.Module) -> None:
-    """Xavier's uniform law for linear maps, without biases; patches are linear maps too.  For `Module.apply`."""
+    """Initialise linear maps and patch projections by Xavier's uniform law, biases with zero.  For `Module.apply`."""
     if isinstance(module, nn.Linear | nn.Conv2d):
         nn.init.xavier_uniform_(module.weight.flatten(1))
         if module.bias is not None:

@@ -1,4 +1,4 @@
-"""How the encoders' blocks are run: with less memory, or compiled.  The names of their weights stay what they are."""
+"""Gradient checkpointing and compilation of encoder blocks; neither changes the names of their weights."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -10,20 +10,33 @@ from avtrain.backbones.base import Backbone
 
 
 def recompute_blocks(backbone: Backbone) -> None:
-    """What is inside each block is not kept for the gradient but computed again: the same numbers, less memory.
+    """Compute the activations inside each block again in the backward pass: the same numbers with less memory.
 
     Chen et al.: Training deep nets with sublinear memory cost, arXiv 2016.
+
+    Args:
+        backbone: changed in place.
+
+    Raises:
+        UsageError: it has no transformer layers.
     """
     for block in _blocks(backbone, "checkpointing"):
         block.forward = partial(checkpoint, block.forward, use_reentrant=False)
 
 
 def compile_blocks(backbone: Backbone) -> None:
-    """torch.compile for each block, at its first call; blocks are alike, so one compilation serves all of them."""
+    """Compile each block with torch.compile at its first call; blocks are alike, so one compilation serves all.
+
+    Args:
+        backbone: changed in place.
+
+    Raises:
+        UsageError: it has no transformer layers.
+    """
     for block in _blocks(backbone, "compile"):
         block.compile()
 
 
-def _blocks(backbone: Backbone, who: str) -> Iterator[nn.Module]:
-    backbone.require_transformers(who)
+def _blocks(backbone: Backbone, user: str) -> Iterator[nn.Module]:
+    backbone.require_transformers(user)
     return (block for modality in backbone.modalities for block in backbone.encoder(modality).blocks())

@@ -1,4 +1,4 @@
-"""Two pretrained encoders side by side: DINOv2's ViT for pictures, Whisper's encoder for sounds."""
+"""Two pretrained encoders side by side: DINOv2's ViT for images and video, Whisper's encoder for audio."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ from avtrain.backbones.weights import count_layers, load_into, load_weights
 from avtrain.backbones.whisper import WhisperEncoder
 from avtrain.frontends.whisper_mel import Frontend
 
-HEAD_WIDTH = 64  # of every published DINOv2 and Whisper
+HEAD_WIDTH = 64  # of an attention head in every published DINOv2 and Whisper
 
 
 class DualConfig(Frozen):
@@ -22,14 +22,17 @@ class DualConfig(Frozen):
 
     vision: str = Field("facebook/dinov2-small", description="ViT weights: a safetensors file or a name on the Hub")
     audio: str = Field("openai/whisper-tiny.en", description="Whisper weights: a safetensors file or a name on the Hub")
-    vision_layers: int | None = Field(None, description="layers of the ViT to use; None: all", ge=1)
-    image_size: int = Field(112, description="side of the picture, a multiple of the patch", ge=14)
-    audio_seconds: float = Field(4.0, description="length of the clip; cut or filled with silence", gt=0.1, le=30)
-    frames: int = Field(3, description="of a video, evenly spread", ge=1)
+    vision_layers: int | None = Field(None, description="number of layers of the ViT to use; None: all", ge=1)
+    image_size: int = Field(112, description="side of the image in pixels, a multiple of the patch", ge=14)
+    audio_seconds: float = Field(4.0, description="seconds of audio; cut or padded with silence", gt=0.1, le=30)
+    frames: int = Field(3, description="number of frames of a video, evenly spread", ge=1)
 
 
 class Dual(Backbone):
-    """[B, 80, T] to audio [B, T / 2, D]; [B, 3, S, S], or frames of it, to [B, 1 + patches, D]."""
+    """Audio [B, 80, T] to tokens [B, T / 2, D]; images [B, 3, S, S], or frames [B, F, 3, S, S], to [B, 1 + P, D].
+
+    P is the number of patches.
+    """
 
     def __init__(
         self,
@@ -53,17 +56,18 @@ class Dual(Backbone):
 
 
 def _encoder(modality: str, config: DualConfig, weights: Mapping[str, Tensor] | None) -> Encoder:
-    """Pretrained, or with those of a run, which holds its encoders whole: their files are not needed again."""
+    """Build an encoder with pretrained weights, or with those of a run, which needs no other file."""
     source, layers = _source(modality, config), config.vision_layers
     if weights is None:
         state = load_weights(source)
     else:
-        inner = "pictures." if modality == "video" else ""
-        state, source, layers = _below(f"{modality}_encoder.{inner}", weights), f"this run's {modality} encoder", None
+        inner = "pictures." if modality == "video" else ""  # as `FrameEncoder` names its image encoder
+        state = _with_prefix(f"{modality}_encoder.{inner}", weights)
+        source, layers = f"this run's {modality} encoder", None
     if modality == "audio":
         return whisper_from(state, source)
-    pictures = vit_from(state, source, layers)
-    return FrameEncoder(pictures) if modality == "video" else pictures
+    image_encoder = vit_from(state, source, layers)
+    return FrameEncoder(image_encoder) if modality == "video" else image_encoder
 
 
 def _source(modality: str, config: DualConfig) -> str:
@@ -71,8 +75,16 @@ def _source(modality: str, config: DualConfig) -> str:
 
 
 def whisper_from(weights: Mapping[str, Tensor], source: str) -> WhisperEncoder:
-    """Whisper's encoder with its weights; those of the decoder are ignored."""
-    state = _strip(weights, "model.")
+    """Build Whisper's encoder, its sizes taken from the weights.
+
+    Args:
+        weights: of a Whisper model; those of the decoder are ignored.
+        source: where they come from, for the error.
+
+    Raises:
+        UserError: the weights are of something else.
+    """
+    state = _without_prefix(weights, "model.")
     state = {key.removeprefix("encoder."): value for key, value in state.items() if not key.startswith("decoder.")}
     if "conv1.weight" not in state:
         raise UserError(f"{source}: holds no Whisper encoder (no key model.encoder.conv1.weight)")
@@ -84,26 +96,35 @@ def whisper_from(weights: Mapping[str, Tensor], source: str) -> WhisperEncoder:
 
 
 def vit_from(weights: Mapping[str, Tensor], source: str, layers: int | None) -> VisionTransformer:
-    """DINOv2's ViT with its weights; layers beyond `layers` and the mask token are ignored."""
-    state = _strip(weights, "dinov2.")
+    """Build DINOv2's ViT, its sizes taken from the weights.
+
+    Args:
+        weights: of a DINOv2 model; the mask token is ignored.
+        source: where they come from, for the error.
+        layers: number of layers to use, the first ones; None: all.
+
+    Raises:
+        UserError: the weights are of something else, or have fewer layers.
+    """
+    state = _without_prefix(weights, "dinov2.")
     if "embeddings.position_embeddings" not in state:
         raise UserError(f"{source}: holds no DINOv2 ViT (no key embeddings.position_embeddings)")
-    there = count_layers(state, "encoder.layer.")
-    if layers is not None and layers > there:
-        raise UserError(f"{source}: has {there} layers; backbone.vision_layers asks for {layers}")
-    used = layers or there
+    available = count_layers(state, "encoder.layer.")
+    if layers is not None and layers > available:
+        raise UserError(f"{source}: has {available} layers; backbone.vision_layers asks for {layers}")
+    used = layers or available
     projection = state["embeddings.patch_embeddings.projection.weight"]
     width, patch = projection.shape[0], projection.shape[-1]
     grid = round((state["embeddings.position_embeddings"].shape[1] - 1) ** 0.5)
     encoder = VisionTransformer(width=width, heads=width // HEAD_WIDTH, layers=used, patch=patch, grid=grid)
-    unused = tuple(f"encoder.layer.{index}." for index in range(used, there))
+    unused = tuple(f"encoder.layer.{index}." for index in range(used, available))
     load_into(encoder, state, source, ignore=("embeddings.mask_token", "classifier.", *unused))
     return encoder
 
 
-def _below(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _with_prefix(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
 
 
-def _strip(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _without_prefix(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in state.items()}

@@ -13,7 +13,7 @@ from avtrain.backbones.cav_mae import CavMae, CavMaeConfig
 from avtrain.backbones.dual import Dual, DualConfig
 from avtrain.backbones.resnet import ResNet, ResNetConfig
 from avtrain.backbones.tiny import Tiny, TinyConfig
-from avtrain.options import parse_options
+from avtrain.config import parse_options
 
 BACKBONES: Mapping[str, tuple[Callable[..., Backbone], type[Frozen]]] = {
     "cav-mae": (CavMae, CavMaeConfig),
@@ -24,7 +24,15 @@ BACKBONES: Mapping[str, tuple[Callable[..., Backbone], type[Frozen]]] = {
 
 
 def backbone_config(name: str, options: Mapping[str, Any]) -> Frozen:
-    """The options of a backbone.  Raises UsageError that lists what is allowed."""
+    """Check the options of a backbone.
+
+    Args:
+        name: of the backbone.
+        options: values by name.
+
+    Raises:
+        UsageError: names every problem, and what is allowed.
+    """
     if name not in BACKBONES:
         raise UsageError(f'no backbone "{name}"{nearest(name, BACKBONES)}; known: {", ".join(BACKBONES)}')
     return parse_options(BACKBONES[name][1], options, f"backbone {name}")
@@ -36,14 +44,22 @@ def build_backbone(
     weights: Mapping[str, Tensor] | None = None,
     modalities: tuple[str, ...] = AUDIO_IMAGE,
 ) -> Backbone:
-    """A backbone with its pretrained weights, or with `weights`, those of a run.  Raises UserError.
+    """Build a backbone with its weights.
 
-    modalities: of the data set, in its order.
+    Args:
+        name: of the backbone.
+        options: values by name.
+        weights: of a run's backbone, adapters included; None: pretrained or random weights, as the options say.
+        modalities: of the data set, in its order.
+
+    Raises:
+        UsageError: an option is wrong, or the backbone does not support these modalities.
+        UserError: the weights cannot be read or do not fit.
     """
     config = backbone_config(name, options)
     adapters = adapter_weights(weights or {})
-    own = None if weights is None else {key: value for key, value in weights.items() if key not in adapters}
-    backbone = BACKBONES[name][0](config, own, modalities)
+    encoders = None if weights is None else {key: value for key, value in weights.items() if key not in adapters}
+    backbone = BACKBONES[name][0](config, encoders, modalities)
     if adapters:
         load_adapters(backbone, adapters)
     return backbone

@@ -1,6 +1,6 @@
-"""ResNet-18 from scratch, one a modality: what the work on balanced multimodal learning trains.
+"""A ResNet-18 for each modality, trained from scratch, as published work on balanced multimodal learning does.
 
-He et al.: Deep residual learning for image recognition, CVPR 2016; sound as a picture of one channel.
+He et al.: Deep residual learning for image recognition, CVPR 2016.  Audio is a spectrogram of one channel.
 """
 
 from collections import OrderedDict
@@ -20,30 +20,30 @@ from avtrain.backbones.base import AUDIO_IMAGE, Backbone, Encoder, Reading
 from avtrain.backbones.frames import FrameEncoder
 from avtrain.backbones.weights import load_into
 from avtrain.data.batch import Batch
+from avtrain.frontends.base import AnyFrontend
 from avtrain.frontends.kaldi_fbank import FbankFrontend
 from avtrain.frontends.log_stft import StftFrontend
-from avtrain.frontends.whisper_mel import AnyFrontend
 
-WIDTH = 512  # channels of the last feature map
+WIDTH = 512  # number of channels of the last feature map
 SECONDS = {"ogm-ge": 3.0, "fbank": 10.24}  # published lengths of a clip: 188 frames of STFT, 1024 of filter banks
 
 
 class ResNetConfig(Frozen):
     """Options of the backbone `resnet`."""
 
-    image_size: int = Field(224, description="side of a picture or frame", ge=8)
+    image_size: int = Field(224, description="side of an image or frame in pixels", ge=8)
     spectrogram: Literal["ogm-ge", "fbank"] = Field(
         "ogm-ge",
-        description="log STFT, 257 x 188, the clip repeated; or Kaldi filter banks as they are, 128 x 1024",
+        description="log STFT, 257 x 188, of the repeated clip; or Kaldi filter banks, not normalised, 128 x 1024",
     )
     audio_seconds: float | None = Field(
-        None, description="length of the clip; by spectrogram: 3 (ogm-ge), 10.24 (fbank)", gt=0.1, le=30
+        None, description="seconds of audio; None: 3 (ogm-ge), 10.24 (fbank)", gt=0.1, le=30
     )
-    frames: int = Field(3, description="of a video, evenly spread", ge=1)
+    frames: int = Field(3, description="number of frames of a video, evenly spread", ge=1)
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch norm, but for a single value a channel, which has no variance: by the statistics learned so far."""
+    """Batch norm that uses the running statistics where a channel has a single value, which has no variance."""
 
     def forward(self, input: Tensor) -> Tensor:
         if self.training and input.numel() <= input.shape[1]:
@@ -53,19 +53,19 @@ class BatchNorm(nn.BatchNorm2d):
 
 
 class ResNetEncoder(Encoder):
-    """[B, C, H, W], or [B, H, W] of one channel, to the last feature map, row by row: [B, H / 32 * W / 32, 512].
+    """[B, C, H, W], or [B, H, W] of one channel, to the last feature map in row order, [B, H / 32 * W / 32, 512].
 
-    Their mean, which `pool` gives, is ResNet's global average pool.
+    The mean over these tokens, which `pool` returns, is ResNet's global average pooling.
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.width = self.pooled_width = WIDTH
-        whole = OrderedDict(resnet18(norm_layer=BatchNorm).named_children())
+        layers = OrderedDict(resnet18(norm_layer=BatchNorm).named_children())
         for name in ("avgpool", "fc"):
-            del whole[name]
-        whole["conv1"] = nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
-        self.layers = nn.Sequential(whole)
+            del layers[name]
+        layers["conv1"] = nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
+        self.layers = nn.Sequential(layers)
         self.apply(_initialise)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -74,11 +74,11 @@ class ResNetEncoder(Encoder):
 
 
 class ResNet(Backbone):
-    """Sound [B, bins, frames], pictures [B, 3, S, S] and video [B, F, 3, S, S] to [B, N, 512]; weights are random.
+    """Audio [B, bins, frames], images [B, 3, S, S] and video [B, F, 3, S, S] to tokens [B, N, 512]; random weights.
 
-    Rows of an absent modality are not encoded, so that batch norm does not count them; their tokens are zeros.  In
-    training rows do influence each other by way of batch norm: of several processes each computes the whole batch,
-    which is exact and no faster.
+    The rows of an absent modality are not encoded, so that batch norm does not count them; their tokens are zeros.
+    Since batch norm mixes the rows of a batch in training, each of several ranks computes the whole batch, which is
+    exact and no faster.
     """
 
     rows_independent = False
@@ -102,22 +102,22 @@ class ResNet(Backbone):
         raise UsageError(f"{who} needs a backbone of transformers; resnet has none: use dual, tiny or cav-mae")
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
-        return {m: _of_present(m, batch, self.encoder(m)) for m in self.modalities}
+        return {m: _encode_present(m, batch, self.encoder(m)) for m in self.modalities}
 
     @torch.no_grad()
     def encode_frozen(self, batch: Batch, reading: Reading) -> dict[str, Tensor]:
-        return {m: _of_present(m, batch, partial(self.encoder(m).read, reading=reading)) for m in self.modalities}
+        return {m: _encode_present(m, batch, partial(self.encoder(m).read, reading=reading)) for m in self.modalities}
 
 
-def _of_present(modality: str, batch: Batch, encode: Callable[[Tensor], Tensor]) -> Tensor:
-    """Tokens of the rows that have a modality, zeros in the others, [B, N, D]."""
-    inputs, there = batch.inputs[modality], batch.present[modality]
-    if torch.compiler.is_exporting():  # no shape may then depend on what is present; nor does a row on another
-        return encode(inputs).where(there[:, None, None], 0.0)
-    tokens = encode(inputs[there])
-    whole = tokens.new_zeros(len(there), *tokens.shape[1:])
-    whole[there] = tokens
-    return whole
+def _encode_present(modality: str, batch: Batch, encode: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return the tokens of the rows that have a modality, zeros in the others, [B, N, D]."""
+    inputs, present = batch.inputs[modality], batch.present[modality]
+    if torch.compiler.is_exporting():  # shapes must not depend on what is present; in eval mode no row affects another
+        return encode(inputs).where(present[:, None, None], 0.0)
+    encoded = encode(inputs[present])
+    tokens = encoded.new_zeros(len(present), *encoded.shape[1:])
+    tokens[present] = encoded
+    return tokens
 
 
 def _frontend(config: ResNetConfig) -> AnyFrontend:
@@ -128,6 +128,6 @@ def _frontend(config: ResNetConfig) -> AnyFrontend:
 
 
 def _initialise(module: nn.Module) -> None:
-    """As the published code does: He et al., ICCV 2015, by the channels that leave a convolution."""
+    """Initialise convolutions as the published code does: He et al., ICCV 2015, by their output channels."""
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

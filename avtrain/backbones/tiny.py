@@ -1,4 +1,4 @@
-"""The shapes of `dual`, small and random: for the demo, for tests, for trying things out."""
+"""The architecture of `dual`, small and with random weights: for the demo, for tests and for experiments."""
 
 from collections.abc import Mapping
 
@@ -17,17 +17,20 @@ from avtrain.frontends.whisper_mel import Frontend
 class TinyConfig(Frozen):
     """Options of the backbone `tiny`."""
 
-    width: int = Field(96, description="of a token; a multiple of heads", ge=8)
-    layers: int = Field(2, description="of each encoder", ge=1)
+    width: int = Field(96, description="width of a token; a multiple of heads", ge=8)
+    layers: int = Field(2, description="layers of each encoder", ge=1)
     heads: int = Field(4, description="attention heads", ge=1)
-    patch: int = Field(4, description="side of a picture's patch", ge=1)
-    image_size: int = Field(32, description="side of the picture, a multiple of the patch", ge=8)
-    audio_seconds: float = Field(2.0, description="length of the clip; cut or filled with silence", gt=0.1, le=30)
-    frames: int = Field(3, description="of a video, evenly spread", ge=1)
+    patch: int = Field(4, description="side of an image patch in pixels", ge=1)
+    image_size: int = Field(32, description="side of the image in pixels, a multiple of the patch", ge=8)
+    audio_seconds: float = Field(2.0, description="seconds of audio; cut or padded with silence", gt=0.1, le=30)
+    frames: int = Field(3, description="number of frames of a video, evenly spread", ge=1)
 
 
 class Tiny(Backbone):
-    """[B, 80, T] to audio [B, T / 2, D]; [B, 3, S, S], or frames of it, to [B, 1 + patches, D]; weights are random."""
+    """Audio [B, 80, T] to tokens [B, T / 2, D]; images [B, 3, S, S], or frames [B, F, 3, S, S], to [B, 1 + P, D].
+
+    P is the number of patches.  Weights are random unless those of a run are given.
+    """
 
     def __init__(
         self,
@@ -52,9 +55,9 @@ def _encoder(modality: str, config: TinyConfig) -> Encoder:
     shape = {"width": config.width, "heads": config.heads, "layers": config.layers}
     if modality == "audio":
         frames = Frontend(config.audio_seconds, config.image_size).shapes["audio"][1]
-        return WhisperEncoder(**shape, positions=(frames + 1) // 2)  # halved by the second convolution
-    pictures = VisionTransformer(**shape, patch=config.patch, grid=config.image_size // config.patch)
-    return FrameEncoder(pictures) if modality == "video" else pictures
+        return WhisperEncoder(**shape, positions=(frames + 1) // 2)  # the second convolution halves them
+    image_encoder = VisionTransformer(**shape, patch=config.patch, grid=config.image_size // config.patch)
+    return FrameEncoder(image_encoder) if modality == "video" else image_encoder
 
 
 def _initialise(module: nn.Module) -> None:

@@ -29,7 +29,7 @@ class SelfAttention(nn.Module):
 
 
 class LayerScale(nn.Module):
-    """A learned factor for each channel of a residual branch."""
+    """Multiplication of a residual branch by a learned factor for each channel."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class Layer(nn.Module):
 
 
 class Embeddings(nn.Module):
-    """Patches with positions, behind a class token.  [B, 3, H, W] to [B, 1 + patches, D]."""
+    """Class token and patches, with positions.  [B, 3, H, W] to [B, 1 + patches, D]."""
 
     def __init__(self, width: int, patch: int, grid: int) -> None:
         super().__init__()
@@ -68,14 +68,14 @@ class Embeddings(nn.Module):
         self.patch_embeddings = nn.ModuleDict({"projection": nn.Conv2d(3, width, patch, stride=patch)})
         self.position_embeddings = nn.Parameter(torch.zeros(1, grid * grid + 1, width))
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        patches = self.patch_embeddings["projection"](pictures)
+    def forward(self, images: Tensor) -> Tensor:
+        patches = self.patch_embeddings["projection"](images)
         positions = self._positions(patches.shape[-2], patches.shape[-1])
         tokens = patches.flatten(2).transpose(1, 2)
         return torch.cat([self.cls_token.expand(tokens.shape[0], -1, -1), tokens], dim=1) + positions
 
     def _positions(self, rows: int, columns: int) -> Tensor:
-        """The learned grid, resampled to the picture's (DINOv2 resamples without antialiasing)."""
+        """Return the learned positions, resampled to another grid as DINOv2 does it, without antialiasing."""
         if rows == columns == self.grid:
             return self.position_embeddings
         first, grid = self.position_embeddings[:, :1], self.position_embeddings[:, 1:]
@@ -85,7 +85,7 @@ class Embeddings(nn.Module):
 
 
 class VisionTransformer(Encoder):
-    """[B, 3, H, W] normalised pictures to [B, 1 + patches, D], the class token first."""
+    """Normalised images [B, 3, H, W] to tokens [B, 1 + patches, D], the class token first."""
 
     def __init__(self, *, width: int, heads: int, layers: int, patch: int, grid: int) -> None:
         super().__init__()
@@ -104,10 +104,9 @@ class VisionTransformer(Encoder):
         return list(layers)
 
     def sublayers(self) -> list[nn.Module]:
-        # behind them stands only a factor for each channel
-        return [
-            part for block in self.blocks() if isinstance(block, Layer) for part in (block.attention, block.mlp["fc2"])
-        ]
+        # only a factor for each channel follows them
+        layers = [block for block in self.blocks() if isinstance(block, Layer)]
+        return [module for layer in layers for module in (layer.attention, layer.mlp["fc2"])]
 
     def attention_projections(self) -> list[nn.Module]:
         return [
@@ -122,7 +121,15 @@ class VisionTransformer(Encoder):
         return normed
 
     def reduce(self, tokens: Tensor, most: int) -> Tensor:
-        """The class token, and means of square groups of patches.  [B, 1 + G, D]."""
+        """Keep the class token and average square groups of patches.
+
+        Args:
+            tokens: [B, 1 + patches, D].
+            most: upper limit of the number of groups.
+
+        Returns:
+            [B, 1 + G, D].
+        """
         side = math.isqrt(tokens.shape[1] - 1)
         groups = max(g for g in range(1, side + 1) if side % g == 0 and g * g <= most)
         across = side // groups
@@ -130,5 +137,5 @@ class VisionTransformer(Encoder):
         return torch.cat([tokens[:, :1], squares.mean(dim=(2, 4)).flatten(1, 2)], dim=1)
 
     def pool(self, tokens: Tensor) -> Tensor:
-        """The class token beside the mean of the patches, as in DINOv2's linear evaluation.  [B, N, D] to [B, 2 D]."""
+        """Concatenate class token and mean of the patches, as in DINOv2's linear evaluation.  [B, N, D] to [B, 2 D]."""
         return torch.cat([tokens[:, 0], tokens[:, 1:].mean(dim=1)], dim=1)

@@ -1,4 +1,4 @@
-"""Pretrained weights: from a local safetensors file, or by name from the Hugging Face Hub."""
+"""Pretrained weights, from a local safetensors file or by name from the Hugging Face Hub."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,9 +12,13 @@ from avbuild.errors import UserError, listed
 
 
 def load_weights(source: str) -> dict[str, Tensor]:
-    """A state dict as it is stored.
+    """Read a state dict as it is stored.
 
-    source: a `.safetensors` file, or a name such as `facebook/dinov2-small`.  Raises UserError where it cannot be had.
+    Args:
+        source: a `.safetensors` file, or a name on the Hub such as `facebook/dinov2-small`.
+
+    Raises:
+        UserError: there is no such file, it cannot be downloaded, or it is no safetensors file.
     """
     is_path = source.endswith(".safetensors") or Path(source).is_file()
     path = Path(source) if is_path else _from_hub(source)
@@ -34,16 +38,22 @@ def _from_hub(name: str) -> Path:
         return Path(hf_hub_download(name, "model.safetensors"))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
         raise UserError(
-            f"{name}: weights cannot be had from the Hub ({type(error).__name__}). Download model.safetensors from its "
-            "page and pass the file: --set backbone.vision=FILE (pictures) or backbone.audio=FILE (sounds)"
+            f"{name}: cannot be downloaded from the Hub ({type(error).__name__}). Download model.safetensors from its "
+            "page and pass the file: --set backbone.vision=FILE (images) or backbone.audio=FILE"
         ) from error
 
 
 def load_into(module: nn.Module, state: Mapping[str, Tensor], source: str, ignore: Sequence[str] = ()) -> None:
-    """Copy a state dict into a module, as float32; counts stay whole numbers.
+    """Copy a state dict into a module, floating-point values as float32.
 
-    ignore: prefixes of keys that may be there and are not used.  Raises UserError that names every key that is
-    missing, not expected, or of another shape.
+    Args:
+        module: changed in place.
+        state: weights by name.
+        source: where they come from, for the error.
+        ignore: prefixes of names that may be there and are not used.
+
+    Raises:
+        UserError: lists every weight that is missing, not expected, or of another shape.
     """
     given = {key: value for key, value in state.items() if not key.startswith(tuple(ignore))}
     check_keys(module.state_dict(), given, source)
@@ -53,7 +63,16 @@ def load_into(module: nn.Module, state: Mapping[str, Tensor], source: str, ignor
 
 
 def check_keys(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], source: str) -> None:
-    """Raises UserError that names every key that is missing, not expected, or of another shape."""
+    """Compare the names and shapes of weights.
+
+    Args:
+        wanted: weights of the module.
+        given: weights that are to be loaded.
+        source: where they come from, for the error.
+
+    Raises:
+        UserError: lists every weight that is missing, not expected, or of another shape.
+    """
     problems = [f"missing {key} {list(wanted[key].shape)}" for key in wanted if key not in given]
     problems += [f"not expected: {key} {list(given[key].shape)}" for key in given if key not in wanted]
     problems += [
@@ -66,5 +85,5 @@ def check_keys(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], source
 
 
 def count_layers(state: Mapping[str, Tensor], prefix: str) -> int:
-    """How many numbered layers there are behind a prefix such as `encoder.layer.`."""
+    """Return the number of numbered layers behind a prefix such as `encoder.layer.`."""
     return 1 + max(int(key[len(prefix) :].split(".", 1)[0]) for key in state if key.startswith(prefix))

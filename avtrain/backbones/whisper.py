@@ -12,7 +12,7 @@ from avtrain.frontends.whisper_mel import MEL_BINS
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention; keys have no bias.  [B, N, D] to [B, N, D]."""
+    """Multi-head self-attention, without a bias for keys.  [B, N, D] to [B, N, D]."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -47,12 +47,17 @@ class Layer(nn.Module):
 
 
 class WhisperEncoder(Encoder):
-    """[B, 80, frames] log-mel to [B, frames / 2, D].
-
-    positions: the longest input in tokens; Whisper's 1,500 are 30 s.
-    """
+    """Log-mel spectrograms [B, 80, frames] to tokens [B, frames / 2, D]."""
 
     def __init__(self, *, width: int, heads: int, layers: int, positions: int) -> None:
+        """Build the encoder with random weights.
+
+        Args:
+            width: D, of a token.
+            heads: number of attention heads; divides the width.
+            layers: number of layers.
+            positions: length of the longest input in tokens; Whisper's 1,500 are 30 s.
+        """
         super().__init__()
         self.width = self.pooled_width = width
         self.conv1 = nn.Conv1d(MEL_BINS, width, kernel_size=3, padding=1)
@@ -71,7 +76,8 @@ class WhisperEncoder(Encoder):
         return list(self.layers)
 
     def sublayers(self) -> list[nn.Module]:
-        return [part for block in self.blocks() if isinstance(block, Layer) for part in (block.self_attn, block.fc2)]
+        layers = [block for block in self.blocks() if isinstance(block, Layer)]
+        return [module for layer in layers for module in (layer.self_attn, layer.fc2)]
 
     def attention_projections(self) -> list[nn.Module]:
         return [
@@ -92,7 +98,15 @@ class WhisperEncoder(Encoder):
 
 
 def sinusoids(length: int, width: int) -> Tensor:
-    """Whisper's positions: sines, then cosines, of wavelengths from 2 pi to 20,000 pi.  [length, width]."""
+    """Compute Whisper's positions: sines, then cosines, of wavelengths from 2 pi to 20,000 pi.
+
+    Args:
+        length: number of positions.
+        width: of a token, even.
+
+    Returns:
+        [length, width].
+    """
     rates = torch.exp(-math.log(10_000) / (width // 2 - 1) * torch.arange(width // 2))
     angles = torch.arange(length)[:, None] * rates[None]
     return torch.cat([angles.sin(), angles.cos()], dim=1)

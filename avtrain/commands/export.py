@@ -33,9 +33,9 @@ def export(
 
     from avtrain.device import Machine
     from avtrain.inference.export import export as write_program
-    from avtrain.inference.predictor import load_trained
+    from avtrain.inference.predictor import load_run
 
-    trained = load_trained(run, Machine(torch.device("cpu")))
+    trained = load_run(run, Machine(torch.device("cpu")))
     path = out or trained.run.folder / "model.pt2"
     write_program(trained, path, inference)
     typer.echo(f"written: {path} ({path.stat().st_size / 1e6:.1f} MB); torch.export.load reads it")

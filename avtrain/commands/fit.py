@@ -62,8 +62,9 @@ def fit(
         avtrain fit manifests/urbansound8kav.yaml --seeds 0,1,2 --set backbone.vision=vit.safetensors
     """
     from avbuild.scenarios.manifest_file import load_manifest
-    from avtrain.config import RunConfig, fit_config, parse_settings, selection_suffix
+    from avtrain.config import RunConfig, selection_suffix
     from avtrain.device import Machine, pick_device, pick_precision
+    from avtrain.training.options import fit_config, parse_settings
     from avtrain.training.start import check_resume, fit_run
     from avtrain.training.tracking import check_trackers
 

@@ -8,7 +8,7 @@ import typer
 from avtrain.commands.options import Device, OneRun
 
 if TYPE_CHECKING:
-    from avtrain.inference.predictor import Answer
+    from avtrain.inference.predictor import ClassifierOutput
 
 
 def predict(
@@ -43,13 +43,13 @@ def predict(
     import json
 
     from avtrain.device import Machine, pick_device
-    from avtrain.inference.predictor import answer, load_trained, read_media
+    from avtrain.inference.predictor import classify, load_run, read_media
 
     given = (("audio", audio), ("image", image), ("video", video))
     files = {modality: path for modality, path in given if path is not None}
     machine, media = Machine(pick_device(device)), read_media(files)
-    trained = load_trained(run, machine)
-    found = answer(trained, media, scenario, machine)
+    trained = load_run(run, machine)
+    found = classify(trained, media, scenario, machine)
     if as_json:
         record = {
             "run": str(trained.run),
@@ -66,7 +66,7 @@ def predict(
     typer.echo(f"{trained.run}: {_describe_condition(found, scenario_given=scenario is not None)}")
 
 
-def _print_probabilities(found: "Answer", top: int) -> None:
+def _print_probabilities(found: "ClassifierOutput", top: int) -> None:
     """Print the `top` most likely classes, and the sum of the others."""
     from rich.console import Console
     from rich.markup import escape
@@ -82,7 +82,7 @@ def _print_probabilities(found: "Answer", top: int) -> None:
     Console().print(table)
 
 
-def _describe_condition(found: "Answer", scenario_given: bool) -> str:
+def _describe_condition(found: "ClassifierOutput", scenario_given: bool) -> str:
     """Return which modalities are present, and which scenario the model was given or inferred."""
     parts = [f"{modality} {'present' if present else 'missing'}" for modality, present in found.present.items()]
     if found.choice is not None:

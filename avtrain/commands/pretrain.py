@@ -8,7 +8,7 @@ import typer
 from avtrain.commands.options import Device, LoaderWorkers, Precision, Resume, set_option
 
 if TYPE_CHECKING:
-    from avtrain.pretraining.cav_mae import PretrainConfig
+    from avtrain.pretraining.config import PretrainConfig
 
 
 def pretrain(
@@ -35,11 +35,12 @@ def pretrain(
     """
     from avbuild.scenarios.manifest_file import load_manifest
     from avtrain.backbones.registry import backbone_config
-    from avtrain.config import parse_settings
+    from avtrain.config import parse_options
     from avtrain.device import Machine, pick_device, pick_precision
-    from avtrain.options import parse_options
-    from avtrain.pretraining.cav_mae import PretrainConfig, pretrain_run
+    from avtrain.pretraining.config import PretrainConfig
+    from avtrain.pretraining.start import pretrain_run
     from avtrain.runs.folder import Run
+    from avtrain.training.options import parse_settings
     from avtrain.training.start import check_resume
 
     check_resume(resume)
@@ -61,7 +62,7 @@ def pretrain(
 
 def _backbone_settings(config: "PretrainConfig", out: Path) -> str:
     """Return the `--set` options with which `avtrain fit` reads the pretrained weights."""
-    from avtrain.pretraining.cav_mae import WEIGHTS
+    from avtrain.pretraining.config import WEIGHTS
 
     options = {
         **config.backbone.model_dump(exclude_defaults=True),

@@ -1,4 +1,4 @@
-"""What a model sees: front-end outputs, which modalities are there, labels."""
+"""The batch that a model sees: front-end outputs, which modalities are present, labels."""
 
 from dataclasses import dataclass, field, replace
 
@@ -8,20 +8,30 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Batch:
-    """B samples. A modality that a sample lacks has a row of zeros in `inputs`, which no method may use."""
+    """B samples.
 
-    inputs: dict[str, Tensor]  # audio [B, bins, frames]; image [B, 3, size, size], video [B, F, 3, size, size]
-    present: dict[str, Tensor]  # modality -> bool [B]
-    labels: Tensor  # int64 [B]
-    scenario: Tensor  # int64 [B], index into the manifest's scenarios: what prompt sets are chosen by
+    Attributes:
+        inputs: by modality: audio [B, bins, frames], image [B, 3, size, size], video [B, F, 3, size, size].  The row of
+            an absent modality is zeros, and no method may let it influence a result.
+        present: modality -> bool [B].
+        labels: int64 [B].
+        scenario: int64 [B], index into the manifest's scenarios; prompt sets are chosen by it.
+        ids: B sample ids.
+        tokens: modality -> [B, N, D] of a frozen backbone, where they are cached; else empty.
+    """
+
+    inputs: dict[str, Tensor]
+    present: dict[str, Tensor]
+    labels: Tensor
+    scenario: Tensor
     ids: tuple[str, ...]
-    tokens: dict[str, Tensor] = field(default_factory=dict)  # [B, N, D] of a frozen backbone, where they are cached
+    tokens: dict[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def rows(self, rows: slice) -> "Batch":
-        """Some of its samples."""
+        """Return some of the samples as a batch."""
         return Batch(
             inputs={m: x[rows] for m, x in self.inputs.items()},
             present={m: x[rows] for m, x in self.present.items()},
@@ -32,7 +42,7 @@ class Batch:
         )
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on a device."""
+        """Return the batch on a device."""
         return replace(
             self,
             inputs={m: x.to(device, non_blocking=True) for m, x in self.inputs.items()},

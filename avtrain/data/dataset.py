@@ -1,75 +1,56 @@
-"""From rows to batches: decode, corrupt on the fly what is not corrupted on disk, apply the front ends."""
+"""From rows to batches: decode, corrupt what is not corrupted on disk, apply the front end."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from avbuild.modalities.audio import decode_audio
 from avbuild.modalities.base import Signal
-from avbuild.modalities.image import decode_image
-from avbuild.modalities.video import decode_video
+from avbuild.modalities.registry import MODALITIES
 from avbuild.scenarios.apply import corrupt, corrupt_features
 from avbuild.scenarios.manifest import Manifest
 from avbuild.scenarios.plan import SamplePlan, condition, plan_sample
 from avbuild.scenarios.seeding import rng_for, uniform_for
 from avtrain.data.batch import Batch
+from avtrain.data.batch_source import DEFAULT_LOADER, LoaderOptions
+from avtrain.data.row_share import ALL_ROWS, RowShare
 from avtrain.data.shards import Media, Rows, Sample
-from avtrain.distributed.row_sharing import ALL_ROWS, RowShare
-from avtrain.frontends.whisper_mel import AnyFrontend
+from avtrain.frontends.base import AnyFrontend
 
 
 @dataclass(frozen=True)
-class Loading:
-    """How batches are brought; changes nothing but the speed.
+class PreparedSample:
+    """One sample, decoded, corrupted and prepared by the front end.
 
-    share: which rows of each batch are decoded here; the others stay without inputs, for `sharing.completed` to fetch.
+    Attributes:
+        id: of the sample.
+        signals: by modality, as `AnyFrontend.prepare` returns them; without those that are missing.
+        label: class index.
+        scenario: index into the manifest's scenarios.
+        plan: corruptions of which some act on features, after the front end; None where there are none.
     """
 
-    workers: int = 0
-    pin: bool = False
-    share: RowShare = ALL_ROWS
-
-
-ALONE = Loading()
-
-
-class Source(Protocol):
-    """What training, validation and evaluation draw batches from."""
-
-    def __len__(self) -> int: ...
-
-    def at(self, epoch: int) -> "Source":
-        """The same data in another epoch."""
-
-    def under(self, scenario: str) -> "Source":
-        """The same data, all under one scenario."""
-
-    def batches(self, batch_size: int, shuffle_seed: int | None = None, loading: Loading = ALONE) -> Iterator[Batch]:
-        """Batches in order, or shuffled."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """One sample, decoded and corrupted."""
-
     id: str
-    signals: dict[str, Tensor]  # as the front end prepares them; without those that are missing
+    signals: dict[str, Tensor]
     label: int
     scenario: int
-    plan: SamplePlan | None  # where ops are still to act on features
+    plan: SamplePlan | None
 
 
 @dataclass(frozen=True)
-class MultimodalData(Dataset[Item]):
-    """Samples of a split, each under one scenario.
+class MultimodalData(Dataset[PreparedSample]):
+    """A split whose samples are each under one scenario; a `BatchSource`.
 
-    scenarios: those a sample may be under; with several, each sample draws one for each epoch.
-    epoch: 0 is what is on disk and what is evaluated; training counts from 1 and draws afresh.
-    draws: after so many draws of each corruption training sees them again; 0: each epoch has its own.
+    Attributes:
+        rows: the samples, encoded.
+        manifest: defines the scenarios.
+        frontend: of the backbone that reads the data.
+        scenarios: names of those a sample may be under; with several, each sample draws one in each epoch.
+        epoch: 0 for data as they are on disk and are evaluated; training counts from 1 and draws afresh.
+        draws: number of different draws of each corruption, after which they repeat; 0: a new one in each epoch.
+        share: rows of each batch that are decoded here.
     """
 
     rows: Rows
@@ -83,12 +64,12 @@ class MultimodalData(Dataset[Item]):
     def __len__(self) -> int:
         return len(self.rows.samples)
 
-    def __getitems__(self, rows: Sequence[int]) -> list[Item]:
-        """A batch, as a DataLoader asks for it: without the signals of rows that are another process's."""
-        own = self.share.rows(len(rows))
-        return [self[row] if place in own else self._undecoded(row) for place, row in enumerate(rows)]
+    def __getitems__(self, rows: Sequence[int]) -> list[PreparedSample]:
+        """Return a batch for the DataLoader, without the signals of rows that another rank loads."""
+        local = self.share.rows(len(rows))
+        return [self[row] if place in local else self._without_signals(row) for place, row in enumerate(rows)]
 
-    def __getitem__(self, index: int) -> Item:
+    def __getitem__(self, index: int) -> PreparedSample:
         sample = self.rows.samples[index]
         scenario = self.scenario_of(sample)
         plan = None
@@ -96,81 +77,87 @@ class MultimodalData(Dataset[Item]):
             plan = plan_sample(condition(self.manifest, scenario), sample.id, sample.media, self.draw)
         prepared = {m: self.frontend.prepare(m, torch.tensor(x)) for m, x in _signals(sample, plan).items()}
         on_features = plan if plan and any(plan.feature_ops(m) for m in prepared) else None
-        return Item(sample.id, prepared, sample.label, self.number_of(scenario), on_features)
+        return PreparedSample(sample.id, prepared, sample.label, self.scenario_index(scenario), on_features)
 
-    def _undecoded(self, index: int) -> Item:
+    def _without_signals(self, index: int) -> PreparedSample:
         sample = self.rows.samples[index]
-        return Item(sample.id, {}, sample.label, self.number_of(self.scenario_of(sample)), None)
+        return PreparedSample(sample.id, {}, sample.label, self.scenario_index(self.scenario_of(sample)), None)
 
     @property
     def draw(self) -> int:
-        """Which draw of the corruptions this epoch sees."""
+        """Number of the draw of corruptions that this epoch sees; 0 in evaluation."""
         return self.epoch if self.epoch == 0 or self.draws == 0 else 1 + (self.epoch - 1) % self.draws
 
     def at(self, epoch: int) -> "MultimodalData":
-        """The same data in another epoch."""
+        """Return the same data in another epoch."""
         return replace(self, epoch=epoch)
 
     def under(self, scenario: str) -> "MultimodalData":
-        """The same data, all under one scenario."""
+        """Return the same data with every sample under one scenario."""
         return replace(self, scenarios=(scenario,))
 
     def order(self, shuffle_seed: int | None) -> list[int]:
-        """Of the rows: as they stand, or drawn from (shuffle_seed, epoch): the same for every method."""
+        """Return the order of the rows in this epoch, the same for every method.
+
+        Args:
+            shuffle_seed: decides the order together with the epoch; None: the order of the data.
+        """
         if shuffle_seed is None:
             return list(range(len(self)))
         rng = rng_for(seed=shuffle_seed, scenario="", sample="order of rows", modality="", op=0, epoch=self.epoch)
         order: list[int] = rng.permutation(len(self)).tolist()
         return order
 
-    def batches(self, batch_size: int, shuffle_seed: int | None = None, loading: Loading = ALONE) -> Iterator[Batch]:
-        """Batches in order, or shuffled."""
+    def batches(
+        self, batch_size: int, shuffle_seed: int | None = None, loader: LoaderOptions = DEFAULT_LOADER
+    ) -> Iterator[Batch]:
+        """Yield all samples once, in batches; arguments as for `BatchSource.batches`."""
         order = self.order(shuffle_seed)
         yield from DataLoader(
-            replace(self, share=loading.share),
+            replace(self, share=loader.share),
             batch_size,
             sampler=order,
-            num_workers=loading.workers,
+            num_workers=loader.workers,
             collate_fn=self.collate,
-            pin_memory=loading.pin,
-            generator=torch.Generator(),  # else it would draw from torch's own, which the model uses
+            pin_memory=loader.pin,
+            generator=torch.Generator(),  # else it would draw from torch's default generator, which the model uses
         )
 
     def scenario_of(self, sample: Sample) -> str:
-        """The scenario a sample is under in this epoch."""
+        """Return the name of the scenario that a sample is under in this epoch."""
         if len(self.scenarios) == 1:
             return self.scenarios[0]
         u = uniform_for(seed=self.manifest.seed, purpose=f"scenario of epoch {self.epoch}", sample=sample.id)
         return self.scenarios[int(u * len(self.scenarios))]
 
-    def number_of(self, scenario: str) -> int:
-        """A scenario's place among the manifest's, as batches carry it."""
+    def scenario_index(self, scenario: str) -> int:
+        """Return a scenario's index among those of the manifest, as batches hold it."""
         return list(self.manifest.scenarios).index(scenario)
 
-    def collate(self, items: Sequence[Item]) -> Batch:
-        """Items to a batch; the row of an absent modality is zeros."""
+    def collate(self, samples: Sequence[PreparedSample]) -> Batch:
+        """Join samples to a batch; the row of an absent modality is zeros."""
         inputs, present = {}, {}
         for modality in self.rows.modalities:
-            there = torch.tensor([modality in item.signals for item in items])
-            present[modality] = there
-            inputs[modality] = torch.zeros(len(items), *self.frontend.shapes[modality])
-            if there.any():
-                signals = torch.stack([item.signals[modality] for item in items if modality in item.signals])
-                inputs[modality][there] = self.frontend.finish(modality, signals)
-                for row, item in enumerate(items):
-                    if item.plan and item.plan.feature_ops(modality) and there[row]:
-                        inputs[modality][row] = _corrupt_features(item.plan, modality, inputs[modality][row])
+            mask = torch.tensor([modality in sample.signals for sample in samples])
+            present[modality] = mask
+            inputs[modality] = torch.zeros(len(samples), *self.frontend.shapes[modality])
+            if mask.any():
+                signals = torch.stack([sample.signals[modality] for sample in samples if modality in sample.signals])
+                inputs[modality][mask] = self.frontend.finish(modality, signals)
+                for row, sample in enumerate(samples):
+                    if sample.plan and sample.plan.feature_ops(modality) and mask[row]:
+                        inputs[modality][row] = _corrupt_features(sample.plan, modality, inputs[modality][row])
         return Batch(
             inputs=inputs,
             present=present,
-            labels=torch.tensor([item.label for item in items]),
-            scenario=torch.tensor([item.scenario for item in items]),
-            ids=tuple(item.id for item in items),
+            labels=torch.tensor([sample.label for sample in samples]),
+            scenario=torch.tensor([sample.scenario for sample in samples]),
+            ids=tuple(sample.id for sample in samples),
         )
 
 
 def _signals(sample: Sample, plan: SamplePlan | None) -> dict[str, Signal]:
-    """Decoded and, where there is a plan, corrupted; without what is missing."""
+    """Return a sample's decoded signals, corrupted where there is a plan, without modalities that are missing."""
     if plan is None:
         return {m: _decode(m, data) for m, data in sample.media.items()}
     needed = {m: data for m, data in sample.media.items() if m not in plan.missing or plan.reads(m)}
@@ -179,14 +166,11 @@ def _signals(sample: Sample, plan: SamplePlan | None) -> dict[str, Signal]:
 
 
 def _corrupt_features(plan: SamplePlan, modality: str, features: Tensor) -> Tensor:
-    """On what the front end made: [bins, frames] of a sound, which ops see turned; [3, S, S] of a picture or frame."""
+    """Corrupt one sample's front-end output; spectrograms are [bins, frames] here, and [frames, bins] for the ops."""
     turned = features.T if modality == "audio" else features
     result = torch.from_numpy(corrupt_features(plan, modality, turned.numpy()).copy())
     return result.T if modality == "audio" else result
 
 
 def _decode(modality: str, data: Media) -> Signal:
-    """Sound float32 [samples], picture uint8 [H, W, 3], video uint8 [F, H, W, 3]."""
-    if isinstance(data, tuple):
-        return decode_video(data)
-    return decode_audio(data) if modality == "audio" else decode_image(data)
+    return MODALITIES[modality].decode(data if isinstance(data, tuple) else (data,))

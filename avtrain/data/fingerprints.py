@@ -1,4 +1,4 @@
-"""Weights and data by what is in them: the same digest for the same content, wherever it came from."""
+"""Digests of weights and of data: equal content has an equal digest, wherever it came from."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from avtrain.data.shards import Rows
 
 
 def digest_weights(weights: Mapping[str, Tensor]) -> str:
-    """Of names and values."""
+    """Return a digest of names and values, 32 hexadecimal digits."""
     found = hashlib.blake2b(digest_size=16)
     for name, value in weights.items():
         found.update(name.encode())
@@ -18,7 +18,7 @@ def digest_weights(weights: Mapping[str, Tensor]) -> str:
 
 
 def digest_rows(rows: Rows) -> str:
-    """Of ids and media."""
+    """Return a digest of sample ids and encoded media, 32 hexadecimal digits."""
     found = hashlib.blake2b(digest_size=16)
     for sample in rows.samples:
         found.update(sample.id.encode())

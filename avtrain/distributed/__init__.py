@@ -1,1 +1,1 @@
-"""Several processes that train as one: process group and row sharing."""
+"""Training with several processes: the process group, and how its ranks share the rows of a batch."""

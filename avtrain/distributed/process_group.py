@@ -1,6 +1,6 @@
-"""The processes that torchrun starts, one a device: they join, the first of them speaks, and they end together.
+"""The processes that torchrun starts, one a device: joining them, their output, and how they end together.
 
-What they share of the work is in `sharing.py`.  torch is imported inside, since `--help` should not wait for it.
+torch is imported inside functions, since `--help` should not wait for it.
 """
 
 import os
@@ -16,34 +16,45 @@ if TYPE_CHECKING:
     import torch
     from torch.distributed.distributed_c10d import Store
 
-VARIABLES = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # beside WORLD_SIZE; torchrun sets them
-PATIENCE = 30.0  # seconds that a process waits to be ended after another has failed
+VARIABLES = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # set by torchrun, beside WORLD_SIZE
+EXIT_DELAY = 30.0  # seconds that a failed rank waits to be ended by torchrun, while another rank reports its error
 
 
-def several() -> bool:
-    """Whether this process was started as one of several.  Raises UserError where not all is said about them."""
+def runs_under_torchrun() -> bool:
+    """Return whether this process was started as one of several.
+
+    Raises:
+        UserError: some of the environment variables that torchrun sets are absent or no numbers.
+    """
     world = os.environ.get("WORLD_SIZE", "1")
     if world == "1":
         return False
     absent = [name for name in VARIABLES if not os.environ.get(name)]
     numbers = [world, *(os.environ[name] for name in VARIABLES[:2] if name not in absent)]
     if absent or not all(number.isdigit() for number in numbers):
+        problem = f"{', '.join(absent)} is absent" if absent else "WORLD_SIZE, RANK or LOCAL_RANK is no number"
         raise UserError(
-            f"WORLD_SIZE is {world}, but of what goes with it {', '.join(absent) or 'not all is a number'}"
-            f"{' is absent' if absent else ''}; start with  torchrun --nproc-per-node N -m avtrain fit ...  "
+            f"WORLD_SIZE is {world}, but {problem}; start with  torchrun --nproc-per-node N -m avtrain fit ...  "
             "or, for a single process, unset WORLD_SIZE"
         )
     return True
 
 
 @contextmanager
-def joined(command: str | None) -> Iterator[None]:
-    """Where there are several processes, they are one program in this block: the first prints, and all end at an error.
+def process_group(command: str | None) -> Iterator[None]:
+    """Join the other processes for the duration of a block, where there are several.
 
-    Of several that fail, one raises; the others wait in silence until they are ended.
-    Raises UsageError for a command that is not for several, UserError where they do not find each other.
+    Rank 0 prints; the others are silent.  When a rank fails, all end: the first to fail raises, and the others wait
+    until torchrun ends them.
+
+    Args:
+        command: name of the command that is run in the block.
+
+    Raises:
+        UsageError: the command cannot be run by several processes.
+        UserError: the processes do not find each other.
     """
-    if not several():
+    if not runs_under_torchrun():
         yield
         return
     import torch.distributed as dist
@@ -52,21 +63,26 @@ def joined(command: str | None) -> Iterator[None]:
     try:
         if command != "fit":
             raise UsageError(f"torchrun is for avtrain fit; run avtrain {command or ''} without it")
-        with _silent_unless_first(dist.get_rank()):
+        with _silent_unless_rank0(dist.get_rank()):
             yield
     except (Exception, KeyboardInterrupt, Stopped):
         if store.add("failed", 1) > 1:
-            time.sleep(PATIENCE)  # to end now would have torchrun end the one that is about to say what happened
+            time.sleep(EXIT_DELAY)  # ending now would have torchrun end the rank that is about to report the error
             sys.exit(1)
         raise
     finally:
         dist.destroy_process_group()
 
 
-def own_device(name: str) -> "torch.device":
-    """The device of one of several processes: cpu, or the GPU of its number on this machine.  name: by --device.
+def rank_device(name: str) -> "torch.device":
+    """Return the device of this rank.
 
-    Raises UsageError for a GPU of another number, UserError where there are fewer GPUs than processes.
+    Args:
+        name: value of --device: `cpu`, or `cuda` for the GPU with the rank's number on this machine.
+
+    Raises:
+        UsageError: a GPU was asked for by number.
+        UserError: the machine has fewer GPUs than processes.
     """
     import torch
 
@@ -74,40 +90,40 @@ def own_device(name: str) -> "torch.device":
         return torch.device("cpu")
     if name.startswith("cuda:"):
         raise UsageError(f"--device {name}: under torchrun every process has a GPU of its own; use --device cuda")
-    number, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
-    if number >= there:
+    number, available = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+    if number >= available:
         raise UserError(
-            f"torchrun started process {number + 1} on a machine with {there} GPUs; "
-            f"use --nproc-per-node {there} or less, or --device cpu"
+            f"torchrun started process {number + 1} on a machine with {available} GPUs; "
+            f"use --nproc-per-node {available} or less, or --device cpu"
         )
-    torch.cuda.set_device(number)  # where NCCL looks
+    torch.cuda.set_device(number)  # NCCL uses the current device
     return torch.device("cuda", number)
 
 
 def _join() -> "Store":
-    """Find the other processes; returns where they can leave each other notes."""
+    """Initialise the default process group; returns the store that its processes share."""
     import torch
     import torch.distributed as dist
-    import torch.distributed.nn  # imported later, it would hold on to the group, whose threads then outlive it
+    import torch.distributed.nn  # imported after the group it would keep it alive, and its threads with it
     from torch.distributed.rendezvous import rendezvous
 
-    # gloo moves what is on the CPU, NCCL what is on a GPU
+    # gloo moves tensors on the CPU, NCCL those on a GPU
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
     try:
         store: Store
         store, rank, world = next(rendezvous("env://"))
         dist.init_process_group(backend, store=store, rank=rank, world_size=world)
     except (ValueError, RuntimeError) as error:
-        where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+        address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         raise UserError(
-            f"process {os.environ['RANK']} of {os.environ['WORLD_SIZE']} did not find the others at {where}: {error}\n"
-            "The same torchrun command must run on every node, and they must reach each other"
+            f"process {os.environ['RANK']} of {os.environ['WORLD_SIZE']} did not find the others at {address}: "
+            f"{error}\nThe same torchrun command must run on every node, and they must reach each other"
         ) from error
     return store
 
 
 @contextmanager
-def _silent_unless_first(rank: int) -> Iterator[None]:
+def _silent_unless_rank0(rank: int) -> Iterator[None]:
     if rank == 0:
         yield
         return

@@ -1,17 +1,18 @@
-"""How several processes share a training so that it comes out as in one.
+"""Data-parallel training whose result is that of a single process.
 
-Each loads its own rows of every batch and fetches the others'; then all have the whole batch, and draw the same random
-numbers for it.  What is costly and treats each row by itself (`Method.by_rows`) each does for its own rows, and the
-results are put together; the loss is that of the whole batch in every process.  Gradients are averaged: what came by
-way of a process's own rows counts as often as there are processes, so that the mean is the sum over all rows, and what
-every process computed for all rows stays what it is.
+Every rank loads its own rows of a batch and fetches those of the others, so that all hold the whole batch and draw the
+same random numbers for it.  Costly calls that treat each row by itself (`Method.rowwise_calls`) are computed by each
+rank for its own rows, and their results are gathered; the loss is that of the whole batch on every rank.
+
+Gradients are averaged over the ranks.  A gradient through a rank's own rows is first multiplied by the number of ranks,
+so that the mean is the sum over all rows; gradients that every rank computed for all rows stay as they are.
 
 In a single process all of this does nothing.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
@@ -19,57 +20,43 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from avtrain.data.batch import Batch
+from avtrain.data.row_share import ALL_ROWS, RowShare
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class RowShare:
-    """Which rows are a process's own: about as many as any other's, in order of rank."""
-
-    rank: int = 0
-    world: int = 1
-
-    def rows(self, n: int) -> range:
-        """Of n."""
-        return range(n * self.rank // self.world, n * (self.rank + 1) // self.world)
-
-
-ALL_ROWS = RowShare()
-
-
-def own_row_share() -> RowShare:
-    """This process's."""
-    return RowShare(dist.get_rank(), dist.get_world_size()) if _several() else ALL_ROWS
+def local_row_share() -> RowShare:
+    """Return the rows that this rank loads and computes."""
+    return RowShare(dist.get_rank(), dist.get_world_size()) if _is_distributed() else ALL_ROWS
 
 
 def is_rank0() -> bool:
-    """Whether this process is the one that writes and decides."""
-    return not _several() or dist.get_rank() == 0
+    """Return whether this process writes files and decides for all."""
+    return not _is_distributed() or dist.get_rank() == 0
 
 
-def broadcast_from_rank0(decide: Callable[[], T]) -> T:
-    """What the first process finds, in all of them.  All wait for it."""
-    if not _several():
-        return decide()
-    found = [decide() if is_rank0() else None]
+def broadcast_from_rank0(compute: Callable[[], T]) -> T:
+    """Call a function on rank 0 and return its result on every rank; all ranks wait for it."""
+    if not _is_distributed():
+        return compute()
+    found = [compute() if is_rank0() else None]
     dist.broadcast_object_list(found, src=0, device=torch.device("cpu"))
-    return found[0]  # type: ignore[return-value]  # what the first one found
+    return found[0]  # type: ignore[return-value]  # None only before the broadcast
 
 
 @torch.no_grad()
 def broadcast_weights(model: nn.Module) -> None:
-    """Every process has the first one's weights."""
-    if _several():
+    """Overwrite parameters and buffers of every rank with those of rank 0."""
+    if _is_distributed():
         for value in model.state_dict().values():
             dist.broadcast(value, src=0)
 
 
 def gather_rows(batch: Batch) -> Batch:
-    """A batch of which each process has loaded its own rows, with the rows of all."""
-    if not _several():
+    """Return a batch with the inputs of all rows, where each rank has loaded its own."""
+    if not _is_distributed():
         return batch
-    # nobody else has a row that is a process's own: a sum with zeros
+    # a row is zeros on every rank but one: the sum is that row
     return replace(
         batch,
         inputs={m: _sum(x) for m, x in batch.inputs.items()},
@@ -78,78 +65,85 @@ def gather_rows(batch: Batch) -> Batch:
 
 
 def distribute_calls(model: nn.Module, calls: Iterable[str]) -> None:
-    """From now on each process does these calls of a model for its own rows.  calls: such as `backbone.encode`."""
-    if _several():
+    """Have each rank compute some calls of a model for its own rows only, from now on.
+
+    Args:
+        model: changed in place.
+        calls: names of methods, of the model or of a submodule, such as `backbone.encode`.
+    """
+    if _is_distributed():
         for call in calls:
-            place, _, name = call.rpartition(".")
-            owner = model.get_submodule(place)
+            path, _, name = call.rpartition(".")
+            owner = model.get_submodule(path)
             setattr(owner, name, rowwise(getattr(owner, name)))
 
 
 def rowwise(call: Callable[..., T]) -> Callable[..., T]:
-    """A call done for this process's own rows, its results put together with those of the others, in order.
+    """Wrap a call so that each rank computes its own rows, and all get the results of all rows in order.
 
-    call: of a Batch and what else it needs; its tensors, like those it returns, have a row a sample, and no row
-    influences another.  It may not itself contain a call that is shared out.
+    Args:
+        call: takes a Batch among its arguments.  Its tensors, and those it returns, have one row a sample, and no row
+            influences another.  It must not contain another call that is distributed.
     """
-    if not _several():
+    if not _is_distributed():
         return call
 
-    def shared(*arguments: Any) -> T:
+    def distributed(*arguments: Any) -> T:
         n = next(len(argument) for argument in arguments if isinstance(argument, Batch))
-        own = own_row_share().rows(n)
-        done = own if own else range(1)  # with nothing of its own it still has to know what results look like
-        with _own_draws():
-            mine = call(*(_rows(argument, slice(done.start, done.stop)) for argument in arguments))
-        found: T = _each(lambda x: _put_together(x[: len(own)], own, n), mine)
-        return found
+        own = local_row_share().rows(n)
+        computed = own if own else range(1)  # a rank without rows computes one to learn the shapes of the results
+        with _rank_random_state():
+            results = call(*(_slice_rows(argument, slice(computed.start, computed.stop)) for argument in arguments))
+        gathered: T = _map_tensors(lambda x: _join_rows(x[: len(own)], own, n), results)
+        return gathered
 
-    return shared
+    return distributed
 
 
 @torch.no_grad()
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """The mean over the processes in place of each gradient; a weight without one in all of them stays without."""
-    if not _several():
+    """Replace each gradient by its mean over the ranks; a parameter without a gradient on every rank keeps none."""
+    if not _is_distributed():
         return
     weights = list(parameters)
     used = weights[0].new_tensor([float(weight.grad is not None) for weight in weights])
     parts = [(torch.zeros_like(weight) if weight.grad is None else weight.grad).flatten() for weight in weights]
     *sums, counts = torch.split(_sum(torch.cat([*parts, used])), [*(len(part) for part in parts), len(used)])
     unused = [weight.grad is None for weight in weights]
-    nowhere = (counts == 0).tolist() if any(unused) else unused  # to read it waits for the device, so only if needed
-    for weight, total, skip in zip(weights, sums, nowhere, strict=True):
+    unused_everywhere = (counts == 0).tolist() if any(unused) else unused  # reading it waits for the device
+    for weight, total, skip in zip(weights, sums, unused_everywhere, strict=True):
         if not skip:
             weight.grad = (total / dist.get_world_size()).view_as(weight)
 
 
-def _several() -> bool:
+def _is_distributed() -> bool:
     return dist.is_available() and dist.is_initialized()
 
 
 def _sum(value: Tensor) -> Tensor:
+    """Return the sum over the ranks."""
     total = value.detach().clone(memory_format=torch.contiguous_format)
     dist.all_reduce(total)
     return total
 
 
-def _put_together(mine: Tensor, own: range, n: int) -> Tensor:
-    """The rows of all processes; a gradient flows to one's own.  mine: [own rows, ...].  Returns [n, ...]."""
+def _join_rows(local: Tensor, own: range, n: int) -> Tensor:
+    """Return the rows of all ranks, [n, ...]; gradients flow to this rank's own.  local: [own rows, ...]."""
     world = dist.get_world_size()
-    whole = mine.new_zeros(n, *mine.shape[1:])
-    whole[own.start : own.stop] = mine.detach()
-    whole = _sum(whole)
-    if not mine.requires_grad:
-        return whole
-    passed = mine.view_as(mine)  # the hook must not see what reaches `mine` by other ways
-    # of which the mean is taken later
+    joined = local.new_zeros(n, *local.shape[1:])
+    joined[own.start : own.stop] = local.detach()
+    joined = _sum(joined)
+    if not local.requires_grad:
+        return joined
+    passed = local.view_as(local)  # a view, so that the hook does not see gradients that reach `local` in other ways
+    # `average_gradients` divides by the number of ranks later
     passed.register_hook(lambda gradient: gradient * world)  # type: ignore[no-untyped-call]
-    return torch.cat([whole[: own.start], passed, whole[own.stop :]])
+    return torch.cat([joined[: own.start], passed, joined[own.stop :]])
 
 
 @contextmanager
-def _own_draws() -> Iterator[None]:
-    """What is drawn inside, such as dropout's masks, differs between processes; behind it all draw alike again."""
+def _rank_random_state() -> Iterator[None]:
+    """Draw different random numbers on each rank, such as dropout masks; afterwards all ranks draw alike again."""
     in_use = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     devices = [torch.cuda.current_device()] if in_use else []
     with torch.random.fork_rng(devices):
@@ -158,23 +152,24 @@ def _own_draws() -> Iterator[None]:
         yield
         drawn = not torch.equal(_random_state(devices), before)
     if drawn:
-        torch.rand(())  # so that the next time it is other numbers
+        torch.rand(())  # advances the shared state, so that the next call draws other numbers
 
 
 def _random_state(devices: Iterable[int]) -> Tensor:
     return torch.cat([torch.get_rng_state(), *(torch.cuda.get_rng_state(device) for device in devices)])
 
 
-def _rows(value: Any, rows: slice) -> Any:
-    return value.rows(rows) if isinstance(value, Batch) else _each(lambda x: x[rows], value)
+def _slice_rows(value: Any, rows: slice) -> Any:
+    return value.rows(rows) if isinstance(value, Batch) else _map_tensors(lambda x: x[rows], value)
 
 
-def _each(change: Callable[[Tensor], Tensor], value: Any) -> Any:
-    """The same structure with every tensor changed."""
+def _map_tensors(change: Callable[[Tensor], Tensor], value: Any) -> Any:
+    """Apply a function to every tensor in a dict, a dataclass or a tensor itself; other values are returned as is."""
     if isinstance(value, Tensor):
         return change(value)
     if isinstance(value, dict):
-        return {key: _each(change, part) for key, part in value.items()}
+        return {key: _map_tensors(change, part) for key, part in value.items()}
     if hasattr(value, "__dataclass_fields__"):
-        return replace(value, **{name: _each(change, getattr(value, name)) for name in value.__dataclass_fields__})
+        changed = {name: _map_tensors(change, getattr(value, name)) for name in value.__dataclass_fields__}
+        return replace(value, **changed)
     return value

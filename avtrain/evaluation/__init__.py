@@ -1,1 +1,1 @@
-"""Scoring a finished run: conditions, predictions, metrics."""
+"""Scoring a finished run on the test split: conditions, predictions, metrics."""

@@ -1,4 +1,4 @@
-"""What runs are scored under: scenarios of their own manifest, the same at other severities, or another manifest's."""
+"""The conditions of a test: scenarios of the run's manifest, the same at other severities, or another manifest's."""
 
 import fnmatch
 from dataclasses import dataclass
@@ -10,43 +10,69 @@ from avbuild.scenarios.plan import at_severity
 
 @dataclass(frozen=True)
 class EvalRequest:
-    """What `avtrain eval` was asked for."""
+    """The conditions that the user of `avtrain eval` asks for.
 
-    scenarios: tuple[str, ...] = ("*",)  # names or patterns such as D*
-    severities: tuple[int, ...] = ()  # each scenario that is not clean is scored at these too
-    manifest: Manifest | None = None  # its scenarios, in place of those of the run's own
+    Attributes:
+        scenarios: names or patterns such as D*.
+        severities: 1 to 5; each corrupted scenario is scored at these too.
+        manifest: scenarios are taken from it instead of the run's own manifest.
+    """
+
+    scenarios: tuple[str, ...] = ("*",)
+    severities: tuple[int, ...] = ()
+    manifest: Manifest | None = None
 
 
 @dataclass(frozen=True)
 class TestCondition:
-    """One scenario that a run is scored under."""
+    """One scenario that a run is scored under.
 
-    name: str  # D-severity5
-    base: str  # D
-    severity: int | None  # 0 for clean data, None where it is as the manifest writes it
-    manifest: Manifest  # the tested one, with this scenario in the place of `base`: an oracle is told what it knows
-    listed: bool  # whether the tested manifest has a scenario of this name
-    other: str | None  # the manifest it comes from, where that is not the run's own
+    Attributes:
+        name: such as D-severity5.
+        base: scenario that it is made from, such as D.
+        severity: 0 for clean data; None where it is as the manifest defines it.
+        manifest: the tested one with this scenario in place of `base`, so that `oracle` uses the prompts of `base`.
+        listed: whether the tested manifest has a scenario of this name.
+        other: name of the manifest that it comes from; None for the run's own.
+    """
+
+    name: str
+    base: str
+    severity: int | None
+    manifest: Manifest
+    listed: bool
+    other: str | None
 
     def file(self, inference: str | None) -> str:
-        """Where in a run's folder its score is written."""
+        """Return the path of its scores in a run's folder.
+
+        Args:
+            inference: mode; None for a method without inference modes.
+        """
         folder = f"eval/{self.other}" if self.other else "eval"
         return f"{folder}/{self.name}{f'.{inference}' if inference else ''}.json"
 
 
-def manifest_under_test(own: Manifest, asked: EvalRequest) -> Manifest:
-    """The run's manifest with the scenarios it is to be scored under: its own, or what is new to it in another.
+def manifest_under_test(own: Manifest, request: EvalRequest) -> Manifest:
+    """Return the run's manifest with the scenarios to test: its own, or those of another manifest that are new to it.
 
-    The data, their split and its seed stay the run's, so that nothing it trained on is tested; a scenario keeps its
-    own manifest's seed.  Raises UsageError where the other manifest is on other data, or has nothing new.
+    Data, split and its seed stay the run's, so that no training sample is tested; a scenario keeps the seed of its own
+    manifest.
+
+    Args:
+        own: the manifest that the run was trained on.
+        request: may name another manifest.
+
+    Raises:
+        UsageError: the other manifest is on another data set, or has no new scenario.
     """
-    other = asked.manifest
+    other = request.manifest
     if other is None:
         return own
     if other.dataset.rstrip("/") != own.dataset.rstrip("/"):
         raise UsageError(
             f"--manifest {other.name} is on {other.dataset}, but the run was trained on {own.dataset}; "
-            "other data are no test of other corruptions: write the scenarios in a manifest on the same data set"
+            "corruptions can only be compared on the same data: write the scenarios in a manifest on the run's data set"
         )
     seeded = {
         name: scenario.model_copy(update={"seed": other.scenario_seed(name)})
@@ -64,30 +90,38 @@ def manifest_under_test(own: Manifest, asked: EvalRequest) -> Manifest:
     return own.model_copy(update={"scenarios": new})
 
 
-def test_conditions(tested: Manifest, asked: EvalRequest) -> list[TestCondition]:
-    """The scenarios asked for, each followed by its severities; what is named as a severity is, is that severity.
+def conditions_to_test(tested: Manifest, request: EvalRequest) -> list[TestCondition]:
+    """Return the conditions of a request: each scenario, followed by its severities.
 
-    tested: from `manifest_under_test`.  Raises UsageError for a pattern that fits no scenario.
+    A scenario of the manifest that is named like a severity, such as D-severity5, is that severity.
+
+    Args:
+        tested: by `manifest_under_test`.
+        request: patterns and severities.
+
+    Raises:
+        UsageError: a pattern fits no scenario, or a scenario named like a severity is something else.
     """
     found: dict[str, TestCondition] = {}
-    for base in _matching(asked, tested):
+    for base in _matching(request, tested):
         scenario = tested.scenarios[base]
-        found.setdefault(base, _trial(tested, asked, base, base, 0 if scenario.clean else None))
-        if scenario.clean or scenario.draws_as:  # what draws as another is that one at a severity or seed already
+        found.setdefault(base, _condition(tested, request, base, base, 0 if scenario.clean else None))
+        if scenario.clean or scenario.draws_as:  # a scenario that draws as another is that one at some severity
             continue
-        for severity in asked.severities:
-            name = f"{base}-severity{severity}"  # called and drawn as avbuild corrupt --severity does it
-            found[name] = _trial(tested, asked, name, base, severity)
+        for severity in request.severities:
+            name = f"{base}-severity{severity}"  # named and drawn as by avbuild corrupt --severity
+            found[name] = _condition(tested, request, name, base, severity)
     return list(found.values())
 
 
-def _trial(tested: Manifest, asked: EvalRequest, name: str, base: str, severity: int | None) -> TestCondition:
+def _condition(tested: Manifest, request: EvalRequest, name: str, base: str, severity: int | None) -> TestCondition:
     scenario = at_severity(tested.scenarios[base], base, severity) if severity else tested.scenarios[base]
-    other = asked.manifest.name if asked.manifest else None
+    other = request.manifest.name if request.manifest else None
     listed = name in tested.scenarios
-    place = name if listed else base
+    replaced = name if listed else base
     scenarios = {
-        name if key == place else key: scenario if key == place else spec for key, spec in tested.scenarios.items()
+        name if key == replaced else key: scenario if key == replaced else spec
+        for key, spec in tested.scenarios.items()
     }
     manifest = tested.model_copy(update={"scenarios": scenarios})
     if listed and manifest.scenario_hash(name) != tested.scenario_hash(name):
@@ -97,10 +131,10 @@ def _trial(tested: Manifest, asked: EvalRequest, name: str, base: str, severity:
     return TestCondition(name, base, severity, manifest, listed, other)
 
 
-def _matching(asked: EvalRequest, tested: Manifest) -> list[str]:
+def _matching(request: EvalRequest, tested: Manifest) -> list[str]:
     names = list(tested.scenarios)
-    if unknown := [pattern for pattern in asked.scenarios if not fnmatch.filter(names, pattern)]:
-        where = f"manifest {asked.manifest.name}" if asked.manifest else "this run's manifest"
-        new = "; new to this run are" if asked.manifest else "; it has"
+    if unknown := [pattern for pattern in request.scenarios if not fnmatch.filter(names, pattern)]:
+        where = f"manifest {request.manifest.name}" if request.manifest else "this run's manifest"
+        new = "; new to this run are" if request.manifest else "; it has"
         raise UsageError(f"no scenario {', '.join(unknown)} in {where}{new} {', '.join(names)}")
-    return [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in asked.scenarios)]
+    return [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in request.scenarios)]

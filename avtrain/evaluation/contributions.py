@@ -1,6 +1,6 @@
-"""How much each modality contributes: accuracy with some of the modalities kept, and the Shapley values of that.
+"""The contribution of each modality: accuracy with subsets of the modalities, and its Shapley values.
 
-Shapley: A value for n-person games, 1953.  BalanceBenchmark gives such contributions too.
+Shapley: A value for n-person games, 1953.  BalanceBenchmark reports such contributions too.
 """
 
 import math
@@ -14,25 +14,32 @@ import torch
 from torch import Tensor
 
 from avtrain.data.batch import Batch
-from avtrain.data.dataset import ALONE, Loading, Source
+from avtrain.data.batch_source import DEFAULT_LOADER, BatchSource, LoaderOptions
 from avtrain.device import Machine
 from avtrain.evaluation.predict import Outputs, predict
 from avtrain.methods.base import Method
 
-Coalition = frozenset[str]
+Coalition = frozenset[str]  # of modalities
 
 
 def coalitions(modalities: Sequence[str]) -> list[Coalition]:
-    """Every set of modalities but the empty one, small ones first."""
+    """Return every subset of the modalities except the empty one, small ones first."""
     sizes = range(1, len(modalities) + 1)
     return [frozenset(kept) for kept in chain.from_iterable(combinations(modalities, size) for size in sizes)]
 
 
 def shapley(worth: Mapping[Coalition, float]) -> dict[str, float]:
-    """Each player's mean marginal worth over all orders in which they may join; they sum to the worth of all.
+    """Compute Shapley values: each player's mean marginal worth over all orders in which the players can join.
 
-    phi_i = sum over S without i of |S|! (n - |S| - 1)! / n! (v(S and i) - v(S)).
-    worth: v of every coalition but the empty one, whose worth is 0.
+        phi_i = sum_{S without i} |S|! (n - |S| - 1)! / n! (v(S + i) - v(S))
+
+    The values sum to the worth of the coalition of all.
+
+    Args:
+        worth: v of every coalition except the empty one, whose worth is 0.
+
+    Returns:
+        Player -> value.
     """
     players = sorted(Coalition().union(*worth))
     n = len(players)
@@ -48,36 +55,43 @@ def shapley(worth: Mapping[Coalition, float]) -> dict[str, float]:
 
 
 def label(coalition: Coalition) -> str:
-    """`audio+image`."""
+    """Return the name of a coalition in JSON files, such as `audio+image`."""
     return "+".join(sorted(coalition))
 
 
 @dataclass(frozen=True)
-class KeptModalities:
-    """A `Source` in which only some modalities are left; a sample that has none of them is left out."""
+class ModalitySubset:
+    """A `BatchSource` with only some of the modalities; samples that have none of them are left out.
 
-    data: Source
+    Attributes:
+        data: with all modalities.
+        kept: modalities that stay.
+    """
+
+    data: BatchSource
     kept: Coalition
 
     def __len__(self) -> int:
         return len(self.data)
 
-    def at(self, epoch: int) -> "KeptModalities":
-        """The same data in another epoch."""
+    def at(self, epoch: int) -> "ModalitySubset":
+        """Return the same data in another epoch."""
         return replace(self, data=self.data.at(epoch))
 
-    def under(self, scenario: str) -> "KeptModalities":
-        """The same data, all under one scenario."""
+    def under(self, scenario: str) -> "ModalitySubset":
+        """Return the same data with every sample under one scenario."""
         return replace(self, data=self.data.under(scenario))
 
-    def batches(self, batch_size: int, shuffle_seed: int | None = None, loading: Loading = ALONE) -> Iterator[Batch]:
-        """Batches in order, or shuffled; smaller where samples are left out."""
-        for batch in self.data.batches(batch_size, shuffle_seed, loading):
-            left = torch.stack([there for m, there in batch.present.items() if m in self.kept]).any(dim=0)
-            if left.any():
-                yield self._hidden(batch, left.nonzero()[:, 0])
+    def batches(
+        self, batch_size: int, shuffle_seed: int | None = None, loader: LoaderOptions = DEFAULT_LOADER
+    ) -> Iterator[Batch]:
+        """Yield batches, smaller where samples are left out; arguments as for `BatchSource.batches`."""
+        for batch in self.data.batches(batch_size, shuffle_seed, loader):
+            remaining = torch.stack([mask for m, mask in batch.present.items() if m in self.kept]).any(dim=0)
+            if remaining.any():
+                yield self._subset(batch, remaining.nonzero()[:, 0])
 
-    def _hidden(self, batch: Batch, rows: Tensor) -> Batch:
+    def _subset(self, batch: Batch, rows: Tensor) -> Batch:
         def hide(values: dict[str, Tensor]) -> dict[str, Tensor]:
             chosen = {m: x[rows] for m, x in values.items()}
             return {m: x if m in self.kept else torch.zeros_like(x) for m, x in chosen.items()}
@@ -92,20 +106,31 @@ class KeptModalities:
         )
 
 
-def balance(
-    method: Method, data: Source, everything: Outputs, batch_size: int, machine: Machine, precision: str
+def modality_contributions(
+    method: Method, data: BatchSource, all_outputs: Outputs, batch_size: int, machine: Machine, precision: str
 ) -> dict[str, Any]:
-    """Accuracy with each set of modalities kept, and each modality's Shapley value, for a score's JSON file.
+    """Compute the accuracy with each subset of the modalities, and each modality's Shapley value.
 
-    everything: the outputs with all modalities kept, which need no second pass.  A sample that has none of those kept
-    counts as wrong, so that every accuracy is over the same samples and nothing kept is worth 0.
+    A sample that has none of the modalities kept counts as wrong, so every accuracy is over the same samples, and that
+    of the empty subset is 0.
+
+    Args:
+        method: of the run.
+        data: the split under one scenario.
+        all_outputs: predictions with all modalities.
+        batch_size: number of samples in a batch.
+        machine: where it is computed.
+        precision: `fp32` or `bf16`.
+
+    Returns:
+        `coalitions` and `shapley`, for the JSON file of a score.
     """
     worth = {}
-    for kept in coalitions(list(everything.present)):
-        if len(kept) == len(everything.present):
-            outputs = everything
-        elif any(everything.present[m].any() for m in kept):
-            outputs = predict(method, KeptModalities(data, kept), batch_size, machine, precision)
+    for kept in coalitions(list(all_outputs.present)):
+        if len(kept) == len(all_outputs.present):
+            outputs = all_outputs
+        elif any(all_outputs.present[m].any() for m in kept):
+            outputs = predict(method, ModalitySubset(data, kept), batch_size, machine, precision)
         else:
             worth[kept] = 0.0  # no sample has any of them
             continue

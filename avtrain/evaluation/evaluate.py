@@ -1,4 +1,4 @@
-"""`avtrain eval`: a finished run on the test split, one JSON a scenario and way of inference."""
+"""`avtrain eval`: scores of a finished run on the test split, one JSON file for each condition and inference mode."""
 
 from dataclasses import asdict
 from typing import Any
@@ -13,75 +13,101 @@ from avtrain.data.dataset import MultimodalData
 from avtrain.data.regimes import train_scenarios
 from avtrain.data.shards import Rows, content_of, read_corrupted, read_rows, shared_recordings
 from avtrain.device import Machine
-from avtrain.evaluation.conditions import EvalRequest, TestCondition, manifest_under_test, test_conditions
-from avtrain.evaluation.contributions import balance
+from avtrain.evaluation.conditions import EvalRequest, TestCondition, conditions_to_test, manifest_under_test
+from avtrain.evaluation.contributions import modality_contributions
 from avtrain.evaluation.metrics import accuracy, calibration_error, confusion_matrix, macro_f1, reliability, softmax
 from avtrain.evaluation.predict import Outputs, predict, unimodal_accuracy
-from avtrain.features.cache import cached
+from avtrain.features.cache import cached_source
 from avtrain.methods.base import Method
 from avtrain.methods.registry import build_method, merged_weights
 from avtrain.runs.folder import Run, backbone_weights
-from avtrain.runs.same_data import refuse_other_data
+from avtrain.runs.guards import require_same_data
 
-ORACLE = "oracle"  # the inference mode that is told the scenario
+ORACLE = "oracle"  # the inference mode that is given the true scenario
 
 
-def evaluate(run: Run, asked: EvalRequest, machine: Machine, precision: str) -> list[dict[str, Any]]:
-    """Score a run on the test split under what was asked for, each way its method can infer; write the JSON files.
+def evaluate(run: Run, request: EvalRequest, machine: Machine, precision: str) -> list[dict[str, Any]]:
+    """Score a run on the test split under each condition and inference mode, and write the JSON files.
 
-    A scenario on disk is read from there, else computed: the same either way.  Empty where the method can only infer
-    with the scenario told, and the scenarios are another manifest's, for which it has nothing learned.
+    A scenario that is on disk is read from there, otherwise it is computed; both give the same.
+
+    Args:
+        run: finished.
+        request: which conditions.
+        machine: where it is computed.
+        precision: `fp32` or `bf16`.
+
+    Returns:
+        The content of the files.  Empty where the method's only inference mode needs the true scenario and the
+        conditions come from another manifest, for whose scenarios it has learned no prompts.
+
+    Raises:
+        UsageError: the request does not fit the run.
+        UserError: the run is not finished, or its data have changed.
     """
     if not run.finished:
         raise UserError(f"{run}: training is not finished; run the same avtrain fit again")
     config = run.config()
-    refuse_other_data(run, config.manifest)
-    tested = manifest_under_test(config.manifest, asked)
-    wanted = test_conditions(tested, asked)
+    require_same_data(run, config.manifest)
+    tested = manifest_under_test(config.manifest, request)
+    conditions = conditions_to_test(tested, request)
     clean = read_rows(tested, "test")
-    leaky, content = bool(shared_recordings(config.manifest)), content_of(tested, ["test"])
     method = load_method(run, config, len(clean.classes), machine)
+    leaky, content = bool(shared_recordings(config.manifest)), content_of(tested, ["test"])
     results = []
-    for trial in wanted:
-        on_disk = read_corrupted(trial.manifest, "test", trial.name)
+    for condition in conditions:
+        on_disk = read_corrupted(condition.manifest, "test", condition.name)
         rows = on_disk or clean
-        data = MultimodalData(rows, trial.manifest, method.backbone.frontend, (trial.name,))
-        source = cached(method, data, machine, precision)
-        computed = "from disk" if on_disk or trial.severity == 0 else "on the fly"
-        facts = _describe(run, config, trial) | {"leaky": leaky, "computed": computed, "content": content}
-        for inference in ways_to_infer(method, told=trial.other is None):
+        data = MultimodalData(rows, condition.manifest, method.backbone.frontend, (condition.name,))
+        source = cached_source(method, data, machine, precision)
+        computed = "from disk" if on_disk or condition.severity == 0 else "on the fly"
+        facts = _describe(run, config, condition) | {"leaky": leaky, "computed": computed, "content": content}
+        for inference in inference_modes(method, scenario_known=condition.other is None):
             method.inference = inference
             outputs = predict(method, source, config.fit.batch_size, machine, precision)
             result = facts | {"inference": inference} | score(outputs, rows)
             result["choice"] = _mean_choice(outputs, config.manifest)
-            if trial.severity == 0:  # clean: what is missing there is missing by our hand alone
-                result |= balance(method, source, outputs, config.fit.batch_size, machine, precision)
-            run.write_json(trial.file(inference), result)
+            if condition.severity == 0:  # on clean data nothing is missing but what is hidden here
+                result |= modality_contributions(method, source, outputs, config.fit.batch_size, machine, precision)
+            run.write_json(condition.file(inference), result)
             results.append(result)
     return results
 
 
 def load_method(run: Run, config: RunConfig, classes: int, machine: Machine) -> Method:
-    """A finished run's model, with the weights of its best epoch."""
-    weights = run.weights()
-    merged = merged_weights(config.fit.method, config.fit.method_options, weights)
-    own = backbone_weights(merged)
-    backbone = build_backbone(config.fit.backbone, config.fit.backbone_options, own, run.modalities())
-    scenarios = len(config.manifest.scenarios)
-    method = build_method(config.fit.method, config.fit.method_options, backbone, classes, scenarios)
+    """Build a finished run's method with the weights of its best epoch.
+
+    Args:
+        run: finished.
+        config: of the run.
+        classes: number of classes.
+        machine: its device.
+    """
+    weights, fit = run.weights(), config.fit
+    merged = backbone_weights(merged_weights(fit.method, fit.method_options, weights))
+    backbone = build_backbone(fit.backbone, fit.backbone_options, merged, run.modalities())
+    method = build_method(fit.method, fit.method_options, backbone, classes, len(config.manifest.scenarios))
     method.load_state_dict(weights)
     return method.to(machine.device)
 
 
-def ways_to_infer(method: Method, *, told: bool) -> tuple[str | None, ...]:
-    """A method's inference modes, the oracle only where there is something to tell it; None for a method without."""
+def inference_modes(method: Method, *, scenario_known: bool) -> tuple[str | None, ...]:
+    """Return the inference modes to score.
+
+    Args:
+        method: of the run.
+        scenario_known: whether the method was trained on the true scenario; `oracle` is left out otherwise.
+
+    Returns:
+        Names of modes; (None,) for a method without inference modes.
+    """
     if not method.inference_modes:
         return (None,)
-    return tuple(mode for mode in method.inference_modes if told or mode != ORACLE)
+    return tuple(mode for mode in method.inference_modes if scenario_known or mode != ORACLE)
 
 
 def score(outputs: Outputs, rows: Rows) -> dict[str, Any]:
-    """All measures of one scenario."""
+    """Compute all metrics of one condition.  rows: that the outputs are for."""
     labels, predicted = outputs.labels, outputs.logits.argmax(axis=1)
     confusion = confusion_matrix(predicted, labels, len(rows.classes))
     bins = reliability(softmax(outputs.logits), labels)
@@ -92,23 +118,23 @@ def score(outputs: Outputs, rows: Rows) -> dict[str, Any]:
         "calibration_error": calibration_error(bins),
         "reliability": [asdict(each) for each in bins],
         "per_modality": unimodal_accuracy(outputs),
-        "missing_rate": {m: float(1 - np.mean(there)) for m, there in outputs.present.items()},
+        "missing_rate": {m: float(1 - np.mean(present)) for m, present in outputs.present.items()},
         "classes": list(rows.classes),
         "confusion": confusion.tolist(),
     }
 
 
-def _describe(run: Run, config: RunConfig, trial: TestCondition) -> dict[str, Any]:
+def _describe(run: Run, config: RunConfig, condition: TestCondition) -> dict[str, Any]:
     fit, manifest = config.fit, config.manifest
     return {
         "manifest": manifest.name,
-        "other_manifest": trial.other,
-        "scenario": trial.name,
-        "base_scenario": trial.base,
-        "severity": trial.severity,
-        "listed": trial.listed,
-        "scenario_hash": trial.manifest.scenario_hash(trial.name),
-        "ops_trained_on": _ops_trained_on(config, trial),
+        "other_manifest": condition.other,
+        "scenario": condition.name,
+        "base_scenario": condition.base,
+        "severity": condition.severity,
+        "listed": condition.listed,
+        "scenario_hash": condition.manifest.scenario_hash(condition.name),
+        "ops_trained_on": _ops_trained_on(config, condition),
         "split": manifest.split.as_yaml(),
         "method": fit.method,
         "backbone": fit.backbone,
@@ -120,18 +146,18 @@ def _describe(run: Run, config: RunConfig, trial: TestCondition) -> dict[str, An
     }
 
 
-def _ops_trained_on(config: RunConfig, trial: TestCondition) -> list[str]:
-    """Those of a scenario's corruptions that training drew from too, whatever their strength."""
+def _ops_trained_on(config: RunConfig, condition: TestCondition) -> list[str]:
+    """Return the corruptions of a condition that training drew from too, at any severity, as `modality name`."""
     manifest = config.manifest
     drawn = {
         (op.modality, op.name) for name in train_scenarios(config.fit, manifest) for op in manifest.scenarios[name].ops
     }
-    acting = dict.fromkeys((op.modality, op.name) for op in trial.manifest.scenarios[trial.name].ops)
+    acting = dict.fromkeys((op.modality, op.name) for op in condition.manifest.scenarios[condition.name].ops)
     return [f"{modality} {name}" for modality, name in acting if (modality, name) in drawn]
 
 
 def _mean_choice(outputs: Outputs, manifest: Manifest) -> dict[str, float] | None:
-    """How much of each prompt set, by the scenario it was learned for, a router took on average."""
+    """Return the router's mean weight of each prompt set, by the scenario that the set was learned for."""
     if outputs.choice is None:
         return None
     return dict(zip(manifest.scenarios, outputs.choice.mean(axis=0).tolist(), strict=True))

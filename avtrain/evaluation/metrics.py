@@ -1,4 +1,4 @@
-"""Scores of a classifier, in plain NumPy and float64."""
+"""Metrics of a classifier, in NumPy and float64."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,18 +13,36 @@ Floats = NDArray[np.float64]
 
 
 def accuracy(predicted: Integers, labels: Integers) -> float:
-    """Part of the labels that are predicted.  [n], [n]."""
+    """Compute the fraction of correct predictions.
+
+    Args:
+        predicted: class indices, [n].
+        labels: class indices, [n].
+    """
     return float(np.mean(predicted == labels))
 
 
 def confusion_matrix(predicted: Integers, labels: Integers, classes: int) -> Integers:
-    """Counts, [classes, classes]: rows are labels, columns predictions."""
+    """Count predictions by label.
+
+    Args:
+        predicted: class indices, [n].
+        labels: class indices, [n].
+        classes: number of classes.
+
+    Returns:
+        [classes, classes]: rows are labels, columns are predictions.
+    """
     counts = np.bincount(labels * classes + predicted, minlength=classes * classes)
     return counts.reshape(classes, classes).astype(np.int64)
 
 
 def macro_f1(confusion: Integers) -> float:
-    """Mean over the classes that occur, as label or prediction, of 2 TP / (2 TP + FP + FN)."""
+    """Compute the mean of 2 TP / (2 TP + FP + FN) over the classes that occur as label or prediction.
+
+    Args:
+        confusion: by `confusion_matrix`.
+    """
     hits = np.diag(confusion)
     total = confusion.sum(axis=0) + confusion.sum(axis=1)
     occurs = total > 0
@@ -33,24 +51,37 @@ def macro_f1(confusion: Integers) -> float:
 
 @dataclass(frozen=True)
 class Bin:
-    """Predictions of about the same confidence."""
+    """Predictions of similar confidence.
 
-    confidence: float | None  # their mean; None in an empty bin
+    Attributes:
+        confidence: their mean; None for an empty bin.
+        accuracy: fraction of correct ones; None for an empty bin.
+        count: number of predictions.
+    """
+
+    confidence: float | None
     accuracy: float | None
     count: int
 
 
 def reliability(probabilities: Floats, labels: Integers) -> tuple[Bin, ...]:
-    """How often predictions of each confidence are right, in 15 equal bins; a bin holds its upper edge.
+    """Compute how often predictions of each confidence are correct, in 15 bins of equal width.
 
-    probabilities: [n, classes].  Guo et al.: On Calibration of Modern Neural Networks, ICML 2017, section 2.
+    Guo et al.: On Calibration of Modern Neural Networks, ICML 2017, section 2.
+
+    Args:
+        probabilities: [n, classes].
+        labels: class indices, [n].
+
+    Returns:
+        15 bins from confidence 0 to 1; a bin includes its upper edge.
     """
     confidence, predicted = probabilities.max(axis=1), probabilities.argmax(axis=1)
     bins = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
-    right = predicted == labels
+    correct = predicted == labels
     members = [bins == index for index in range(CALIBRATION_BINS)]
     return tuple(
-        Bin(float(np.mean(confidence[inside])), float(np.mean(right[inside])), int(inside.sum()))
+        Bin(float(np.mean(confidence[inside])), float(np.mean(correct[inside])), int(inside.sum()))
         if inside.any()
         else Bin(None, None, 0)
         for inside in members
@@ -58,13 +89,19 @@ def reliability(probabilities: Floats, labels: Integers) -> tuple[Bin, ...]:
 
 
 def calibration_error(bins: Sequence[Bin]) -> float:
-    """Expected calibration error: |accuracy - confidence| of the bins, weighted by their size.  Guo et al., eq. 3."""
+    """Compute the expected calibration error, the mean |accuracy - confidence| weighted by the bins' counts.
+
+    Guo et al., equation 3.
+
+    Args:
+        bins: by `reliability`.
+    """
     gaps = [b.count * abs((b.accuracy or 0.0) - (b.confidence or 0.0)) for b in bins if b.count]
     return sum(gaps) / sum(b.count for b in bins)
 
 
 def pooled(parts: Sequence[Sequence[Bin]]) -> tuple[Bin, ...]:
-    """The bins of several sets of predictions taken together."""
+    """Merge the bins of several sets of predictions."""
     return tuple(_merged(bins) for bins in zip(*parts, strict=True))
 
 
@@ -77,7 +114,7 @@ def _merged(bins: Sequence[Bin]) -> Bin:
 
 
 def softmax(logits: Floats) -> Floats:
-    """Rows to probabilities.  [n, classes]."""
+    """Turn logits into probabilities.  [n, classes] to [n, classes]."""
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities: Floats = exponentials / exponentials.sum(axis=1, keepdims=True)
     return probabilities

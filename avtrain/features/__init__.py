@@ -1,1 +1,1 @@
-"""The cache of tokens of frozen backbones."""
+"""The feature cache: tokens of frozen backbones, computed once and kept on disk."""

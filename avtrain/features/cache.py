@@ -1,7 +1,8 @@
-"""Tokens of a frozen backbone, computed once and kept.
+"""The feature cache: tokens of a frozen backbone are computed once and kept.
 
-A folder a (weights, data, scenario, draw, front end, reduction), as feature_files.py has it.  What the key says is all
-that decides the tokens, so a folder is never stale, and methods and seeds that share a backbone share it.
+There is one folder for each combination of weights, data, scenario, draw, front end, reading and precision, written by
+files.py.  Its name is a digest of everything that decides the tokens, so a folder never becomes stale, and methods and
+seeds that share a backbone share it.
 """
 
 from collections.abc import Iterator
@@ -16,34 +17,44 @@ from avbuild.progress import Advance, progress_bar
 from avbuild.scenarios.seeding import digest
 from avtrain.backbones.base import Backbone, Reading
 from avtrain.data.batch import Batch
-from avtrain.data.dataset import ALONE, Loading, MultimodalData, Source
+from avtrain.data.batch_source import DEFAULT_LOADER, BatchSource, LoaderOptions
+from avtrain.data.dataset import MultimodalData
 from avtrain.data.fingerprints import digest_rows, digest_weights
 from avtrain.device import Machine
 from avtrain.distributed.row_sharing import broadcast_from_rank0, gather_rows, is_rank0, rowwise
-from avtrain.features.files import Features, open_features, whole, write_features
+from avtrain.features.files import Features, is_complete, open_features, write_features
 from avtrain.methods.base import Method
+
+ENCODING_BATCH = 32  # samples encoded together when the cache is built
 
 
 @dataclass(frozen=True)
 class CachedData:
-    """A `Source` whose batches bring tokens instead of inputs; the same samples, scenarios and order as `data`."""
+    """A `BatchSource` whose batches hold tokens instead of inputs, with the samples, scenarios and order of `data`.
+
+    Attributes:
+        data: the samples.
+        features: (scenario, draw) -> tokens of every sample.
+    """
 
     data: MultimodalData
-    features: dict[tuple[str, int], Features]  # (scenario, draw) ->
+    features: dict[tuple[str, int], Features]
 
     def __len__(self) -> int:
         return len(self.data)
 
     def at(self, epoch: int) -> "CachedData":
-        """The same data in another epoch."""
+        """Return the same data in another epoch."""
         return replace(self, data=self.data.at(epoch))
 
     def under(self, scenario: str) -> "CachedData":
-        """The same data, all under one scenario."""
+        """Return the same data with every sample under one scenario."""
         return replace(self, data=self.data.under(scenario))
 
-    def batches(self, batch_size: int, shuffle_seed: int | None = None, loading: Loading = ALONE) -> Iterator[Batch]:
-        """Batches in order, or shuffled."""
+    def batches(
+        self, batch_size: int, shuffle_seed: int | None = None, loader: LoaderOptions = DEFAULT_LOADER
+    ) -> Iterator[Batch]:
+        """Yield all samples once, in batches; arguments as for `BatchSource.batches`, of which `loader` is not used."""
         order = self.data.order(shuffle_seed)
         for start in range(0, len(order), batch_size):
             yield self._batch(order[start : start + batch_size])
@@ -59,7 +70,7 @@ class CachedData:
                 for m in sources[0].present
             },
             labels=torch.tensor([sample.label for sample in samples]),
-            scenario=torch.tensor([self.data.number_of(name) for name in names]),
+            scenario=torch.tensor([self.data.scenario_index(name) for name in names]),
             ids=tuple(sample.id for sample in samples),
             tokens={
                 m: torch.from_numpy(
@@ -72,7 +83,15 @@ class CachedData:
 
 @dataclass(frozen=True)
 class FeatureCache:
-    """Where tokens are kept, and what makes those that are not there yet."""
+    """A folder of cached tokens, and the backbone that computes those that are not cached yet.
+
+    Attributes:
+        folder: of the cache; may hold the tokens of other backbones and data too.
+        backbone: frozen.
+        reading: which of its tokens are cached.
+        machine: where they are computed.
+        precision: `fp32` or `bf16`.
+    """
 
     folder: Path
     backbone: Backbone
@@ -81,19 +100,22 @@ class FeatureCache:
     precision: str
 
     def source(self, data: MultimodalData) -> CachedData:
-        """The data with the tokens of all its scenarios, in all the draws that training sees (`data.draws`), or as
-        they are evaluated (epoch 0).
+        """Return the data with tokens in place of inputs, computing those that are not cached yet.
+
+        Args:
+            data: its scenarios are cached in all draws that training sees (`data.draws`), or, in epoch 0, as they are
+                evaluated.
         """
         epochs = range(1, max(1, data.draws) + 1) if data.epoch else [0]
         wanted = dict.fromkeys((name, _draw(data.at(epoch), name)) for name in data.scenarios for epoch in epochs)
         weights, rows = digest_weights(self.backbone.state_dict()), digest_rows(data.rows)
         folders = {key: self.folder / self._key(data, *key, weights, rows) for key in wanted}
-        absent = broadcast_from_rank0(lambda: [key for key, folder in folders.items() if not whole(folder)])
+        absent = broadcast_from_rank0(lambda: [key for key, folder in folders.items() if not is_complete(folder)])
         if absent:
             with progress_bar("features", len(absent) * len(data)) as advance:
                 for name, draw in absent:
                     self._compute(folders[name, draw], replace(data.under(name), epoch=draw, draws=0), advance)
-            broadcast_from_rank0(lambda: None)  # it writes; the others wait for it
+            broadcast_from_rank0(lambda: None)  # all ranks wait until rank 0 has written
         return CachedData(
             data, {key: open_features(folder, self.backbone.modalities) for key, folder in folders.items()}
         )
@@ -105,7 +127,7 @@ class FeatureCache:
 
     @torch.no_grad()
     def _compute(self, folder: Path, data: MultimodalData, advance: Advance) -> None:
-        """Encode, each process its share; the first writes, into a folder of its own that takes its place whole."""
+        """Encode the data, each rank its share of the rows; rank 0 writes."""
         batches = self._encoded(data, advance)
         if is_rank0():
             write_features(folder, len(data), self.backbone.modalities, batches)
@@ -114,10 +136,10 @@ class FeatureCache:
                 pass
 
     def _encoded(self, data: MultimodalData, advance: Advance) -> Iterator[tuple[Batch, dict[str, Tensor]]]:
-        """Batches in order with their tokens."""
+        """Yield batches in order, with their tokens."""
         self.backbone.eval()
         encode = rowwise(self.backbone.encode_frozen)
-        for loaded in data.batches(32, loading=self.machine.loading):
+        for loaded in data.batches(ENCODING_BATCH, loader=self.machine.loader_options):
             batch = gather_rows(loaded.to(self.machine.device))
             with self.machine.autocast(self.precision):
                 tokens = encode(batch, self.reading)
@@ -125,19 +147,29 @@ class FeatureCache:
             advance(len(batch))
 
 
-def cached(method: Method, data: MultimodalData, machine: Machine, precision: str) -> Source:
-    """The data, with tokens from the cache where there is one and nothing trainable lies below them."""
-    if machine.cache is None or method.reading is None or _never_repeats(data):
+def cached_source(method: Method, data: MultimodalData, machine: Machine, precision: str) -> BatchSource:
+    """Return the data with cached tokens, where the method reads a frozen backbone and the tokens are used again.
+
+    Args:
+        method: its `reading` says which tokens it reads; None: it trains the backbone.
+        data: in epoch 0 for evaluation, from 1 for training.
+        machine: its `cache` is the folder; None: nothing is cached.
+        precision: `fp32` or `bf16`.
+
+    Returns:
+        `CachedData`, or `data` itself.
+    """
+    if machine.cache is None or method.reading is None or _draws_never_repeat(data):
         return data
     return FeatureCache(machine.cache, method.backbone, method.reading, machine, precision).source(data)
 
 
-def _never_repeats(data: MultimodalData) -> bool:
-    """Whether every epoch of training draws its corruptions afresh: tokens would be kept in vain."""
+def _draws_never_repeat(data: MultimodalData) -> bool:
+    """Return whether every epoch of training draws its corruptions afresh, so that cached tokens were never read."""
     corrupted = any(not data.manifest.scenarios[name].clean for name in data.scenarios)
     return data.epoch > 0 and data.draws == 0 and corrupted
 
 
 def _draw(data: MultimodalData, scenario: str) -> int:
-    """Clean data is the same in every draw."""
+    """Return the number of the draw that a scenario has in this epoch; clean data are the same in all draws."""
     return 0 if data.manifest.scenarios[scenario].clean else data.draw

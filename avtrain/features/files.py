@@ -1,7 +1,7 @@
-"""Tokens of a backbone on disk, memory-mapped in fp16.
+"""Tokens of a backbone on disk, memory-mapped in half precision.
 
-A folder holds `audio.npy`, `image.npy` and so on [n, N, D], `present.npy` [n, modalities], and `done.json`, written
-last.
+A folder holds one file for each modality, such as `audio.npy` [n, N, D], then `present.npy` [n, modalities], and
+`done.json`, which is written last.
 """
 
 import json
@@ -25,19 +25,34 @@ from avtrain.data.batch import Batch
 
 @dataclass(frozen=True)
 class Features:
-    """Tokens of every sample under one scenario and draw, on disk."""
+    """Tokens of n samples under one scenario and draw.
 
-    tokens: dict[str, NDArray[np.float16]]  # [n, N, D] each
-    present: dict[str, NDArray[np.bool_]]  # [n] each
+    Attributes:
+        tokens: modality -> [n, N, D], memory-mapped.
+        present: modality -> [n].
+    """
+
+    tokens: dict[str, NDArray[np.float16]]
+    present: dict[str, NDArray[np.bool_]]
 
 
 def write_features(
     folder: Path, n: int, modalities: tuple[str, ...], batches: Iterator[tuple[Batch, dict[str, Tensor]]]
 ) -> None:
-    """Write n samples' tokens, [B, N, D] a modality and batch.  Raises UserError where they cannot be written."""
+    """Write the tokens of n samples into a folder, which appears only when it is complete.
+
+    Args:
+        folder: to create.
+        n: number of samples.
+        modalities: of the backbone, in order.
+        batches: in the order of the samples, each with its tokens, modality -> [B, N, D].
+
+    Raises:
+        UserError: the files cannot be written.
+    """
     partial = folder.with_name(f".partial-{folder.name}-{os.getpid()}")
     present = []
-    with _written_whole(partial, folder):
+    with _atomic_folder(partial, folder):
         for batch, tokens in batches:
             with writing(folder):
                 for modality, values in tokens.items():
@@ -46,21 +61,29 @@ def write_features(
         with writing(folder):
             np.save(partial / "present.npy", np.concatenate(present))
             for path in partial.iterdir():
-                _to_disk(path)
+                _flush_to_disk(path)
             (partial / "done.json").write_text(json.dumps({"n": n}))
 
 
-def whole(folder: Path) -> bool:
-    """Whether all tokens are there."""
+def is_complete(folder: Path) -> bool:
+    """Return whether a folder of tokens was written to its end."""
     return (folder / "done.json").exists()
 
 
 def open_features(folder: Path, modalities: tuple[str, ...]) -> Features:
-    """The tokens, read as they are asked for.  Raises UserError where they are not there."""
-    if not whole(folder):
+    """Open a folder of tokens; they are read from disk when they are used.
+
+    Args:
+        folder: written by `write_features`.
+        modalities: of the backbone, in order.
+
+    Raises:
+        UserError: the folder is not complete.
+    """
+    if not is_complete(folder):
         raise UserError(
-            f"{folder}: written by the first process, not seen by another; --cache must name a folder that "
-            "all nodes share, or --no-cache do without"
+            f"{folder}: written by one node and not visible on another; --cache must name a folder that all nodes "
+            "share, or use --no-cache"
         )
     present = np.load(folder / "present.npy")
     tokens = {m: np.load(folder / f"{m}.npy", mmap_mode="r") for m in modalities}
@@ -68,10 +91,10 @@ def open_features(folder: Path, modalities: tuple[str, ...]) -> Features:
 
 
 @contextmanager
-def _written_whole(partial: Path, folder: Path) -> Iterator[None]:
-    """What is written into `partial` becomes `folder`, unless another process was first or something went wrong."""
+def _atomic_folder(partial: Path, folder: Path) -> Iterator[None]:
+    """Rename `partial` to `folder` after the block; delete it after an error, or where another process was faster."""
     with writing(folder):
-        shutil.rmtree(partial, ignore_errors=True)  # of a killed process that had this one's number
+        shutil.rmtree(partial, ignore_errors=True)  # left by a killed process with the same process id
         partial.mkdir(parents=True)
     try:
         yield
@@ -82,13 +105,13 @@ def _written_whole(partial: Path, folder: Path) -> Iterator[None]:
 
 
 def _append(path: Path, rows: NDArray[np.float16], n: int) -> None:
-    """Some of the n rows.  Not by a memory map: on a full disk that ends the process without a word."""
+    """Append rows to a .npy file of n rows; a memory map would crash the process on a full disk."""
     with path.open("ab") as file:
         if file.tell() == 0:
             write_array_header_1_0(file, {"descr": "<f2", "fortran_order": False, "shape": (n, *rows.shape[1:])})
         file.write(rows.tobytes())
 
 
-def _to_disk(path: Path) -> None:
+def _flush_to_disk(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())

@@ -1,1 +1,1 @@
-"""From decoded signals to what encoders read: spectrograms and normalised images."""
+"""Front ends: from decoded signals to the inputs of an encoder, spectrograms and normalised images."""

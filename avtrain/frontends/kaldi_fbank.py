@@ -1,4 +1,4 @@
-"""From signals to what CAV-MAE reads: Kaldi's log filter banks, ImageNet's normalised picture."""
+"""CAV-MAE's front end: Kaldi's log filter banks, and images normalised as for ImageNet."""
 
 from dataclasses import dataclass
 
@@ -6,16 +6,21 @@ import torch
 from torch import Tensor
 from torchaudio.compliance import kaldi
 
-from avtrain.frontends.whisper_mel import SAMPLE_RATE, prepare_visual, visual_shapes
+from avtrain.frontends.base import SAMPLE_RATE, prepare_visual, visual_shapes
 
 WINDOW, HOP, MEL_BINS = 400, 160, 128
 
 
 @dataclass(frozen=True)
 class FbankFrontend:
-    """Log filter banks of a clip in a fixed number of frames, and a square picture, or some of a video.
+    """Log filter banks of a clip in a fixed number of frames, and a square image or some frames of a video.
 
-    mean, std: in units of the filter banks; padding is put in before they act, as CAV-MAE was trained.
+    Attributes:
+        audio_frames: frames of 10 ms; longer clips are cut, shorter ones end in zeros.
+        image_size: side of an image or frame in pixels.
+        mean: subtracted from the log filter banks, the zeros of padding included, as CAV-MAE was trained.
+        std: they are then divided by it.
+        frames: number of frames taken of a video.
     """
 
     audio_frames: int = 1024
@@ -26,11 +31,11 @@ class FbankFrontend:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of one sample's inputs, by modality."""
+        """Shape of one sample's input, by modality."""
         return {"audio": (MEL_BINS, self.audio_frames), **visual_shapes(self.image_size, self.frames)}
 
     def prepare(self, modality: str, signal: Tensor) -> Tensor:
-        """One decoded signal: sound float32 [samples], picture uint8 [H, W, 3], video uint8 [F, H, W, 3]."""
+        """Compute filter banks, or normalise an image or video.  signal: as for `AnyFrontend.prepare`."""
         if modality != "audio":
             return prepare_visual(modality, signal, self.image_size, self.frames)
         banks = log_filter_banks(signal, self.audio_frames)
@@ -38,15 +43,21 @@ class FbankFrontend:
         return (padded - self.mean) / self.std
 
     def finish(self, modality: str, prepared: Tensor) -> Tensor:
-        """Prepared signals, stacked [B, ...], are inputs already."""
+        """Return prepared signals, stacked to [B, ...], as they are: they are inputs already."""
         return prepared
 
 
 def log_filter_banks(waveform: Tensor, most: int) -> Tensor:
-    """The first `most` frames of Kaldi's filter banks of a clip without its mean.
+    """Compute Kaldi's log filter banks of a clip whose mean is subtracted.
 
-    waveform: float32 [samples] at 16 kHz, full scale 1.0.  Returns [128, frames]: natural log of power, a frame of
-    25 ms every 10 ms; none of a clip below 25 ms.  Source: Gong et al., ICLR 2023, released front end.
+    Source: Gong et al., ICLR 2023, released front end.
+
+    Args:
+        waveform: float32 [samples] at 16 kHz, full scale 1.0.
+        most: number of frames after which the clip is cut.
+
+    Returns:
+        [128, frames]: natural log of power, a frame of 25 ms every 10 ms; no frame for a clip shorter than 25 ms.
     """
     if len(waveform) < WINDOW:
         return waveform.new_zeros(MEL_BINS, 0)

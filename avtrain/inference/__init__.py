@@ -1,1 +1,1 @@
-"""Using a finished run: prediction and export."""
+"""Using a finished run: prediction for single samples, and export as one file."""

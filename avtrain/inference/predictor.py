@@ -1,4 +1,4 @@
-"""A finished run put to use: one sound, picture or film, or some of them, and what its model makes of them."""
+"""Prediction for one sample, from an audio, image or video file or several of them, by a finished run."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,25 +7,31 @@ from pathlib import Path
 import torch
 
 from avbuild.errors import UsageError, UserError, listed, nearest
-from avbuild.modalities.audio import encode_audio, read_audio
 from avbuild.modalities.base import Unreadable
-from avbuild.modalities.image import decode_image, encode_image
-from avbuild.modalities.video_frames import FPS, read_frames
+from avbuild.modalities.registry import MODALITIES
+from avbuild.modalities.video_frames import FPS
 from avtrain.config import RunConfig
 from avtrain.data.batch import Batch
 from avtrain.data.dataset import MultimodalData
 from avtrain.data.shards import Media, Rows, Sample
 from avtrain.device import Machine
-from avtrain.evaluation.evaluate import load_method
+from avtrain.evaluation.evaluate import ORACLE, load_method
 from avtrain.methods.base import Method
 from avtrain.runs.folder import Run, find_runs
 
-ORACLE, ROUTER = "oracle", "router"  # inference modes: told the scenario, or finding it out
+ROUTER = "router"  # the inference mode that estimates the scenario
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A finished run with its model in memory."""
+class LoadedRun:
+    """A finished run with its model in memory.
+
+    Attributes:
+        run: the folder.
+        config: of the run.
+        classes: names, in the order of the logits.
+        method: the model, in eval mode.
+    """
 
     run: Run
     config: RunConfig
@@ -34,26 +40,43 @@ class Trained:
 
     @property
     def scenarios(self) -> tuple[str, ...]:
-        """Names, in the order in which the method counts them."""
+        """Names of the scenarios, in the order of the prompt sets."""
         return tuple(self.config.manifest.scenarios)
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a model says about one sample."""
+class ClassifierOutput:
+    """The classification of one sample.
 
-    probabilities: dict[str, float]  # class -> probability, the most likely first
-    present: dict[str, bool]  # modality -> whether the sample has it
-    inference: str | None  # how prompts were chosen; None: the method has none to choose
-    scenario: str | None  # what the oracle was told
-    choice: dict[str, float] | None  # scenario -> how much of its prompt set a router took
+    Attributes:
+        probabilities: class -> probability, the most likely class first.
+        present: modality -> whether the sample has it.
+        inference: mode by which prompts were chosen; None for a method without inference modes.
+        scenario: given to the mode `oracle`; None for other modes.
+        choice: scenario -> weight of its prompt set chosen by a router; None for other modes.
+    """
+
+    probabilities: dict[str, float]
+    present: dict[str, bool]
+    inference: str | None
+    scenario: str | None
+    choice: dict[str, float] | None
 
 
-def load_trained(place: Path, machine: Machine) -> Trained:
-    """The one run at or below a folder.  Raises UserError where there are several, or where it is not finished."""
+def load_run(place: Path, machine: Machine) -> LoadedRun:
+    """Load the one run at or below a folder.
+
+    Args:
+        place: the folder.
+        machine: its device gets the model.
+
+    Raises:
+        UsageError: there are several runs.
+        UserError: there is no run, or it is not finished.
+    """
     found = find_runs([place])
     if len(found) > 1:
-        raise UsageError(f"{place}: holds {len(found)} runs; say which\n{listed(found)}")
+        raise UsageError(f"{place}: holds {len(found)} runs; name one of them\n{listed(found)}")
     run = found[0]
     if not run.finished:
         raise UserError(f"{run}: training is not finished; run the same avtrain fit again")
@@ -61,14 +84,20 @@ def load_trained(place: Path, machine: Machine) -> Trained:
     if classes is None:
         raise UserError(f"{run}: its result.json names no classes, as an older avtrain wrote it; fit it again")
     config = run.config()
-    return Trained(run, config, tuple(classes), load_method(run, config, len(classes), machine).eval())
+    return LoadedRun(run, config, tuple(classes), load_method(run, config, len(classes), machine).eval())
 
 
 def read_media(files: Mapping[str, Path]) -> dict[str, Media]:
-    """Files by modality, as a data set would hold them: 16 kHz mono FLAC, the picture's own bytes, frames as PNG.
+    """Read files as a data set would store them: audio as 16 kHz mono FLAC, an image's own bytes, frames as PNG.
 
-    Of a film one frame a second is taken, as `avbuild make` does by itself; its sound is a file of its own.
-    Raises UserError that names the file, UsageError where there is none.
+    Of a video one frame a second is taken, the default of `avbuild make`; its audio track is not read.
+
+    Args:
+        files: by modality.
+
+    Raises:
+        UsageError: there are no files.
+        UserError: names the file that is absent or cannot be read.
     """
     if not files:
         raise UsageError("nothing to predict from: give --audio FILE, --image FILE, --video FILE, or several")
@@ -78,79 +107,97 @@ def read_media(files: Mapping[str, Path]) -> dict[str, Media]:
 def _read(modality: str, path: Path) -> Media:
     if not path.is_file():
         raise UserError(f"{path}: no such file (--{modality})")
+    record = MODALITIES[modality]
     try:
-        data = path.read_bytes()
-        if modality == "audio":
-            return encode_audio(read_audio(data))
-        if modality == "video":
-            return tuple(encode_image(frame) for frame in read_frames(data, FPS))
-        decode_image(data)
+        stored = record.store(path.read_bytes(), FPS)
     except (OSError, Unreadable) as error:
         raise UserError(f"{path}: cannot be read as {modality}: {error}") from error
-    return data
+    return tuple(stored) if record.framewise else stored[0]
 
 
 def pick_inference(method: Method, asked: str | None = None) -> str | None:
-    """The way of inference asked for, or the router where there is one, or the method's own.  Raises UsageError."""
+    """Choose the inference mode: the one asked for, else the router where the method has one, else its own.
+
+    Raises:
+        UsageError: the method does not have the mode asked for.
+    """
     if asked is None:
         return ROUTER if ROUTER in method.inference_modes else method.inference
     if asked not in method.inference_modes:
         known = ", ".join(method.inference_modes) or "none"
-        raise UsageError(f"{method.name} cannot infer by {asked}; its ways of inference: {known}")
+        raise UsageError(f"{method.name} has no inference mode {asked}; its modes: {known}")
     return asked
 
 
-def pick_scenario(trained: Trained, asked: str | None) -> str:
-    """The scenario asked for, or the manifest's first.  Raises UsageError where the run cannot be told this one."""
-    if asked is None:
-        return trained.scenarios[0]
-    if ORACLE not in trained.method.inference_modes:
-        raise UsageError(f"--scenario {asked}: {trained.method.name} is told no scenario; leave the option out")
-    if asked not in trained.scenarios:
-        known = ", ".join(trained.scenarios)
-        raise UsageError(f'no scenario "{asked}" in {trained.run}{nearest(asked, trained.scenarios)}; it has {known}')
-    return asked
+def pick_scenario(loaded: LoadedRun, asked: str | None) -> str:
+    """Choose the scenario for the mode `oracle`: the one asked for, else the manifest's first.
 
-
-def make_batch(trained: Trained, media: Mapping[str, Media], scenario: str) -> Batch:
-    """One sample, by the way that evaluation takes: the same decoding, the run's own front end.
-
-    Raises UsageError for a modality that the run was not trained on.
+    Raises:
+        UsageError: the method has no such mode, or the manifest no such scenario.
     """
-    _check_modalities(trained, media)
-    backbone, sample = trained.method.backbone, Sample("", dict(media), 0, "", 0)
-    # rows already in their scenario are corrupted no further
-    rows = Rows([sample], trained.classes, backbone.modalities, scenario)
-    data = MultimodalData(rows, trained.config.manifest, backbone.frontend, (scenario,))
+    if asked is None:
+        return loaded.scenarios[0]
+    if ORACLE not in loaded.method.inference_modes:
+        raise UsageError(f"--scenario {asked}: {loaded.method.name} does not use the scenario; leave the option out")
+    if asked not in loaded.scenarios:
+        known = ", ".join(loaded.scenarios)
+        raise UsageError(f'no scenario "{asked}" in {loaded.run}{nearest(asked, loaded.scenarios)}; it has {known}')
+    return asked
+
+
+def make_batch(loaded: LoadedRun, media: Mapping[str, Media], scenario: str) -> Batch:
+    """Make a batch of one sample as evaluation does, with the same decoding and the run's front end.
+
+    Args:
+        loaded: the run.
+        media: by `read_media`.
+        scenario: name, given to the mode `oracle`.
+
+    Raises:
+        UsageError: the run was not trained on one of the modalities.
+    """
+    _check_modalities(loaded, media)
+    backbone, sample = loaded.method.backbone, Sample("", dict(media), 0, "", 0)
+    # rows that are under their scenario already are not corrupted
+    rows = Rows([sample], loaded.classes, backbone.modalities, scenario)
+    data = MultimodalData(rows, loaded.config.manifest, backbone.frontend, (scenario,))
     return data.collate([data[0]])
 
 
-def _check_modalities(trained: Trained, media: Iterable[str]) -> None:
-    there = trained.method.backbone.modalities
-    if foreign := [modality for modality in media if modality not in there]:
-        usable = " or ".join(f"--{modality} FILE" for modality in there)
+def _check_modalities(loaded: LoadedRun, media: Iterable[str]) -> None:
+    trained_on = loaded.method.backbone.modalities
+    if foreign := [modality for modality in media if modality not in trained_on]:
+        usable = " or ".join(f"--{modality} FILE" for modality in trained_on)
         raise UsageError(
-            f"--{', --'.join(foreign)}: {trained.run} was trained on {', '.join(there)} alone; give {usable}"
+            f"--{', --'.join(foreign)}: {loaded.run} was trained on {', '.join(trained_on)} alone; give {usable}"
         )
 
 
 @torch.no_grad()
-def answer(trained: Trained, media: Mapping[str, Media], scenario: str | None, machine: Machine) -> Answer:
-    """Probabilities of all classes for one sample.
+def classify(loaded: LoadedRun, media: Mapping[str, Media], scenario: str | None, machine: Machine) -> ClassifierOutput:
+    """Classify one sample.
 
-    scenario: what to tell a method that can be told one.  None: its router finds out, or else it is told the first.
+    Args:
+        loaded: the run.
+        media: by `read_media`.
+        scenario: true scenario of the sample, for the mode `oracle`.  None: the router is used where the method has
+            one, else the mode of training, `oracle` with the manifest's first scenario.
+        machine: where it is computed.
+
+    Raises:
+        UsageError: the run does not fit the modalities or the scenario.
     """
-    told, method = pick_scenario(trained, scenario), trained.method
+    used, method = pick_scenario(loaded, scenario), loaded.method
     method.inference = pick_inference(method, None if scenario is None else ORACLE)
-    batch = make_batch(trained, media, told)
+    batch = make_batch(loaded, media, used)
     prediction = method(batch.to(machine.device))
     values = prediction.logits[0].double().softmax(dim=0).tolist()
-    ranked = sorted(zip(trained.classes, values, strict=True), key=lambda pair: -pair[1])
-    parts = None if prediction.choice is None else prediction.choice[0].tolist()
-    return Answer(
+    ranked = sorted(zip(loaded.classes, values, strict=True), key=lambda pair: -pair[1])
+    weights = None if prediction.choice is None else prediction.choice[0].tolist()
+    return ClassifierOutput(
         probabilities=dict(ranked),
-        present={m: bool(there[0]) for m, there in batch.present.items()},
+        present={m: bool(mask[0]) for m, mask in batch.present.items()},
         inference=method.inference,
-        scenario=told if method.inference == ORACLE else None,
-        choice=None if parts is None else dict(zip(trained.scenarios, parts, strict=True)),
+        scenario=used if method.inference == ORACLE else None,
+        choice=None if weights is None else dict(zip(loaded.scenarios, weights, strict=True)),
     )

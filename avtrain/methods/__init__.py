@@ -1,1 +1,1 @@
-"""Methods: one file each; large ones are folders. To add one: a file with a `Method`, and a line in registry.py."""
+"""Methods, one file each, large ones in a folder.  To add one: a file with a `Method`, and a line in registry.py."""

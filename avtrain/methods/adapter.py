@@ -1,8 +1,8 @@
-"""Adapters: a frozen backbone with small bottlenecks behind its sublayers."""
+"""Adapters: a frozen backbone with small trained bottlenecks after its sublayers."""
 
 from pydantic import Field
 
-from avtrain.backbones.adapters import put_adapters
+from avtrain.backbones.adapters import add_adapters
 from avtrain.backbones.base import Backbone
 from avtrain.methods.shared.pooled import PooledMethod
 from avtrain.methods.shared.recipe import Recipe
@@ -15,11 +15,13 @@ class AdapterConfig(Recipe):
 
 
 class Adapter(PooledMethod):
-    """x + up(GELU(down(x))) behind attention and MLP of every block, before the residual; the backbone is frozen.
+    """A frozen backbone with an adapter, x + up(GELU(down(x))), after attention and MLP of every block.
 
-    Houlsby et al.: Parameter-efficient transfer learning for NLP, ICML 2019, section 2.1.  There the layer norms are
-    trained too; here the backbone stays as it is, as for every other frozen method.  The adapters become part of the
-    backbone: what starts from such a run (`--init-from`) has them, frozen or not, as it has the encoders.
+    Houlsby et al.: Parameter-efficient transfer learning for NLP, ICML 2019, section 2.1.
+
+    The adapter acts before the residual is added.  The paper trains the layer norms too; here the backbone stays as it
+    is, as for every other frozen method.  The adapters become part of the backbone's weights: a run that starts from
+    this one (`--init-from`) has them, frozen or trained like the encoders.
     """
 
     name = "adapter"
@@ -31,5 +33,5 @@ class Adapter(PooledMethod):
         super().__init__(backbone, classes, scenarios, config)
         backbone.require_transformers("method adapter")
         self.freeze_backbone()
-        for adapters in put_adapters(backbone, config.bottleneck):
+        for adapters in add_adapters(backbone, config.bottleneck):
             adapters.requires_grad_(True)

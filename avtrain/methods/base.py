@@ -1,4 +1,4 @@
-"""What a method is: a model that predicts from whatever modalities are there, and knows its own loss."""
+"""The interface of a method: a model that predicts from the modalities that are present, and how it is trained."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,144 +16,185 @@ from avtrain.distributed.row_sharing import average_gradients
 
 @dataclass(frozen=True)
 class Prediction:
-    """Scores of B samples over C classes."""
+    """The scores that a method gives B samples over C classes.
 
-    logits: Tensor  # [B, C]
-    per_modality: dict[str, Tensor] = field(default_factory=dict)  # [B, C] each, where the method defines them
-    choice: Tensor | None = None  # [B, sets], how much of each prompt set a router took; rows sum to 1
+    Attributes:
+        logits: [B, C].
+        per_modality: modality -> [B, C], scores of each modality alone, where the method defines them; else empty.
+        choice: [B, sets], weight of each prompt set chosen by a router; rows sum to 1.  None for other methods.
+    """
+
+    logits: Tensor
+    per_modality: dict[str, Tensor] = field(default_factory=dict)
+    choice: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """Where training stands as a step begins."""
+    """The position of a step in training.
 
-    epoch: int  # from 1
+    Attributes:
+        epoch: from 1.
+        epochs: number of epochs of the run.
+        step: of this epoch, from 0.
+        steps: number of steps of an epoch.
+    """
+
+    epoch: int
     epochs: int
-    step: int  # of this epoch, from 0
+    step: int
     steps: int
 
 
 class Method(nn.Module):
-    """The base of all methods. The training loop knows these calls and no method's name."""
+    """A backbone, what is built on it, and one training step.
+
+    The training loop calls `parameter_groups`, `training_step`, `training_state` and `load_training_state`, and sets
+    `progress`.  A new method defines the class attributes, `forward`, and `loss` or `training_step`.
+    """
 
     name: ClassVar[str]
-    source: ClassVar[str]  # paper, and what is published of it
-    Config: ClassVar[type[Frozen]]
+    source: ClassVar[str]  # the paper, and what of it is known
+    Config: ClassVar[type[Frozen]]  # options
     default_lr: ClassVar[float]
     default_epochs: ClassVar[int] = 10
-    default_draws: ClassVar[int] = 0  # of each corruption in training; 0: a fresh one each epoch
+    default_draws: ClassVar[int] = 0  # different draws of each corruption in training; 0: a new one each epoch
     default_optimizer: ClassVar[str] = "adamw"
     default_weight_decay: ClassVar[float] = 0.01
-    default_average_from: ClassVar[int] = 0  # epoch from which on weights are averaged; 0: they are not
-    clip_norm: ClassVar[float | None] = 1.0  # of all gradients: transformers train steadily with it
-    inherits: ClassVar[tuple[str, ...]] = ()  # parts taken over from the run it starts from, beside the backbone
-    # costly calls that treat each sample by itself, none inside another: several processes share out their rows
-    by_rows: ClassVar[tuple[str, ...]] = ("forward",)
-    inference_modes: ClassVar[tuple[str, ...]] = ()  # ways to choose prompts; evaluation scores each. oracle: is told
+    default_average_from: ClassVar[int] = 0  # first epoch of the mean of the weights; 0: no mean
+    clip_norm: ClassVar[float | None] = 1.0  # upper limit of the norm of all gradients together; None: no limit
+    # names of the weights, by prefix, that are taken from the run of --init-from beside those of the backbone
+    initial_prefixes: ClassVar[tuple[str, ...]] = ()
+    # costly calls that treat each sample by itself, none inside another: ranks compute them for their own rows only
+    rowwise_calls: ClassVar[tuple[str, ...]] = ("forward",)
+    # ways of choosing prompts, each scored by evaluation; `oracle` is given the true scenario
+    inference_modes: ClassVar[tuple[str, ...]] = ()
 
-    # which tokens it reads of a backbone below which nothing is trained: they can be cached
-    reading: Reading | None = None
-    inference: str | None = None  # the one in use
-    progress = TrainingProgress(epoch=1, epochs=1, step=0, steps=1)  # kept up to date by the training loop
+    reading: Reading | None = None  # tokens of a frozen backbone that the method reads, which can then be cached
+    inference: str | None = None  # the inference mode in use
+    progress = TrainingProgress(epoch=1, epochs=1, step=0, steps=1)  # set by the training loop before each step
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
         self.backbone = backbone
-        self.gradient_norms: dict[str, list[Tensor]] = {}  # of each modality's encoder, one a backward pass
-        self._trained: dict[str, list[nn.Parameter]] = {}  # of each modality's encoder
+        self.gradient_norms: dict[str, list[Tensor]] = {}  # by modality, of its encoder, one for each backward pass
+        self._encoder_parameters: dict[str, list[nn.Parameter]] = {}  # by modality, filled by `encoder_parameters`
 
     def forward(self, batch: Batch) -> Prediction:
         """Predict; an absent modality has no influence."""
         raise NotImplementedError
 
     def loss(self, batch: Batch) -> Tensor:
-        """What training minimises, a scalar."""
+        """Return the scalar that the default `training_step` minimises: cross-entropy, unless overridden."""
         return cross_entropy(self(batch).logits.float(), batch.labels)
 
     def training_step(self, batch: Batch, optimizer: torch.optim.Optimizer) -> Tensor:
-        """One update; returns the loss, detached."""
+        """Update the weights once; returns the loss, detached."""
         loss = self.loss(batch)
         self.backward(loss, optimizer)
         self.update(optimizer)
         return loss.detach()
 
     def backward(self, loss: Tensor, optimizer: torch.optim.Optimizer, keep_graph: bool = False) -> None:
-        """Gradients of this loss and no other, the same in every process.
+        """Compute the gradients of one loss, the same on every rank, and record those norms that training logs.
 
-        A weight that it does not depend on has none, not zeros: no optimizer moves it then, not even by momentum.
-        keep_graph: another loss of the same forward pass follows.
+        A weight that the loss does not depend on gets no gradient rather than zeros, so no optimizer moves it, not even
+        by momentum or weight decay.
+
+        Args:
+            loss: scalar.
+            optimizer: its gradients are cleared first.
+            keep_graph: whether another loss of the same forward pass follows.
         """
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss, retain_graph=keep_graph)
-        average_gradients(trained_by(optimizer))
+        average_gradients(parameters_of(optimizer))
         for modality in self.backbone.modalities:
             if gradients := [p.grad for p in self.encoder_parameters(modality) if p.grad is not None]:
                 norm = nn.utils.get_total_norm(gradients)
                 self.gradient_norms.setdefault(modality, []).append(norm)
 
     def update(self, optimizer: torch.optim.Optimizer) -> None:
-        """A step along the gradients that are there."""
+        """Clip the gradients and take one step of the optimizer."""
         if self.clip_norm is not None:
-            nn.utils.clip_grad_norm_(trained_by(optimizer), self.clip_norm)
+            nn.utils.clip_grad_norm_(parameters_of(optimizer), self.clip_norm)
         optimizer.step()
-        torch.clear_autocast_cache()  # it holds weights in half precision as they were
+        torch.clear_autocast_cache()  # it holds half-precision copies of the weights before the step
 
     def encoder_parameters(self, modality: str) -> list[nn.Parameter]:
-        """What is trained for one modality alone, below any fusion and head; settled by the first call.
+        """Return the trainable parameters of one modality alone, below any fusion and head.
 
-        Steps ask for it again and again, and to walk through a large frozen backbone takes longer than a small step.
+        The list is made by the first call, since walking through a large frozen backbone takes longer than a small
+        training step.
         """
-        if modality not in self._trained:
-            parts = nn.ModuleList(self.encoder_parts(modality))
-            self._trained[modality] = [p for p in parts.parameters() if p.requires_grad]
-        return self._trained[modality]
+        if modality not in self._encoder_parameters:
+            modules = nn.ModuleList(self.encoder_modules(modality))
+            self._encoder_parameters[modality] = [p for p in modules.parameters() if p.requires_grad]
+        return self._encoder_parameters[modality]
 
-    def encoder_parts(self, modality: str) -> list[nn.Module]:
-        """What serves one modality alone, below any fusion and head."""
+    def encoder_modules(self, modality: str) -> list[nn.Module]:
+        """Return the modules that serve one modality alone, below any fusion and head."""
         return [self.backbone.encoder(modality)]
 
     def training_state(self) -> dict[str, Any]:
-        """What going on needs beside the weights: numbers, words, tensors, in dicts and lists."""
+        """Return what a resumed training needs beside the weights: numbers, strings and tensors in dicts and lists."""
         return {}
 
-    def resume(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `training_state`."""
+    def load_training_state(self, state: Mapping[str, Any]) -> None:
+        """Continue from a `training_state`."""
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
-        """Trainable parameters with their learning rates."""
+        """Return the trainable parameters in groups with their learning rates.
+
+        Args:
+            lr: learning rate of the run.
+        """
         return [{"params": [p for p in self.parameters() if p.requires_grad], "lr": lr}]
 
-    def inherit(self, weights: Mapping[str, Tensor]) -> None:
-        """Take over the parts `inherits` names from another run; a head for other classes starts anew."""
-        own = self.state_dict()
-        shared = {key: value for key, value in weights.items() if key.startswith(self.inherits) and key in own}
-        self.load_state_dict({k: v for k, v in shared.items() if v.shape == own[k].shape}, strict=False)
+    def load_initial_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Take over the weights that `initial_prefixes` names; those of another shape, such as a head's, start anew.
+
+        Args:
+            weights: of the run of --init-from, all of them.
+        """
+        current = self.state_dict()
+        chosen = {key: value for key, value in weights.items() if key.startswith(self.initial_prefixes)}
+        fitting = {k: v for k, v in chosen.items() if k in current and v.shape == current[k].shape}
+        self.load_state_dict(fitting, strict=False)
 
     @classmethod
     def merged(cls, weights: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
-        """A run's weights with whatever it learned inside the backbone under the backbone's own keys.
+        """Return a run's weights with everything learned inside the backbone under the backbone's own keys.
 
-        A method that puts parts into the backbone folds them in by its config, so that any other can start from them.
+        A method that adds modules to the backbone's layers merges them here, so that any method can start from its run.
+
+        Args:
+            weights: of the run.
+            config: the options of its method, a `Config`.
         """
         return dict(weights)
 
     def freeze_backbone(self) -> None:
-        """No gradient for the backbone's weights."""
+        """Exclude the backbone from training."""
         self.backbone.requires_grad_(False)
 
 
-def trained_by(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
-    """All weights that an optimizer moves."""
+def parameters_of(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    """Return all parameters of an optimizer."""
     return [weight for group in optimizer.param_groups for weight in group["params"]]
 
 
 def mean_over_present(values: dict[str, Tensor], present: dict[str, Tensor]) -> Tensor:
-    """The mean over the modalities that a sample has: those absent are left out, not counted as zeros.
+    """Average over the modalities that a sample has; absent ones are left out, not counted as zeros.
 
-    values: modality -> [B, C]; what is no modality, such as `joint`, is always there.  present: modality -> bool [B],
-    at least one true a sample.  Returns [B, C].
+    Args:
+        values: modality -> [B, C].  A name that is no modality, such as `joint`, counts as present in every sample.
+        present: modality -> bool [B], at least one true for each sample.
+
+    Returns:
+        [B, C].
     """
     stacked = torch.stack(list(values.values()))
-    everyone = torch.ones_like(next(iter(present.values())))
-    there = torch.stack([present.get(name, everyone) for name in values])[..., None]
-    return stacked.where(there, 0.0).sum(dim=0) / there.sum(dim=0)
+    always = torch.ones_like(next(iter(present.values())))
+    mask = torch.stack([present.get(name, always) for name in values])[..., None]
+    return stacked.where(mask, 0.0).sum(dim=0) / mask.sum(dim=0)

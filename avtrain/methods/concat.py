@@ -15,11 +15,16 @@ class ConcatConfig(FeatureOptions):
 
 
 class Concat(UnimodalFeatures):
-    """z = W [h_1; ...; h_M] + b, trained jointly: the baseline of balanced multimodal learning.
+    """One linear classifier on concatenated features, z = W [h_1; ...; h_M] + b, trained jointly.
 
-    Zhang et al., CVPR 2024, Table 1 ("Concat"); Peng et al., CVPR 2022.  A modality's own score is its part of z, which
-    both use: z_m = W_m h_m + b / M, with W_m the columns that h_m meets.  The z_m of all sum to z; an absent one is
-    left out.  `sum` is the same function with a bias a modality: they differ by how they start.
+    The baseline of balanced multimodal learning: Zhang et al., CVPR 2024, Table 1 ("Concat"); Peng et al., CVPR 2022.
+
+    h_m is [B, D] and z is [B, C].  The scores of one modality are its part of z, as both papers use it,
+
+        z_m = W_m h_m + b / M,
+
+    where W_m are the D columns of W that multiply h_m; the z_m sum to z.  An absent modality is left out.  `sum` is the
+    same function with a bias for each modality, and differs only in its initialisation.
     """
 
     name = "concat"
@@ -33,9 +38,9 @@ class Concat(UnimodalFeatures):
     def forward(self, batch: Batch) -> Prediction:
         h = zero_absent(self.features(batch), batch.present)
         logits = self.head(torch.cat(list(h.values()), dim=1))
-        return Prediction(logits, self.slices(h))
+        return Prediction(logits, self.unimodal_logits(h))
 
-    def slices(self, h: dict[str, Tensor]) -> dict[str, Tensor]:
-        """W_m h_m + b / M for every modality.  h: modality -> [B, D].  Returns [B, C] each."""
+    def unimodal_logits(self, h: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return z_m = W_m h_m + b / M, [B, C], for every modality.  h: modality -> [B, D]."""
         columns = torch.split(self.head.weight, self.width, dim=1)
         return {m: linear(x, w, self.head.bias / len(h)) for (m, x), w in zip(h.items(), columns, strict=True)}

@@ -1,4 +1,4 @@
-"""FiLM: one modality scales and shifts the features of the other."""
+"""FiLM: the features of one modality are scaled and shifted by the other."""
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -11,16 +11,24 @@ from avtrain.methods.shared.unimodal_features import FeatureOptions
 class FiLMConfig(FeatureOptions):
     """Options of `film`."""
 
-    condition: str | None = Field(None, description="the modality that acts on the other; else audio, else the first")
+    condition: str | None = Field(
+        None, description="the modality that scales and shifts the other; None: audio, else the first"
+    )
 
 
 class FiLM(PairFusion):
-    """z = W (gamma * h_v + beta) + b with [gamma, beta] = W_f h_a + b_f: sound acts on the picture's features.
+    """The image's features scaled and shifted by the audio's, z = W (gamma * h_v + beta) + b.
 
     Perez et al.: FiLM, Visual reasoning with a general conditioning layer, AAAI 2018, equations 1 and 2; as a baseline,
-    Zhang et al., CVPR 2024, and Peng et al., CVPR 2022.  h, gamma, beta: [B, D].  A modality's own score is a linear
-    probe's, and so is the prediction where the other is absent: see PairFusion.  Released code: Peng et al. fuse in
-    this way, and answer that unimodal scores come from before the fusion; in that of Zhang et al. FiLM cannot run.
+    Zhang et al., CVPR 2024, and Peng et al., CVPR 2022.
+
+        [gamma, beta] = W_f h_a + b_f
+
+    h, gamma and beta are [B, D], z is [B, C]; the option `condition` exchanges the modalities.  The scores of one
+    modality come from a linear probe, and so does the prediction where the other is absent: see `PairFusion`.
+
+    Released code: Peng et al. fuse in this way, and answered that unimodal scores are computed before the fusion; the
+    FiLM of Zhang et al. cannot run.
     """
 
     name = "film"
@@ -32,7 +40,7 @@ class FiLM(PairFusion):
         self.film = nn.Linear(self.width, 2 * self.width)
         self.head = nn.Linear(self.width, classes)
 
-    def fuse(self, acting: Tensor, acted_on: Tensor) -> Tensor:
-        gamma, beta = self.film(acting).chunk(2, dim=1)
-        scores: Tensor = self.head(gamma * acted_on + beta)
-        return scores
+    def fuse(self, conditioning: Tensor, conditioned: Tensor) -> Tensor:
+        gamma, beta = self.film(conditioning).chunk(2, dim=1)
+        logits: Tensor = self.head(gamma * conditioned + beta)
+        return logits

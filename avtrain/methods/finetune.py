@@ -11,17 +11,19 @@ from avtrain.methods.shared.recipe import Recipe
 class FinetuneConfig(Recipe):
     """Options of `finetune`."""
 
-    head_lr: float = Field(10.0, description="learning rate of the head, times that of the backbone", gt=0)
+    head_lr: float = Field(10.0, description="learning rate of the head, as a multiple of the backbone's", gt=0)
 
 
 class Finetune(PooledMethod):
-    """A LayerNorm and a linear map a modality on pooled tokens, logits averaged, all trained with the backbone.
+    """The whole backbone and a linear head for each modality, all trained.
 
-    Gong et al.: Contrastive Audio-Visual Masked Autoencoder, ICLR 2023, VGGSound recipe: learning rate 1e-4, head x 10,
-    mixup of half the samples by weights near one half, label smoothing 0.1, weights averaged over the epochs from the
-    third on.  Theirs too, but not here: Adam with betas (0.95, 0.999) and a rate that halves every epoch; here AdamW
-    with a cosine, as for every method.  Theirs blends waveforms, ours spectrograms.  Classes are near balanced in our
-    data sets, so samples are not drawn by class.
+    Gong et al.: Contrastive Audio-Visual Masked Autoencoder, ICLR 2023, recipe for VGGSound: learning rate 1e-4, ten
+    times that for the head, mixup of half the samples with weights near one half, label smoothing 0.1, and weights
+    averaged over the epochs from the third on.
+
+    Differences: the paper uses Adam with betas (0.95, 0.999) and halves the learning rate every epoch, here it is AdamW
+    with a cosine, as for every method; the paper blends waveforms, here spectrograms are blended; the paper draws
+    samples by class, here they are not, since the classes of our data sets are nearly balanced.
     """
 
     name = "finetune"

@@ -1,4 +1,4 @@
-"""Gating: one modality decides how much of each feature of the other passes."""
+"""Gating: one modality decides how much of each feature of the other is passed on."""
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -11,16 +11,19 @@ from avtrain.methods.shared.unimodal_features import FeatureOptions
 class GatedConfig(FeatureOptions):
     """Options of `gated`."""
 
-    gate: str | None = Field(None, description="the modality that gates the other; else audio, else the first")
+    gate: str | None = Field(None, description="the modality that gates the other; None: audio, else the first")
 
 
 class Gated(PairFusion):
-    """z = W (sigmoid(W_a h_a + b_a) * (W_v h_v + b_v)) + b: sound gates the picture.
+    """The image's features gated by the audio's, z = W (sigmoid(W_a h_a + b_a) * (W_v h_v + b_v)) + b.
 
     Kiela et al.: Efficient large-scale multi-modal classification, AAAI 2018 (arXiv 1802.02892); as a baseline
-    ("BiGated"), Zhang et al., CVPR 2024.  h: [B, D]; W_a and W_v keep the width.  A modality's own score is a linear
-    probe's, and so is the prediction where the other is absent: see PairFusion.  Released code: gates in one direction,
-    whatever the name says; in that of Zhang et al. it cannot run.
+    ("BiGated"), Zhang et al., CVPR 2024.
+
+    h is [B, D], W_a and W_v are [D, D], z is [B, C]; the option `gate` exchanges the modalities.  The scores of one
+    modality come from a linear probe, and so does the prediction where the other is absent: see `PairFusion`.
+
+    Released code: the baseline gates in one direction in spite of its name, and that of Zhang et al. cannot run.
     """
 
     name = "gated"
@@ -32,6 +35,6 @@ class Gated(PairFusion):
         self.gate, self.value = nn.Linear(self.width, self.width), nn.Linear(self.width, self.width)
         self.head = nn.Linear(self.width, classes)
 
-    def fuse(self, acting: Tensor, acted_on: Tensor) -> Tensor:
-        scores: Tensor = self.head(self.gate(acting).sigmoid() * self.value(acted_on))
-        return scores
+    def fuse(self, conditioning: Tensor, conditioned: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.gate(conditioning).sigmoid() * self.value(conditioned))
+        return logits

@@ -1,4 +1,4 @@
-"""Late fusion: one classifier a modality, their scores averaged."""
+"""Late fusion: one classifier for each modality, their scores averaged."""
 
 import torch
 from torch import Tensor
@@ -14,10 +14,14 @@ class LateFusionConfig(FeatureOptions):
 
 
 class LateFusion(UnimodalFeatures):
-    """z_m = W_m h_m + b_m, each with a loss of its own; the prediction is the mean of those present.
+    """The mean of one classifier for each modality, z_m = W_m h_m + b_m, each trained by its own loss.
 
-    Zhang et al., CVPR 2024, Table 1 ("Late Fusion").  Released code: no part has this name; its ablation without
-    gradient modification and without dynamic fusion, one head for all, reports the same numbers.
+    Zhang et al., CVPR 2024, Table 1 ("Late Fusion").
+
+    h_m is [B, D] and z_m is [B, C].  The mean is over the modalities that are present.
+
+    Released code: nothing in it has this name; its ablation without gradient modification and without dynamic fusion,
+    which has one head for all modalities, reports the same numbers.
     """
 
     name = "late-fusion"

@@ -1,4 +1,4 @@
-"""Linear probe: the backbone as it is, and a trained head."""
+"""Linear probe: a frozen backbone and a trained head."""
 
 from dataclasses import replace
 
@@ -9,15 +9,15 @@ from avtrain.backbones.base import Backbone, Reading
 from avtrain.data.batch import Batch
 from avtrain.methods.base import Prediction
 from avtrain.methods.shared.pooled import PooledMethod
-from avtrain.methods.shared.recipe import ANY, Recipe, recipe_loss
+from avtrain.methods.shared.recipe import UNIFORM, Recipe, recipe_loss
 
 
 class LinearProbeConfig(Recipe):
-    """Options of `linear-probe`.  Blended are tokens."""
+    """Options of `linear-probe`; mixup blends tokens."""
 
 
 class LinearProbe(PooledMethod):
-    """Frozen backbone, trained head: what the features hold already.
+    """A frozen backbone with a trained linear head, which shows what its features hold already.
 
     Alain and Bengio: Understanding intermediate layers using linear classifier probes, ICLR 2017 workshop.
     """
@@ -42,4 +42,4 @@ class LinearProbe(PooledMethod):
 
     def loss(self, batch: Batch) -> Tensor:
         with_tokens = replace(batch, tokens=self.backbone.frozen_tokens(batch, self.reading))
-        return recipe_loss(self, with_tokens, self.classes, self.config, concentration=ANY)
+        return recipe_loss(self, with_tokens, self.classes, self.config, concentration=UNIFORM)

@@ -14,18 +14,19 @@ from avtrain.methods.shared.recipe import Recipe
 class LoRAConfig(Recipe):
     """Options of `lora`."""
 
-    rank: int = Field(8, description="of each update", ge=1)
+    rank: int = Field(8, description="rank of each update", ge=1)
     alpha: float = Field(16.0, description="updates are scaled by alpha / rank", gt=0)
-    dropout: float = Field(0.0, description="of an update's input, in training", ge=0, lt=1)
+    dropout: float = Field(0.0, description="dropout of an update's input in training", ge=0, lt=1)
 
 
 class LoRA(PooledMethod):
-    """W x + (alpha / rank) B A x in every attention projection of a frozen backbone; A, B and the head are trained.
+    """A frozen backbone with W x + (alpha / rank) B A x in every attention projection; A, B and the head are trained.
 
-    Hu et al.: LoRA, Low-rank adaptation of large language models, ICLR 2022, through the library peft.  A is random
-    and B zero, so training starts at the backbone's own output.  As theirs, updates are for attention alone.  There:
-    mostly queries and values; here: keys and the output projection too, which their Table 5 finds no worse at equal
-    size, since some backbones hold queries, keys and values in one map.
+    Hu et al.: LoRA, Low-rank adaptation of large language models, ICLR 2022, by the library peft.
+
+    A is random and B zero, so training starts at the backbone's own output.  As in the paper, only attention is
+    updated.  The paper mostly updates queries and values; here keys and the output projection are updated too, which
+    its Table 5 finds no worse at equal size, since some backbones hold queries, keys and values in one matrix.
     """
 
     name = "lora"
@@ -35,12 +36,12 @@ class LoRA(PooledMethod):
 
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: LoRAConfig) -> None:
         backbone.require_transformers("method lora")
-        from peft import LoraConfig, inject_adapter_in_model  # takes seconds, which no other method should wait for
+        from peft import LoraConfig, inject_adapter_in_model  # takes seconds, which other methods should not wait for
 
         super().__init__(backbone, classes, scenarios, config)
         self.freeze_backbone()
-        places = {id(part) for m in backbone.modalities for part in backbone.encoder(m).attention_projections()}
-        names = [name for name, part in backbone.named_modules() if id(part) in places]
+        projections = {id(x) for m in backbone.modalities for x in backbone.encoder(m).attention_projections()}
+        names = [name for name, module in backbone.named_modules() if id(module) in projections]
         updates = LoraConfig(
             r=config.rank,
             lora_alpha=config.alpha,  # type: ignore[arg-type]  # declared int; only ever divided by the rank
@@ -51,11 +52,11 @@ class LoRA(PooledMethod):
 
     @classmethod
     def merged(cls, weights: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
-        """W + (alpha / rank) B A in the place of W, A and B: the backbone as any other method takes it."""
+        """Return the weights with W + (alpha / rank) B A in place of W, A and B, as any other method can load them."""
         merged = {key.replace(".base_layer.", "."): value for key, value in weights.items() if ".lora_" not in key}
         for key in weights:
             if ".lora_A." in key:
                 update = weights[key.replace(".lora_A.", ".lora_B.")] @ weights[key]
-                place = key.replace(".lora_A.default.", ".")
-                merged[place] = merged[place] + config.alpha / config.rank * update
+                updated = key.replace(".lora_A.default.", ".")
+                merged[updated] = merged[updated] + config.alpha / config.rank * update
         return merged

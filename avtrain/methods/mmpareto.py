@@ -1,4 +1,4 @@
-"""MMPareto: a multimodal and a unimodal gradient for every encoder, joined so that neither works against the other."""
+"""MMPareto: the multimodal and the unimodal gradient of every encoder are combined so that neither loss is harmed."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from avtrain.backbones.base import Backbone
 from avtrain.data.batch import Batch
-from avtrain.methods.base import Prediction, trained_by
+from avtrain.methods.base import Prediction, parameters_of
 from avtrain.methods.shared.unimodal_features import (
     FeatureOptions,
     UnimodalFeatures,
@@ -22,31 +22,33 @@ from avtrain.methods.shared.unimodal_features import (
 class MMParetoConfig(FeatureOptions):
     """Options of `mmpareto`."""
 
-    gamma: float = Field(1.5, description="length of an encoder's gradient, times that of the plain sum", gt=0)
+    gamma: float = Field(1.5, description="length of an encoder's gradient, in lengths of the plain sum", gt=0)
     rescaling: Literal["as_described", "as_released"] = Field(
-        "as_described", description="of an encoder's whole gradient; or of each weight's, never down, as in the code"
+        "as_described",
+        description="of an encoder's whole gradient; or of each weight's, never down, as released",
     )
 
 
 class MMPareto(UnimodalFeatures):
-    """Concatenation with a loss a modality beside the joint one, whose gradients meet in the encoders.
+    """Concatenation with a loss for each modality beside the joint one; each encoder combines the two gradients.
 
-    Wei and Hu: MMPareto, boosting multimodal learning with innocent unimodal assistance, ICML 2024.  For the weights of
-    one encoder, g is the gradient of the joint cross-entropy and u that of the modality's own:
+    Wei and Hu: MMPareto, boosting multimodal learning with innocent unimodal assistance, ICML 2024.
+
+    For the weights of one encoder, g is the gradient of the joint cross-entropy and u that of the modality's own:
 
         a = 1/2                               where <g, u> >= 0
-        a = <u - g, u> / |g - u|^2            else: a g + (1 - a) u is the shortest vector between the two
+        a = <u - g, u> / |g - u|^2            else; a g + (1 - a) u is then the shortest vector between the two
         h = 2 a g + 2 (1 - a) u
         step along  gamma |g + u| / |h| h     gamma = 1.5
 
-    So a step works against neither loss, and is gamma times as long as that along the plain sum would be.  Without the
-    last line it would be shorter, and lose the noise of the gradient that the paper wants for generalisation.  The
-    paper enlarges h only where it is shorter than g + u; over a whole encoder it is never longer.  Opposite g and u
-    have no common direction, and the encoder rests.  Classifiers follow their own losses; unimodal scores are those of
-    the unimodal ones.
+    So a step increases neither loss, and is gamma times as long as one along the plain sum.  Without the last line it
+    would be shorter, and lose the gradient noise that the paper wants for generalisation.  The paper enlarges h only
+    where it is shorter than g + u; over a whole encoder it is never longer.  Where g and u are opposite there is no
+    common direction, and the encoder gets a zero gradient.  Classifiers follow their own losses, and the scores of one
+    modality are those of its own classifier.
 
-    That lengths are compared over an encoder as a whole is our reading.  The released code finds a for the whole too,
-    but rescales every weight by itself, which turns the step away from h; `rescaling: as_released` does so.
+    That lengths are compared over an encoder as one vector is our reading.  Released code: it computes a for the whole
+    encoder too, but rescales every weight by itself, which turns the step away from h; `rescaling: as_released`.
     """
 
     name = "mmpareto"
@@ -64,54 +66,67 @@ class MMPareto(UnimodalFeatures):
         joint = self.head(torch.cat(list(zero_absent(h, batch.present).values()), dim=1))
         return Prediction(joint, {m: self.heads[m](x) for m, x in h.items()})
 
-    def loss(self, batch: Batch) -> Tensor:
-        return torch.stack(self._losses(batch)).sum()
-
     def training_step(self, batch: Batch, optimizer: torch.optim.Optimizer) -> Tensor:
-        joint, own = self._losses(batch)
+        joint, unimodal = self._losses(batch)
         self.backward(joint, optimizer, keep_graph=True)
-        of_joint = {weight: weight.grad for weight in trained_by(optimizer) if weight.grad is not None}
-        self.backward(own, optimizer)
+        joint_gradients = {weight: weight.grad for weight in parameters_of(optimizer) if weight.grad is not None}
+        self.backward(unimodal, optimizer)
         for modality in self.backbone.modalities:
-            weights = [w for w in self.encoder_parameters(modality) if w in of_joint and w.grad is not None]
-            for weight, gradient in zip(weights, self._integrated(weights, of_joint), strict=True):
+            weights = [w for w in self.encoder_parameters(modality) if w in joint_gradients and w.grad is not None]
+            for weight, gradient in zip(weights, self._combined(weights, joint_gradients), strict=True):
                 weight.grad = gradient
-        for weight, gradient in of_joint.items():
-            if weight.grad is None:
-                weight.grad = gradient  # of the joint classifier
+        for weight, gradient in joint_gradients.items():
+            if weight.grad is None:  # of the joint classifier, on which no unimodal loss depends
+                weight.grad = gradient
         self.update(optimizer)
-        return (joint + own).detach()
+        return (joint + unimodal).detach()
 
     def _losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The joint one, and the sum of the modalities' own, none of which reaches another's encoder."""
+        """Return the joint loss, and the sum of the unimodal ones, each of which depends on one encoder only."""
         prediction = self(batch)
-        own = unimodal_losses(prediction.per_modality, batch)
-        return cross_entropy(prediction.logits.float(), batch.labels), torch.stack(list(own.values())).sum()
+        unimodal = unimodal_losses(prediction.per_modality, batch)
+        return cross_entropy(prediction.logits.float(), batch.labels), torch.stack(list(unimodal.values())).sum()
 
-    def _integrated(self, weights: list[nn.Parameter], of_joint: dict[nn.Parameter, Tensor]) -> list[Tensor]:
-        """What an encoder's weights follow.  Each comes with the gradient of its own loss."""
-        g = torch.cat([of_joint[weight].flatten() for weight in weights])
+    def _combined(self, weights: list[nn.Parameter], joint_gradients: dict[nn.Parameter, Tensor]) -> list[Tensor]:
+        """Return the combined gradient of each of an encoder's weights, which hold that of the unimodal loss."""
+        g = torch.cat([joint_gradients[weight].flatten() for weight in weights])
         u = torch.cat([weight.grad.flatten() for weight in weights if weight.grad is not None])
         a, sizes = weight_of_joint(g, u), [weight.numel() for weight in weights]
         h, plain = 2 * a * g + 2 * (1 - a) * u, g + u
         if self.config.rescaling == "as_described":
-            parts = torch.split(h * stretch(h, plain), sizes)
+            rescaled = torch.split(h * rescaling_factor(h, plain), sizes)
         else:
             pairs = zip(torch.split(h, sizes), torch.split(plain, sizes), strict=True)
-            parts = tuple(part * stretch(part, of_sum).clamp(min=1) for part, of_sum in pairs)
-        return [self.config.gamma * part.view_as(weight) for part, weight in zip(parts, weights, strict=True)]
+            rescaled = tuple(h_w * rescaling_factor(h_w, plain_w).clamp(min=1) for h_w, plain_w in pairs)
+        return [self.config.gamma * x.view_as(weight) for x, weight in zip(rescaled, weights, strict=True)]
 
 
 def weight_of_joint(g: Tensor, u: Tensor) -> Tensor:
-    """a, by which a g + (1 - a) u neither works against g nor against u.  g, u: [P].  Returns a scalar, 0 to 1."""
-    product = (g * u).sum()  # which autocast leaves alone, unlike g @ u
-    # with a negative product this lies between 0 and 1 by itself
+    """Compute a, for which a step along a g + (1 - a) u increases neither loss.
+
+    Args:
+        g: [P], gradient of the joint loss.
+        u: [P], gradient of the unimodal loss.
+
+    Returns:
+        A scalar, 0 to 1.
+    """
+    product = (g * u).sum()  # unlike g @ u not computed in half precision under autocast
+    # for a negative product this is between 0 and 1
     shortest: Tensor = (u.square().sum() - product) / (g - u).square().sum()
     return shortest.where(product < 0, 0.5)
 
 
-def stretch(h: Tensor, plain: Tensor) -> Tensor:
-    """The factor that makes h as long as the plain sum; 0 where h is nothing but rounding.  [P] each."""
+def rescaling_factor(h: Tensor, plain: Tensor) -> Tensor:
+    """Compute the factor that makes h as long as the plain sum; 0 where h is only rounding error.
+
+    Args:
+        h: [P].
+        plain: [P], g + u.
+
+    Returns:
+        A scalar.
+    """
     length, wanted = h.norm(), plain.norm()
     rounding = 100 * torch.finfo(h.dtype).eps * wanted
     factor: Tensor = wanted / length

@@ -1,4 +1,4 @@
-"""OGM-GE: the gradients of the modality that is ahead are made smaller, and noise is added to all."""
+"""OGM-GE: the gradients of the leading modality are scaled down, and noise is added to those of all encoders."""
 
 from typing import Literal
 
@@ -18,23 +18,29 @@ from avtrain.methods.shared.unimodal_features import FeatureOptions, mean_where
 class OGMGEConfig(FeatureOptions):
     """Options of `ogm-ge`."""
 
-    alpha: float = Field(0.3, description="how much; published: 0.8 on CREMA-D, 0.1 on VGGSound, 0.3 by MLA", ge=0)
-    enhance: bool = Field(True, description="add noise to the gradients (GE); without: OGM")
-    on: Literal["all", "convolutions"] = Field("all", description="encoder weights; as released: 4-D ones only")
-    begin: float = Field(0.0, description="first epoch with it, counted from 0, as part of all epochs", ge=0, le=1)
+    alpha: float = Field(0.3, description="strength; published: 0.8 on CREMA-D, 0.1 on VGGSound, 0.3 by MLA", ge=0)
+    enhance: bool = Field(True, description="add noise to the gradients (GE); false: OGM")
+    on: Literal["all", "convolutions"] = Field("all", description="all encoder weights; or 4-D ones only, as released")
+    begin: float = Field(0.0, description="first epoch with it, from 0, as a fraction of all epochs", ge=0, le=1)
     end: float = Field(0.5, description="last epoch with it, likewise; published: 0 to 50 of 100", ge=0, le=1)
 
 
 class OGMGE(Concat):
-    """`concat`; after each backward pass g <- k_m g + N(0, (std(g) + 1e-8)^2) for all gradients g of encoder m.
+    """Concatenation whose leading modality is slowed down by scaling the gradients of its encoder.
 
-    Peng et al.: Balanced multimodal learning via on-the-fly gradient modulation, CVPR 2022.
-    s_m = sum_i softmax(z_m)_i[y_i] over a batch, rho_m = s_m / s_other; k_m = 1 - tanh(alpha rho_m) where rho_m > 1,
-    else 1.  With more than two modalities s_other is the mean of the others'.  s_m is a mean over the samples that have
-    m, which is the same ratio when all have; a modality that a whole batch lacks is neither compared nor given noise.
+    Peng et al.: Balanced multimodal learning via on-the-fly gradient modulation, CVPR 2022.  After each backward pass,
+    for all gradients g of the encoder of modality m:
 
-    Released code: only gradients with four dimensions are changed, those of 2-D convolutions.  On transformers that
-    leaves the patch embedding, and on maps of frozen features nothing; `on: convolutions` does so too.
+        s_m   = sum_i softmax(z_m)_i[y_i]                          over the samples i of a batch
+        rho_m = s_m / s_other
+        k_m   = 1 - tanh(alpha rho_m)   where rho_m > 1, else 1
+        g    <- k_m g + N(0, (std(g) + 1e-8)^2)                    the noise is GE, generalisation enhancement
+
+    With more than two modalities s_other is the mean over the others.  Here s_m is a mean over the samples that have m,
+    which gives the same ratio when all have it.  A modality that a whole batch lacks is not compared and gets no noise.
+
+    Released code: only gradients with four dimensions are changed, those of 2-D convolutions.  On transformers that is
+    the patch embedding, and on maps of frozen features nothing; `on: convolutions` does the same.
     """
 
     name = "ogm-ge"
@@ -58,9 +64,14 @@ class OGMGE(Concat):
 
     @torch.no_grad()
     def modulate(self, prediction: Prediction, batch: Batch) -> None:
-        """Change the encoders' gradients that are there."""
-        for modality, ratio in discrepancies(prediction.per_modality, batch).items():
-            k = slowing(ratio, self.config.alpha)
+        """Scale the gradients of the encoders and add noise.
+
+        Args:
+            prediction: of the batch that the gradients come from.
+            batch: its labels, and which modalities are present.
+        """
+        for modality, ratio in discrepancy_ratios(prediction.per_modality, batch).items():
+            k = modulation_coefficient(ratio, self.config.alpha)
             gradients = [p.grad for p in self.encoder_parameters(modality) if p.grad is not None]
             for g in gradients:
                 if self.config.on == "all" or g.dim() == 4:
@@ -68,20 +79,28 @@ class OGMGE(Concat):
                     g.mul_(k).add_(noise)
 
 
-def discrepancies(logits: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-    """rho_m, a scalar for each modality that the batch has; 1 for one without others.  logits: modality -> [B, C]."""
-    right = {m: z.float().softmax(dim=1).gather(1, batch.labels[:, None])[:, 0] for m, z in logits.items()}
-    scores = {m: mean_where(p, batch.present[m]) for m, p in right.items() if batch.present[m].any()}
+def discrepancy_ratios(logits: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+    """Compute rho_m for each modality that the batch has.
+
+    Args:
+        logits: modality -> [B, C].
+        batch: its labels, and which modalities are present.
+
+    Returns:
+        modality -> scalar; 1 for a modality without others.
+    """
+    p_label = {m: z.float().softmax(dim=1).gather(1, batch.labels[:, None])[:, 0] for m, z in logits.items()}
+    scores = {m: mean_where(p, batch.present[m]) for m, p in p_label.items() if batch.present[m].any()}
     others = {m: [scores[other] for other in scores if other != m] or [scores[m]] for m in scores}
     return {m: score / torch.stack(others[m]).mean() for m, score in scores.items()}
 
 
-def slowing(ratio: Tensor, alpha: float) -> Tensor:
-    """k: below 1 for what is ahead, 1 for what is not."""
+def modulation_coefficient(ratio: Tensor, alpha: float) -> Tensor:
+    """Compute k_m, below 1 for a leading modality and 1 for others.  ratio: rho_m, a scalar."""
     return torch.where(ratio > 1, 1 - torch.tanh(alpha * ratio), 1.0)
 
 
 def noise_like(gradient: Tensor) -> Tensor:
-    """Gaussian noise as strong as the gradient varies over its elements; a single one does not vary."""
+    """Draw Gaussian noise with the standard deviation of a gradient's elements, which is 0 for a single element."""
     spread = gradient.std() if gradient.numel() > 1 else gradient.new_zeros(())
     return torch.randn_like(gradient) * (spread + 1e-8)

@@ -1,4 +1,4 @@
-"""QMF: scores weighed by how sure each modality is, and trained to be surer of what it finds easy."""
+"""QMF: modalities are weighed by their confidence, which is trained to be higher on samples they find easy."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -24,25 +24,35 @@ from avtrain.methods.shared.unimodal_features import (
 class QMFConfig(FeatureOptions):
     """Options of `qmf`."""
 
-    rank_weight: float = Field(1.0, description="of the ranking loss; 0.1 in MLA's runs on CREMA-D", ge=0)
-    fused_loss: bool = Field(True, description="a loss on the fused scores too; without: MLA's runs on transformers")
-    margin: Literal["as_released", "as_described"] = Field("as_released", description="allowed, or asked for")
-    history: Literal["sum", "mean"] = Field("sum", description="of a sample's losses so far; sum: as released")
+    rank_weight: float = Field(1.0, description="weight of the ranking loss; 0.1 in MLA's runs on CREMA-D", ge=0)
+    fused_loss: bool = Field(True, description="a loss on the fused logits; false: MLA's runs on transformers")
+    margin: Literal["as_released", "as_described"] = Field(
+        "as_released", description="sign of the margin in the ranking loss: tolerance, or requirement"
+    )
+    history: Literal["sum", "mean"] = Field(
+        "sum", description="how a sample's losses so far are combined; sum: as released"
+    )
 
 
 class QMF(UnimodalFeatures):
-    """z = sum_m c_m z_m with c_m = logsumexp(z_m) / 10, over the modalities present; no gradient flows by way of c_m.
+    """Classifiers of the modalities weighed by confidence, z = sum_m c_m z_m with c_m = logsumexp(z_m) / 10.
 
-    Zhang et al.: Provable dynamic fusion for low-quality multimodal data, ICML 2023.  z_m = W_m h_m + b_m, [B, C].
-    loss = sum_m CE(z_m) + CE(z) + sum_m Rank_m, each a mean over the samples that have the modality.
+    Zhang et al.: Provable dynamic fusion for low-quality multimodal data, ICML 2023.
 
-    Rank_m compares each sample's c with that of the next in the batch.  h, 0 to 1, says how much a sample has cost this
-    modality so far, this batch included; with t = sign(h_1 - h_2), a pair loses max(0, t (c_1 - c_2) - |h_1 - h_2|): a
-    harder sample may be the surer by no more than the difference.  So the released code, whose target has its sign
-    changed and whose margin has not.  `margin: as_described` is max(0, t (c_1 - c_2) + |h_1 - h_2|), which asks the
-    easier sample to be surer by the difference (Moon et al.: Confidence-aware learning, ICML 2020).
+    z_m = W_m h_m + b_m is [B, C]; the sum is over the modalities present, and no gradient passes through c_m.
 
-    A sample that lacked the modality in some epochs has a smaller sum of losses; `history: mean` is fair to it.
+        loss = sum_m CE(z_m) + CE(z) + sum_m Rank_m          each a mean over the samples that have the modality
+
+    Rank_m compares the confidence c of each sample with that of the next in the batch.  h, 0 to 1, is what a sample has
+    cost this modality so far, this batch included.  With t = sign(h_1 - h_2) the loss of a pair is
+
+        max(0, t (c_1 - c_2) - |h_1 - h_2|)        as_released: the harder sample may be surer by up to the difference
+        max(0, t (c_1 - c_2) + |h_1 - h_2|)        as_described: the easier sample must be surer by the difference
+
+    The second is that of Moon et al.: Confidence-aware learning, ICML 2020; the released code changes the sign of the
+    target but not that of the margin.
+
+    A sample that lacked the modality in some epochs has a smaller sum of losses; `history: mean` corrects for it.
     """
 
     name = "qmf"
@@ -57,25 +67,25 @@ class QMF(UnimodalFeatures):
 
     def forward(self, batch: Batch) -> Prediction:
         z = {m: self.heads[m](h) for m, h in self.features(batch).items()}
-        weighed = {m: confidence(scores).detach()[:, None] * scores for m, scores in z.items()}
+        weighed = {m: confidence(logits).detach()[:, None] * logits for m, logits in z.items()}
         return Prediction(torch.stack([*zero_absent(weighed, batch.present).values()]).sum(dim=0), z)
 
     def loss(self, batch: Batch) -> Tensor:
-        """What training minimises, a scalar; the batch enters the history."""
+        """Return the loss, and add the batch to the history."""
         prediction = self(batch)
         z, present = prediction.per_modality, batch.present
-        alone = {m: cross_entropy(scores.float(), batch.labels, reduction="none") for m, scores in z.items()}
-        self.history.add(batch.ids, alone, present)
-        hard = self.history.hardness(batch.ids, mean=self.config.history == "mean")
-        losses = [mean_where(alone[m], present[m]) for m in z]
-        losses += [self.config.rank_weight * self._rank(confidence(z[m]), hard[m], present[m]) for m in z]
+        unimodal = {m: cross_entropy(logits.float(), batch.labels, reduction="none") for m, logits in z.items()}
+        self.history.add(batch.ids, unimodal, present)
+        hardness = self.history.hardness(batch.ids, mean=self.config.history == "mean")
+        losses = [mean_where(unimodal[m], present[m]) for m in z]
+        losses += [self.config.rank_weight * self._rank(confidence(z[m]), hardness[m], present[m]) for m in z]
         if self.config.fused_loss:
             losses.append(cross_entropy(prediction.logits.float(), batch.labels))
         return torch.stack(losses).sum()
 
-    def _rank(self, confidences: Tensor, hardness: Tensor, there: Tensor) -> Tensor:
-        """The mean loss of pairs of neighbours among the samples that are there.  All [B]."""
-        c, h = confidences[there], hardness[there].float()
+    def _rank(self, confidences: Tensor, hardness: Tensor, present: Tensor) -> Tensor:
+        """Return the mean ranking loss over pairs of neighbours among the samples that are present.  All are [B]."""
+        c, h = confidences[present], hardness[present].float()
         c_gap, h_gap = c - c.roll(-1), h - h.roll(-1)
         slack = h_gap.abs() if self.config.margin == "as_released" else -h_gap.abs()
         return (h_gap.sign() * c_gap - slack).relu().sum() / max(1, len(c))
@@ -83,10 +93,17 @@ class QMF(UnimodalFeatures):
     def training_state(self) -> dict[str, Any]:
         return self.history.state()
 
-    def resume(self, state: Mapping[str, Any]) -> None:
+    def load_training_state(self, state: Mapping[str, Any]) -> None:
         self.history.restore(state)
 
 
-def confidence(scores: Tensor) -> Tensor:
-    """logsumexp(z) / 10, a negative free energy, [B]; high for a sample that fits what was learned.  scores: [B, C]."""
-    return scores.float().logsumexp(dim=1) / 10
+def confidence(logits: Tensor) -> Tensor:
+    """Compute logsumexp(z) / 10, a negative free energy, which is high for samples like those learned.
+
+    Args:
+        logits: z, [B, C].
+
+    Returns:
+        [B].
+    """
+    return logits.float().logsumexp(dim=1) / 10

@@ -1,4 +1,4 @@
-"""ReconBoost: modalities take turns, and each learns what the others still get wrong."""
+"""ReconBoost: modalities are trained in turns, each on what the others still get wrong."""
 
 from typing import Literal
 
@@ -23,9 +23,12 @@ from avtrain.methods.shared.unimodal_features import (
 class ReconBoostConfig(FeatureOptions):
     """Options of `recon-boost`."""
 
-    stage_epochs: int = Field(1, description="epochs of a stage; as released: 8", ge=1)
+    stage_epochs: int = Field(1, description="number of epochs of a stage; as released: 8", ge=1)
     rectification: float = Field(
-        0.5, description="part of each stage, its last, in which all modalities train; as released: 0.5", ge=0, lt=1
+        0.5,
+        description="last fraction of each stage, in which all modalities train; as released: 0.5",
+        ge=0,
+        lt=1,
     )
     reconcilement: float = Field(
         0.2, description="weight of the divergence from the others; as released: 0.2 to 0.25", ge=0, le=1
@@ -34,33 +37,36 @@ class ReconBoostConfig(FeatureOptions):
         0.5, description="weight of agreement with the modality before; as released: 0.5, without effect", ge=0
     )
     residual: Literal["as_described", "as_released"] = Field(
-        "as_described", description="of all classes; or of the label's class alone, as in the code"
+        "as_described", description="over all classes; or of the label's class alone, as in the code"
     )
 
 
 class ReconBoost(UnimodalFeatures):
-    """The prediction is the sum of one learner a modality; in its stage each is boosted against the sum of the others.
+    """The sum of one learner for each modality; in its stage, each is boosted against the sum of the others.
 
-    Hua et al.: ReconBoost, boosting can achieve modality reconcilement, ICML 2024.  A learner phi_m, [B, C], is an
-    encoder and a linear classifier.  In the stage of m, with q = softmax(phi_m), and p the softmax of the sum of the
-    others, which rest, m minimises over the samples that have it
+    Hua et al.: ReconBoost, boosting can achieve modality reconcilement, ICML 2024.
 
-        CE(y, q) - lambda KL(p || q)  =  - sum_c (y_c - lambda p_c) log q_c  +  what does not depend on m
+    A learner phi_m, [B, C], is an encoder and a linear classifier.  In the stage of modality m, with q = softmax(phi_m)
+    and p the softmax of the sum of the other learners, which are not trained, m minimises over the samples that have it
 
-    The less the others have found of the label, the more is left to learn: the residual of gradient boosting.  Memory
-    consolidation adds mu |q - q'|^2 / C, with q' of the modality whose stage came before.  In the rest of a stage,
-    global rectification, all learners minimise the cross-entropy of their sum.
+        CE(y, q) - lambda KL(p || q)  =  - sum_c (y_c - lambda p_c) log q_c  +  terms that do not depend on m
 
-    Stages go through the modalities, again and again.  Who has not had a stage yet is not among the others: the
-    first stage is plain cross-entropy.  Sums are over the modalities present; a sample with none of the others counts
-    without p.  A resting learner has no gradient, so that neither momentum nor weight decay moves it, and keeps the
-    statistics of its batch norms.
+    The less probability the others give to the label, the more is left to learn: the residual of gradient boosting.
+    Memory consolidation adds mu |q - q'|^2 / C, with q' of the modality whose stage came before.  At the end of a stage
+    comes global rectification, in which all learners minimise the cross-entropy of their sum.
+
+    Stages go through the modalities in turn, again and again.  A modality without a stage so far is not among the
+    others, so the first stage is plain cross-entropy.  Sums are over the modalities present; for a sample with none of
+    the others the loss has no p.  A learner that is not trained has no gradient, so neither momentum nor weight decay
+    moves it, and it keeps the statistics of its batch norms.
 
     The residual is what the paper's KL-based reconcilement amounts to, as we understand it; with lambda > 0 this loss
-    has no lower bound.  Consolidation we know from the released code only, which detaches both sides: there it has no
-    effect, as with `consolidation: 0`.  The code's residual is - y_c (1 - lambda p_c) log q_c, times 5 (CREMA-D) or 4,
-    lambda being one over that.  Its stages have 4 epochs and 4 of rectification; its learners start from encoders
-    trained alone and share a classifier of two layers; their sum has a learned scale.
+    has no lower bound.  Consolidation is known to us from the released code only.
+
+    Released code: consolidation detaches both sides and so has no effect, as with `consolidation: 0`.  The residual is
+    - y_c (1 - lambda p_c) log q_c, times 5 (CREMA-D) or 4, with lambda the inverse of that factor.  A stage has 4
+    epochs and 4 more of rectification; learners start from encoders trained alone and share a classifier of two layers;
+    their sum has a learned scale.
     """
 
     name = "recon-boost"
@@ -91,43 +97,45 @@ class ReconBoost(UnimodalFeatures):
 
     @property
     def stage(self) -> int:
-        """From 0."""
+        """Number of the stage, from 0."""
         return (self.progress.epoch - 1) // self.config.stage_epochs
 
     @property
     def boosted(self) -> str:
-        """The modality whose stage it is."""
+        """The modality that is boosted in this stage."""
         return self.backbone.modalities[self.stage % len(self.backbone.modalities)]
 
     @property
     def others(self) -> list[str]:
-        """Those that have had a stage, the last one last."""
+        """The other modalities that have had a stage, that of the last stage at the end."""
         modalities = self.backbone.modalities
         return [modalities[i % len(modalities)] for i in range(max(0, self.stage + 1 - len(modalities)), self.stage)]
 
     @property
     def rectifying(self) -> bool:
-        """Whether all train together, rather than one."""
-        now, epochs = self.progress, self.config.stage_epochs
-        done = (now.epoch - 1) % epochs * now.steps + now.step
-        return done >= (1 - self.config.rectification) * epochs * now.steps
+        """True once the stage has reached its rectification, in which all learners are trained."""
+        progress, epochs = self.progress, self.config.stage_epochs
+        steps_done = (progress.epoch - 1) % epochs * progress.steps + progress.step
+        return steps_done >= (1 - self.config.rectification) * epochs * progress.steps
 
     def _boosting(self, phi: dict[str, Tensor], batch: Batch) -> Tensor:
+        """Return the loss of the boosted modality against the others.  phi: modality -> [B, C]."""
         log_q = phi[self.boosted].log_softmax(dim=1)
         residual = one_hot(batch.labels, self.classes).to(log_q.dtype)
         if self.others:
-            known = torch.stack([batch.present[m] for m in self.others]).any(dim=0)
+            any_other = torch.stack([batch.present[m] for m in self.others]).any(dim=0)
             p = _sum_of_present({m: phi[m] for m in self.others}, batch.present).softmax(dim=1)
-            taken = p if self.config.residual == "as_described" else p * residual
-            residual = residual - self.config.reconcilement * taken.where(known[:, None], 0.0)
+            found = p if self.config.residual == "as_described" else p * residual
+            residual = residual - self.config.reconcilement * found.where(any_other[:, None], 0.0)
         return mean_where(-(residual * log_q).sum(dim=1), batch.present[self.boosted])
 
     def _consolidation(self, phi: dict[str, Tensor], batch: Batch) -> Tensor:
+        """Return mu |q - q'|^2 / C, over the samples that have both modalities.  phi: modality -> [B, C]."""
         if not self.others:
             return phi[self.boosted].new_zeros(())
-        before = self.others[-1]
-        distance = (phi[self.boosted].softmax(dim=1) - phi[before].softmax(dim=1)).square().mean(dim=1)
-        both = batch.present[self.boosted] & batch.present[before]
+        previous = self.others[-1]
+        distance = (phi[self.boosted].softmax(dim=1) - phi[previous].softmax(dim=1)).square().mean(dim=1)
+        both = batch.present[self.boosted] & batch.present[previous]
         return self.config.consolidation * mean_where(distance, both)
 
     def _check_schedule(self) -> None:

@@ -1,4 +1,4 @@
-"""Methods by name. To add one: a file with a `Method`, and a line here."""
+"""Methods by name.  To add one: a file with a `Method`, and a line here."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,6 +8,7 @@ from torch import Tensor
 from avbuild.errors import UsageError, nearest
 from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone
+from avtrain.config import parse_options
 from avtrain.methods.adapter import Adapter
 from avtrain.methods.base import Method, Prediction
 from avtrain.methods.concat import Concat
@@ -25,9 +26,8 @@ from avtrain.methods.prompt.missing_aware import MissingAwarePrompt
 from avtrain.methods.prompt.prompt import Prompt
 from avtrain.methods.qmf import QMF
 from avtrain.methods.recon_boost import ReconBoost
-from avtrain.methods.spiking import Spiking
+from avtrain.methods.spiking.spiking import Spiking
 from avtrain.methods.sum_of_scores import Sum
-from avtrain.options import parse_options
 
 METHODS: Mapping[str, type[Method]] = {
     method.name: method
@@ -40,25 +40,54 @@ METHODS: Mapping[str, type[Method]] = {
 
 
 def find_method(name: str) -> type[Method]:
-    """A method's class.  Raises UsageError that lists those there are."""
+    """Return the class of a method.
+
+    Raises:
+        UsageError: there is no such method; lists all.
+    """
     if name not in METHODS:
         raise UsageError(f'no method "{name}"{nearest(name, METHODS)}; known: {", ".join(METHODS)} (avtrain methods)')
     return METHODS[name]
 
 
 def method_config(name: str, options: Mapping[str, Any]) -> Frozen:
-    """The options of a method.  Raises UsageError that lists what is allowed."""
+    """Check the options of a method.
+
+    Args:
+        name: of the method.
+        options: values by name.
+
+    Raises:
+        UsageError: names every problem, and what is allowed.
+    """
     return parse_options(find_method(name).Config, options, f"method {name}")
 
 
 def build_method(name: str, options: Mapping[str, Any], backbone: Backbone, classes: int, scenarios: int) -> Method:
-    """A method on a backbone, for so many classes and scenarios."""
+    """Build a method on a backbone.
+
+    Args:
+        name: of the method.
+        options: values by name.
+        backbone: becomes part of the method.
+        classes: number of classes.
+        scenarios: number of scenarios of the manifest.
+
+    Raises:
+        UsageError: an option is wrong, or the method does not support this backbone.
+    """
     build: Callable[..., Method] = find_method(name)
     return build(backbone, classes, scenarios, method_config(name, options))
 
 
 def merged_weights(name: str, options: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A run's weights, by its method and options, with the backbone's under its own keys."""
+    """Return a run's weights with everything learned inside the backbone under the backbone's own keys.
+
+    Args:
+        name: of the run's method.
+        options: of the run's method, values by name.
+        weights: of the run.
+    """
     return find_method(name).merged(weights, method_config(name, options))
 
 

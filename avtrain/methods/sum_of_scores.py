@@ -1,4 +1,4 @@
-"""Sum: one linear classifier a modality, their scores added."""
+"""Sum: one linear classifier for each modality, their scores added."""
 
 import torch
 
@@ -13,11 +13,12 @@ class SumConfig(FeatureOptions):
 
 
 class Sum(UnimodalFeatures):
-    """z = sum_m z_m with z_m = W_m h_m + b_m, [B, C], trained jointly by one loss on z.
+    """The sum of one linear classifier for each modality, z = sum_m (W_m h_m + b_m), trained by one loss on z.
 
-    Zhang et al., CVPR 2024, Table 1 ("Sum").  A modality's own score is its branch, z_m; an absent one is left out with
-    its bias.  `concat` computes the same with one bias for all; `late-fusion` differs by a loss on every z_m, and none
-    on z.
+    Zhang et al., CVPR 2024, Table 1 ("Sum").
+
+    h_m is [B, D] and z is [B, C].  The scores of one modality are z_m = W_m h_m + b_m; an absent one is left out with
+    its bias.  `concat` computes the same with one bias for all; `late-fusion` has a loss on every z_m and none on z.
     """
 
     name = "sum"

@@ -1,1 +1,1 @@
-"""Self-supervised pretraining of CAV-MAE."""
+"""Self-supervised pretraining of CAV-MAE on audio-visual pairs."""

@@ -1,64 +1,55 @@
-"""`avtrain pretrain`: train CAV-MAE itself on clean pairs, without labels.  Gong et al., ICLR 2023.
+"""`avtrain pretrain`: train CAV-MAE on clean pairs without labels.  Gong et al., ICLR 2023.
 
-A folder like a run's, but with `pretrain.json` for its configuration, as it is no classifier; at the end it has
-`cav-mae.safetensors` in the published layout, decoder and all.
+The folder is like that of a run, with `pretrain.json` for the configuration.  At the end it has `cav-mae.safetensors`
+in the published layout, with the decoder.
 """
 
-import json
 import math
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from avbuild.errors import UserError
-from avbuild.frozen import Frozen
 from avbuild.progress import Advance, progress_bar
 from avbuild.scenarios.manifest import Manifest
-from avtrain.backbones.cav_mae import CavMae, CavMaeConfig
+from avtrain.backbones.cav_mae import CavMae
 from avtrain.backbones.cav_mae_checkpoint import to_official
 from avtrain.data.dataset import MultimodalData
 from avtrain.data.regimes import clean_scenario
 from avtrain.data.shards import Rows, read_rows
 from avtrain.device import Machine
+from avtrain.pretraining.config import WEIGHTS, PretrainConfig, described
 from avtrain.pretraining.masked_autoencoder import DecoderShape, MaskedAutoencoder, draw_visible
 from avtrain.runs.folder import Run, environment
-from avtrain.runs.same_configuration import refuse_other
 from avtrain.training.optimizer import schedule
 from avtrain.training.random_state import random_state, restore_random_state
 
-WEIGHTS = "cav-mae.safetensors"
-FILES = ("state.pt", "metrics.jsonl", "env.json", "result.json", WEIGHTS, "pretrain.json")  # the last says there is one
+# by size of the backbone
 DECODERS = {"base": DecoderShape(8, 512, 16), "small": DecoderShape(4, 256, 8), "tiny": DecoderShape(2, 128, 4)}
 CLIP_NORM = 1.0  # of all gradients together
-BETAS = (0.9, 0.95)  # He et al., CVPR 2022: a shorter memory of squared gradients than Adam's own
-
-
-class PretrainConfig(Frozen):
-    """All that decides the weights, but for the data."""
-
-    backbone: CavMaeConfig
-    decoder_layers: int | None = Field(None, ge=1, description="of the decoder; by size: 8, 4, 2")
-    hidden: float = Field(0.75, gt=0, lt=1, description="part of each modality's patches that is masked")
-    contrast: float = Field(0.01, ge=0, description="weight of the contrastive loss; the others have 1")
-    temperature: float = Field(0.05, gt=0, description="that the cosines of the contrast are divided by")
-    epochs: int = Field(25, ge=1)
-    batch_size: int = Field(32, ge=2)
-    lr: float = Field(5e-4, gt=0)
-    weight_decay: float = Field(0.05, ge=0)
-    warmup: float = Field(0.1, ge=0, lt=1)
-    precision: Literal["fp32", "bf16"] = "fp32"
-    seed: int = 0
+BETAS = (0.9, 0.95)  # of AdamW; He et al., CVPR 2022
 
 
 def pretrain(run: Run, config: PretrainConfig, manifest: Manifest, machine: Machine) -> dict[str, Any]:
-    """Train, or go on where an earlier start stopped; returns what `result.json` says.
+    """Pretrain to the last epoch, continuing after the last one that was saved.
 
-    Stopped at any moment and started again, it ends with the same weights on the same CPU.
+    A pretraining that was stopped at any moment and is started again ends with the same weights, on the same CPU.
+
+    Args:
+        run: folder that gets configuration, log and weights.
+        config: of the pretraining.
+        manifest: of the data.
+        machine: device and loader processes.
+
+    Returns:
+        The content of `result.json`.
+
+    Raises:
+        UserError: the loss is not finite, or the data have no pairs.
     """
     torch.manual_seed(config.seed)
     model = build(config).to(machine.device)
@@ -83,38 +74,24 @@ def pretrain(run: Run, config: PretrainConfig, manifest: Manifest, machine: Mach
     return result
 
 
-def pretrain_run(run: Run, config: PretrainConfig, manifest: Manifest, machine: Machine, resume: str) -> str:
-    """Pretrain to the end, from where it is; returns a line that says how it went.  resume: as for `fit_run`."""
-    begun = (run.folder / "pretrain.json").exists()
-    if run.begun:
-        raise UserError(f"{run}: holds a run of avtrain fit; choose another --out")
-    if begun and resume == "never":
-        raise UserError(f"{run}: holds a pretraining already; --resume auto finishes it, restart begins anew")
-    if begun and resume == "restart":
-        for name in FILES:  # whatever else is there was not put there by us
-            (run.folder / name).unlink(missing_ok=True)
-    elif begun:
-        check_same(run, config, manifest)
-    if run.finished:
-        return f"{run}: finished already, loss {run.read_json('result.json')['loss']:.3f}"
-    result = pretrain(run, config, manifest, machine)
-    return f"{run}: loss {result['loss']:.3f} after {config.epochs} epochs, {result['parameters']:,} parameters"
-
-
 def build(config: PretrainConfig) -> MaskedAutoencoder:
-    """The model, its encoders random or from a checkpoint.  Raises UserError."""
+    """Build the model, its encoders random or from a checkpoint.  Raises UserError where that does not fit."""
     shape = DECODERS[config.backbone.size]
     return MaskedAutoencoder(CavMae(config.backbone), replace(shape, layers=config.decoder_layers or shape.layers))
 
 
 def paired_rows(manifest: Manifest) -> Rows:
-    """The training split's clean samples that have both modalities.  Raises UserError where there is none."""
+    """Read the clean samples of the training split that have both audio and image.
+
+    Raises:
+        UserError: there is none.
+    """
     rows = read_rows(manifest, "train")
     pairs = [sample for sample in rows.samples if all(m in sample.media for m in CavMae.modalities)]
     if not pairs:
-        raise UserError(f"{manifest.dataset}: no training sample has both sound and picture, which pretraining needs")
-    alone = [replace(sample, media={m: sample.media[m] for m in CavMae.modalities}) for sample in pairs]
-    return replace(rows, samples=alone, modalities=CavMae.modalities)
+        raise UserError(f"{manifest.dataset}: no training sample has both audio and image, which pretraining needs")
+    reduced = [replace(sample, media={m: sample.media[m] for m in CavMae.modalities}) for sample in pairs]
+    return replace(rows, samples=reduced, modalities=CavMae.modalities)
 
 
 def train_epoch(
@@ -125,12 +102,24 @@ def train_epoch(
     machine: Machine,
     advance: Advance,
 ) -> dict[str, float]:
-    """Once through the data; returns the means of the whole loss and of its three parts."""
+    """Train once through the data.
+
+    Args:
+        model: changed in place.
+        data: the pairs in this epoch.
+        optimizer: over the model's trainable parameters.
+        config: batch size, schedule, precision and seed.
+        machine: where it is computed.
+        advance: called with the number of samples after each step.
+
+    Returns:
+        Means over the steps: of `loss` and of its parts `audio`, `image` and `contrast`.
+    """
     model.train()
     steps = math.ceil(len(data) / config.batch_size)
-    parts: list[Tensor] = []
-    for batch in data.batches(config.batch_size, config.seed, machine.loading):
-        step = (data.epoch - 1) * steps + len(parts)
+    step_losses: list[Tensor] = []
+    for batch in data.batches(config.batch_size, config.seed, machine.loader_options):
+        step = (data.epoch - 1) * steps + len(step_losses)
         for group in optimizer.param_groups:
             group["lr"] = config.lr * schedule(step, config.epochs * steps, config.warmup)
         inputs = batch.to(machine.device).inputs
@@ -142,23 +131,10 @@ def train_epoch(
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
         optimizer.step()
-        parts.append(torch.stack([loss, *losses.values()]).detach())
+        step_losses.append(torch.stack([loss, *losses.values()]).detach())
         advance(len(batch))
-    means = torch.stack(parts).mean(dim=0).tolist()
+    means = torch.stack(step_losses).mean(dim=0).tolist()
     return dict(zip(("loss", *losses), means, strict=True))
-
-
-def described(config: PretrainConfig, manifest: Manifest) -> dict[str, Any]:
-    """What `pretrain.json` says."""
-    written = {"pretrain": config.model_dump(), "manifest": manifest.as_yaml()}
-    content: dict[str, Any] = json.loads(json.dumps(written))
-    return content
-
-
-def check_same(run: Run, config: PretrainConfig, manifest: Manifest) -> None:
-    """Raises UserError where the folder holds a pretraining that something else decided."""
-    there, asked = run.read_json("pretrain.json"), described(config, manifest)
-    refuse_other(run, [(there[part], asked[part]) for part in asked], holds="a pretraining", choose="--out")
 
 
 def _state(model: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> Mapping[str, Any]:
@@ -171,7 +147,7 @@ def _state(model: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> Ma
 
 
 def _restore(run: Run, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Epochs done."""
+    """Continue from `state.pt`, where there is one; returns the number of finished epochs."""
     state = run.state()
     if state is None:
         return 0

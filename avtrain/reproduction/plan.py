@@ -10,9 +10,10 @@ from avbuild.errors import UsageError, nearest
 from avbuild.frozen import Frozen
 from avbuild.scenarios.manifest import Manifest
 from avbuild.scenarios.manifest_file import read_yaml
-from avtrain.config import SELECTED_ON_TEST, FitConfig, RunConfig, Selection, fit_config, selection_suffix
+from avtrain.config import SELECTED_ON_TEST, FitConfig, RunConfig, Selection, selection_suffix
 from avtrain.data.regimes import clean_scenario
 from avtrain.runs.folder import Run
+from avtrain.training.options import fit_config
 
 DECIDED = ("method", "train_on", "select_on", "init_from", "seed")  # by the plan
 SHARED = ("backbone", "backbone_options")  # by all runs, or their rows could not stand side by side

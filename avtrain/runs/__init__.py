@@ -1,1 +1,1 @@
-"""The folder of a run: its files, guards against mixing runs, and its cost."""
+"""The folder of a run: its files, guards against mixing runs, and the cost of training."""

@@ -1,4 +1,4 @@
-"""What training a system cost, from what its runs wrote down."""
+"""The cost of training a system: time, memory and parameters, as its runs recorded them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,30 +7,41 @@ from typing import Any
 
 from avtrain.runs.folder import Run
 
-NEARLY = 0.99  # of the final validation accuracy
+NEARLY = 0.99  # of the accuracy after the last epoch
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of runs that differ by their seed alone."""
+    """The cost of training, over runs that differ only in their seed.
+
+    Attributes:
+        trainable: number of trainable parameters.
+        parameters: number of all parameters.
+        batch_size: samples in a batch.
+        seconds_per_epoch: of training without scoring; median over epochs and seeds.
+        seconds_to_nearly: of training until 99 % of the accuracy after the last epoch is reached; median over seeds.
+        cache_seconds: of building the feature cache; maximum over seeds, since later seeds find it built.
+        peak_memory: bytes, maximum over seeds; None where a run did not record it.
+        memory_of: `cuda allocator`; or `process`, the peak of the whole process, which is an upper bound.
+    """
 
     trainable: int
     parameters: int
     batch_size: int
-    seconds_per_epoch: float  # training alone; median over epochs and seeds
-    seconds_to_nearly: float  # training alone, until 99 % of the final validation accuracy; median over seeds
-    cache_seconds: float  # the most of any seed: others find the tokens of a frozen backbone there
-    peak_memory: int | None  # bytes, the most of any seed; None for a run of an earlier version
-    memory_of: str  # "cuda allocator", or "process": all that the process ever held, which is an upper bound
+    seconds_per_epoch: float
+    seconds_to_nearly: float
+    cache_seconds: float
+    peak_memory: int | None
+    memory_of: str
 
     @property
     def own_peak_memory(self) -> int | None:
-        """Bytes that are known to be these runs' alone: a process's high-water mark is that of all it ever did."""
+        """Bytes of these runs alone; None where only the peak of the process is known, which other work may share."""
         return self.peak_memory if self.memory_of == "cuda allocator" else None
 
 
 def cost(runs: Sequence[Run]) -> Cost:
-    """The cost of finished runs of one system."""
+    """Compute the cost of finished runs of one system."""
     results = [run.read_json("result.json") for run in runs]
     lines = [run.metrics() for run in runs]
     memory = [result["peak_memory"] for result in results if result.get("peak_memory")]
@@ -47,14 +58,15 @@ def cost(runs: Sequence[Run]) -> Cost:
 
 
 def seconds_to_nearly(metrics: Sequence[dict[str, Any]]) -> float:
-    """Seconds of training until validation first reaches 99 % of what it ends with.
+    """Return the seconds of training until the accuracy first reaches 99 % of that after the last epoch.
 
-    metrics: the lines of all epochs.
+    Args:
+        metrics: lines of all epochs, by `Run.metrics`.
     """
     wanted = NEARLY * metrics[-1]["mean"]
-    spent = 0.0
+    seconds = 0.0
     for line in metrics:
-        spent += line["seconds"]["train"]
+        seconds += line["seconds"]["train"]
         if line["mean"] >= wanted:
             break
-    return spent
+    return seconds

@@ -1,1 +1,1 @@
-"""The training loop and what it needs: optimizer, checkpoints, tracking."""
+"""Training: the loop, the optimizer, the state that a stopped run continues from, trackers."""

@@ -1,6 +1,7 @@
-"""What `state.pt` holds: all that training needs to go on as if it had never stopped."""
+"""The content of `state.pt`: everything that training needs to continue as if it had never stopped."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -14,63 +15,88 @@ from avtrain.training.random_state import random_state, restore_random_state
 from avtrain.training.weight_averaging import WeightAverage
 
 
-def fingerprints_of(method: Method, content: Mapping[str, str]) -> dict[str, str]:
-    """What training stands on and does not change, by name, as digests.  content: of the data, by split."""
-    return {f"{split} data": found for split, found in content.items()} | {
-        "frozen weights": digest_weights(_frozen(method))
-    }
+@dataclass
+class TrainingState:
+    """A method in training, and how far it has come.
 
-
-def state_of(
-    method: Method,
-    optimizer: torch.optim.Optimizer,
-    average: WeightAverage,
-    fingerprints: Mapping[str, str],
-    epoch: int,
-    best: dict[str, Any],
-) -> dict[str, Any]:
-    """All that `restore` needs.  ground: `ground_of`, which must be the same then."""
-    return {
-        "ground": dict(fingerprints),
-        "epoch": epoch,
-        "best": best,
-        "method": _moving(method),
-        "method_training": method.training_state(),
-        "optimizer": optimizer.state_dict(),
-        "average": average.state(),
-        **random_state(next(method.parameters()).device),
-    }
-
-
-def restore(
-    run: Run, method: Method, optimizer: torch.optim.Optimizer, average: WeightAverage, fingerprints: Mapping[str, str]
-) -> tuple[int, dict[str, Any]]:
-    """Go on from a run's state; returns the epochs done, and the best so far.
-
-    Raises UserError where the ground is another than before.
+    Attributes:
+        method: the model; only what training changes in it is saved.
+        optimizer: over the method's trainable parameters.
+        fingerprints: digests of what must stay the same while the run is trained, by `fingerprints_of`.
+        average: running mean of the trained weights.
+        epoch: the last epoch that is finished; 0 before the first.
+        best: `epoch` and `accuracy` of the best epoch so far on the split that selects.
+        full_rates: learning rate of each parameter group before the schedule scales it.
     """
-    state = run.state()
-    if state is None:
-        return 0, {"epoch": 0, "accuracy": -1.0}
-    if other := [name for name, value in fingerprints.items() if state["ground"].get(name) != value]:
-        raise UserError(
-            f"{run}: begun on other {' and '.join(other)} than there are now. Put back what has changed since (the "
-            "data set, a file of weights, the run of --init-from), or --resume restart to begin anew"
-        )
-    method.load_state_dict(method.state_dict() | state["method"])
-    method.resume(state.get("method_training", {}))
-    optimizer.load_state_dict(state["optimizer"])
-    device = next(method.parameters()).device
-    average.restore(state["average"]["count"], state["average"]["mean"], device)
-    restore_random_state(state, device)
-    return state["epoch"], state["best"]
+
+    method: Method
+    optimizer: torch.optim.Optimizer
+    fingerprints: Mapping[str, str]
+    average: WeightAverage = field(default_factory=WeightAverage)
+    epoch: int = 0
+    best: dict[str, Any] = field(default_factory=lambda: {"epoch": 0, "accuracy": -1.0})
+    full_rates: list[float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.full_rates = [group["lr"] for group in self.optimizer.param_groups]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `restore` needs, ready for `torch.save`."""
+        return {
+            "fingerprints": dict(self.fingerprints),
+            "epoch": self.epoch,
+            "best": self.best,
+            "method": _trained_state(self.method),
+            "method_training": self.method.training_state(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average.state(),
+            **random_state(next(self.method.parameters()).device),
+        }
+
+    def restore(self, run: Run) -> None:
+        """Continue from the run's `state.pt`; without one, nothing changes.
+
+        Raises:
+            UserError: the data or the frozen weights are not those that the run was begun with.
+        """
+        saved = run.state()
+        if saved is None:
+            return
+        self._require_same_fingerprints(run, saved)
+        self.method.load_state_dict(self.method.state_dict() | saved["method"])
+        self.method.load_training_state(saved.get("method_training", {}))
+        self.optimizer.load_state_dict(saved["optimizer"])
+        device = next(self.method.parameters()).device
+        self.average.restore(saved["average"]["count"], saved["average"]["mean"], device)
+        restore_random_state(saved, device)
+        self.epoch, self.best = saved["epoch"], saved["best"]
+
+    def _require_same_fingerprints(self, run: Run, saved: Mapping[str, Any]) -> None:
+        before = saved["fingerprints"] if "fingerprints" in saved else saved["ground"]  # as version 0.1 called them
+        if changed := [name for name, value in self.fingerprints.items() if before.get(name) != value]:
+            raise UserError(
+                f"{run}: begun on other {' and '.join(changed)} than there are now. Put back what has changed since "
+                "(the data set, a file of weights, the run of --init-from), or --resume restart to begin anew"
+            )
 
 
-def _moving(method: Method) -> dict[str, Tensor]:
-    """All that training changes.  Frozen weights, often nearly all there are, come from where they came from before."""
-    frozen = _frozen(method)
+def fingerprints_of(method: Method, content: Mapping[str, str]) -> dict[str, str]:
+    """Return digests of everything that training reads and does not change.
+
+    Args:
+        method: before its first step.
+        content: digest of the rows of each split, by `content_of`.
+    """
+    return {f"{split} data": digest for split, digest in content.items()} | {
+        "frozen weights": digest_weights(_frozen_parameters(method))
+    }
+
+
+def _trained_state(method: Method) -> dict[str, Tensor]:
+    """Return parameters and buffers that training changes; frozen ones, often nearly all, are loaded anew on resume."""
+    frozen = _frozen_parameters(method)
     return {name: value for name, value in method.state_dict().items() if name not in frozen}
 
 
-def _frozen(method: Method) -> dict[str, Tensor]:
+def _frozen_parameters(method: Method) -> dict[str, Tensor]:
     return {name: weight for name, weight in method.named_parameters() if not weight.requires_grad}

@@ -1,4 +1,4 @@
-"""What moves the weights, and how fast."""
+"""The optimizer and the schedule of the learning rate."""
 
 import math
 
@@ -7,11 +7,11 @@ import torch
 from avtrain.config import FitConfig
 from avtrain.methods.base import Method
 
-MOMENTUM = 0.9  # of stochastic gradient descent
+MOMENTUM = 0.9  # of SGD
 
 
 def make_optimizer(method: Method, settings: FitConfig) -> torch.optim.Optimizer:
-    """AdamW, or stochastic gradient descent with momentum, for what the method trains."""
+    """Build the optimizer of a run, AdamW or SGD with momentum, over the method's trainable parameters."""
     groups = method.parameter_groups(settings.lr)
     if settings.optimizer == "sgd":
         return torch.optim.SGD(groups, momentum=MOMENTUM, weight_decay=settings.weight_decay)
@@ -19,7 +19,13 @@ def make_optimizer(method: Method, settings: FitConfig) -> torch.optim.Optimizer
 
 
 def schedule(step: int, steps: int, warmup: float) -> float:
-    """Factor of the learning rate: a straight rise, then half a cosine to zero."""
+    """Return the factor of the learning rate: a linear rise to 1, then half a cosine to 0.
+
+    Args:
+        step: from 0, counted over all epochs.
+        steps: number of all steps.
+        warmup: fraction of the steps over which the factor rises, from 0 to below 1.
+    """
     rise = warmup * steps
     if step < rise:
         return (step + 1) / (rise + 1)

@@ -1,4 +1,4 @@
-"""The state of torch's random numbers, kept beside a model so that training goes on as if never stopped."""
+"""The state of torch's random generators, saved with a model so that training continues as if never stopped."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,16 +7,24 @@ import torch
 
 
 def random_state(device: torch.device) -> dict[str, Any]:
-    """That of the CPU and, where training is on a GPU, of that one: entries for `state.pt`."""
+    """Return the state of the CPU's generator and of a GPU's, as entries of `state.pt`.
+
+    Args:
+        device: of the training; the state of its generator is saved where it is a GPU.
+    """
     on_gpu = device.type == "cuda"
     return {"random": torch.get_rng_state(), "random_cuda": [torch.cuda.get_rng_state(device)] if on_gpu else []}
 
 
 def restore_random_state(state: Mapping[str, Any], device: torch.device) -> None:
-    """Draw from now on as was drawn when the state was kept.  device: with its number, where it is a GPU."""
+    """Continue the random numbers from a saved state.
+
+    Args:
+        state: with the entries of `random_state`.
+        device: of the training, with its index where it is a GPU.
+    """
     torch.set_rng_state(state["random"])
-    kept = state["random_cuda"]
-    if kept and device.type == "cuda":
-        # one, of whichever GPU that was: each process has a GPU of its own, all draw alike.  Pretraining once kept
-        # those of all GPUs in order
-        torch.cuda.set_rng_state(kept[min(device.index, len(kept) - 1)], device)
+    saved = state["random_cuda"]
+    if saved and device.type == "cuda":
+        # one state for any GPU, since all ranks draw alike; early pretraining saved a list of those of all GPUs
+        torch.cuda.set_rng_state(saved[min(device.index, len(saved) - 1)], device)

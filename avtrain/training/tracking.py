@@ -1,4 +1,4 @@
-"""Following a training: TensorBoard files in every run, and Weights & Biases or Trackio where asked for."""
+"""Trackers of a training: TensorBoard in every run, and Weights & Biases or Trackio where asked for."""
 
 import importlib
 import uuid
@@ -11,23 +11,24 @@ from avbuild.errors import UsageError, UserError
 from avtrain.config import RunConfig
 from avtrain.runs.folder import Run
 
-Log = Callable[[Mapping[str, Any]], None]
+LogEpoch = Callable[[Mapping[str, Any]], None]  # takes an epoch's line of metrics.jsonl
 
 
 class Tracker(Protocol):
-    """Something that is told the numbers of each epoch."""
+    """A place where the scalars of each epoch are logged."""
 
     def log(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Take in the numbers of an epoch, by name."""
+        """Log the scalars of an epoch, by name."""
 
     def close(self) -> None:
-        """Write what is still to be written."""
+        """Write what is buffered."""
 
 
-class TensorBoard:
-    """Event files in RUN/tensorboard.  What an earlier start logged behind the epochs `done` is taken back."""
+class TensorBoardTracker:
+    """Event files in RUN/tensorboard."""
 
     def __init__(self, run: Run, done: int) -> None:
+        """Open the event files; what a stopped start logged after epoch `done` is removed."""
         from torch.utils.tensorboard import SummaryWriter
 
         self.writer = SummaryWriter(run.folder / "tensorboard", purge_step=done + 1)
@@ -35,17 +36,14 @@ class TensorBoard:
     def log(self, epoch: int, metrics: Mapping[str, float]) -> None:
         for name, value in metrics.items():
             self.writer.add_scalar(name, value, epoch)
-        self.writer.flush()  # whoever looks on sees whole epochs, and a killed run keeps them
+        self.writer.flush()  # epochs are visible at once, and a killed run keeps them
 
     def close(self) -> None:
         self.writer.close()
 
 
-class Hosted:
-    """A run of Weights & Biases or of Trackio, which have the same calls.
-
-    A run that is resumed goes on under the identity it was given at its first start.
-    """
+class HostedTracker:
+    """A run of Weights & Biases or of Trackio, whose APIs agree; a resumed training continues it by its id."""
 
     def __init__(self, package: str, run: Run, config: RunConfig) -> None:
         self.run = HOSTED[package](importlib.import_module(package), run, config)
@@ -58,12 +56,12 @@ class Hosted:
 
 
 def _wandb(wandb: Any, run: Run, config: RunConfig) -> Any:
-    label, identity = _names(run)
+    label, run_id = _label_and_id(run)
     try:
         return wandb.init(
             project=config.manifest.name,
             name=label,
-            id=identity,
+            id=run_id,
             resume="allow",
             dir=run.folder,
             config=config.fit.model_dump(),
@@ -73,24 +71,29 @@ def _wandb(wandb: Any, run: Run, config: RunConfig) -> Any:
 
 
 def _trackio(trackio: Any, run: Run, config: RunConfig) -> Any:
-    label, identity = _names(run)
+    label, run_id = _label_and_id(run)
     return trackio.init(
-        project=config.manifest.name, name=f"{label}-{identity}", resume="allow", config=config.fit.model_dump()
+        project=config.manifest.name, name=f"{label}-{run_id}", resume="allow", config=config.fit.model_dump()
     )
 
 
 HOSTED: Mapping[str, Callable[[Any, Run, RunConfig], Any]] = {"wandb": _wandb, "trackio": _trackio}
 
 
-def _names(run: Run) -> tuple[str, str]:
-    """What people read, and what tells this run from others of that name."""
+def _label_and_id(run: Run) -> tuple[str, str]:
+    """Return the name that people read, and an id drawn at the first start, which tells runs of one name apart."""
     if not (run.folder / "tracking.json").exists():
         run.write_json("tracking.json", {"id": uuid.uuid4().hex[:8]})
     return f"{run.folder.parent.name}-{run.folder.name}", run.read_json("tracking.json")["id"]
 
 
 def check_trackers(packages: Sequence[str]) -> None:
-    """Raises UsageError for one that is not known, UserError for one that is not installed."""
+    """Check the values of --track.
+
+    Raises:
+        UsageError: a tracker is unknown.
+        UserError: its package is not installed.
+    """
     for package in packages:
         if package not in HOSTED:
             raise UsageError(f"--track {package}: allowed are {', '.join(HOSTED)}; TensorBoard is always written")
@@ -103,32 +106,43 @@ def check_trackers(packages: Sequence[str]) -> None:
 
 
 @contextmanager
-def tracking(run: Run, config: RunConfig, done: int, packages: Sequence[str]) -> Iterator[Log]:
-    """What takes the line of each epoch, as it stands in metrics.jsonl, to all trackers.
+def tracking(run: Run, config: RunConfig, done: int, packages: Sequence[str]) -> Iterator[LogEpoch]:
+    """Open all trackers for the duration of a training.
 
-    done: epochs that are behind it.  packages: of those in `HOSTED`, beside TensorBoard.
+    Args:
+        run: whose epochs are logged.
+        config: of the run, shown by hosted trackers.
+        done: number of epochs that are finished already.
+        packages: names in `HOSTED`, beside TensorBoard.
+
+    Yields:
+        A function that logs an epoch's line of metrics.jsonl; it does nothing on ranks that do not write.
     """
     trackers: list[Tracker] = []
     if not run.writes:
         yield lambda _: None
         return
     with ExitStack() as stack:
-        trackers.append(TensorBoard(run, done))
+        trackers.append(TensorBoardTracker(run, done))
         stack.callback(trackers[-1].close)
         for package in packages:
-            trackers.append(Hosted(package, run, config))
+            trackers.append(HostedTracker(package, run, config))
             stack.callback(trackers[-1].close)
 
         def log(line: Mapping[str, Any]) -> None:
             for tracker in trackers:
-                tracker.log(line["epoch"], numbers(line))
+                tracker.log(line["epoch"], scalars(line))
 
         yield log
 
 
-def numbers(line: Mapping[str, Any]) -> dict[str, float]:
-    """The names and values that trackers show of an epoch's line."""
-    split = line["selected_on"]  # what is called validation in the line
+def scalars(line: Mapping[str, Any]) -> dict[str, float]:
+    """Return the names and values that trackers show.
+
+    Args:
+        line: of an epoch, by `Run.metrics`.
+    """
+    split = line["selected_on"]
     unimodal = {
         f"unimodal/{scenario}/{modality}": accuracy
         for scenario, by_modality in line["unimodal"].items()
@@ -138,7 +152,7 @@ def numbers(line: Mapping[str, Any]) -> dict[str, float]:
         "loss": line["loss"],
         "learning_rate": line["learning_rate"],
         split: line["mean"],
-        **{f"{split}/{scenario}": accuracy for scenario, accuracy in line["validation"].items()},
+        **{f"{split}/{scenario}": accuracy for scenario, accuracy in line["selection"].items()},
         **unimodal,
         **{f"gradient_norm/{modality}": norm for modality, norm in line["gradient_norms"].items()},
         **{f"seconds/{part}": seconds for part, seconds in line["seconds"].items()},

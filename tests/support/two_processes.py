@@ -9,8 +9,8 @@ import torch
 
 from avbuild.errors import UserError
 from avtrain import cli
-from avtrain.distributed.process_group import joined
-from avtrain.distributed.row_sharing import distribute_calls, is_rank0, own_row_share
+from avtrain.distributed.process_group import process_group
+from avtrain.distributed.row_sharing import distribute_calls, is_rank0, local_row_share
 from avtrain.methods.finetune import Finetune
 from avtrain.runs.folder import Run
 from tests.avtrain.distributed.test_torchrun import VARIANTS, gradients, method_and_batch
@@ -18,15 +18,15 @@ from tests.avtrain.distributed.test_torchrun import VARIANTS, gradients, method_
 
 def save_gradients(folder: Path) -> None:
     """Save the gradients of every method on one batch, and assert that all processes have the same."""
-    with joined("fit"):
+    with process_group("fit"):
         for number, name in enumerate(VARIANTS):
             method, batch = method_and_batch(name)
-            distribute_calls(method, method.by_rows)
+            distribute_calls(method, method.rowwise_calls)
             found = gradients(method, batch)
             own = torch.cat([x.flatten() for x in found.values() if x is not None])
             firsts = own.clone()
             torch.distributed.broadcast(firsts, src=0)
-            assert torch.equal(own, firsts), f"{name}: process {own_row_share().rank} has other gradients"
+            assert torch.equal(own, firsts), f"{name}: process {local_row_share().rank} has other gradients"
             if is_rank0():
                 torch.save(found, folder / f"{number}.pt")
 
@@ -49,7 +49,7 @@ def fail_in_the_second() -> None:
     step = Finetune.training_step
 
     def failing(self: Finetune, *arguments: object) -> torch.Tensor:
-        if own_row_share().rank == 1:
+        if local_row_share().rank == 1:
             raise UserError("this recording cannot be read")
         return step(self, *arguments)  # type: ignore[arg-type]
 

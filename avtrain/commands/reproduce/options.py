@@ -68,7 +68,7 @@ def shared_fit_options(
         overrides: values of `--set`; they replace the others.
         epochs: number of epochs; None: each method's own.
     """
-    from avtrain.config import parse_settings
+    from avtrain.training.options import parse_settings
 
     given = {"backbone": backbone, "precision": compute.precision, "epochs": epochs}
     return given | parse_settings(overrides or [])

@@ -1,1 +1,1 @@
-"""MLA: alternating unimodal adaptation, its head gradient modification and its fusion."""
+"""MLA: alternating unimodal adaptation, the modification of its head's gradient, and its fusion."""

@@ -1,4 +1,4 @@
-"""What MLA does to the gradient of its shared head before each step."""
+"""The modification of MLA's head gradient before each step."""
 
 from collections.abc import Mapping
 from typing import Literal, cast
@@ -14,11 +14,10 @@ Scaling = Literal["none", "frobenius"]
 
 
 class HeadGradient(nn.Module):
-    """grad(W) <- grad(W) P^T, with a P [D, D] made of mean inputs r [D] that the head has had.
+    """The map grad(W) <- grad(W) P^T, with P [D, D] made of mean inputs r [D] that the head W [C, D] has received.
 
-    direction: `others`, a P a modality, of the r of all others; `current`, one P, of that of the modality in turn too.
-    reset: before each of these P is the identity again.  scaling: of P behind each update.
-    P is double precision: it stays semi-definite over thousands of updates, and autocast does not round it.
+    P is in double precision, so it stays positive semi-definite over thousands of updates and autocast does not round
+    it.
     """
 
     def __init__(
@@ -30,41 +29,64 @@ class HeadGradient(nn.Module):
         reset: Reset = "epoch",
         scaling: Scaling = "none",
     ) -> None:
+        """Start with P = I.
+
+        Args:
+            modalities: of the backbone.
+            width: D.
+            rule: formula that updates P.
+            direction: `others`: one P for each modality, made of the r of all others; `current`: one P, made of the r
+                of every modality including the one that is trained.
+            reset: when P becomes the identity again.
+            scaling: of P after each update.
+        """
         super().__init__()
         self.modalities, self.direction, self.reset = modalities, direction, reset
-        plain = rule == "rls" and scaling == "none"
+        unscaled_rls = rule == "rls" and scaling == "none"
         self.projectors = nn.ModuleList(
-            RlsProjector(width) if plain else Projector(width, rule, scaled=scaling == "frobenius")
+            RlsProjector(width) if unscaled_rls else Projector(width, rule, scaled=scaling == "frobenius")
             for _ in range(len(modalities) if direction == "others" else 1)
         )
 
     def start_batch(self, means: Mapping[str, Tensor], progress: TrainingProgress) -> None:
-        """Forget what is to be forgotten, and see what this batch brings.
+        """Reset P where it is time, and, for direction `others`, update it with the inputs of this batch.
 
-        means: r of each modality that the batch has, [D].
+        Args:
+            means: r of each modality that the batch has, [D].
+            progress: of training.
         """
         if self.reset == "batch" or (self.reset == "epoch" and progress.step == 0):
-            for projector in self._all():
-                projector.forget()
+            for projector in self._projectors():
+                projector.reset()
         if self.direction == "others":
-            for projector, modality in zip(self._all(), self.modalities, strict=True):
+            for projector, modality in zip(self._projectors(), self.modalities, strict=True):
                 for other, mean in means.items():
                     if other != modality:
-                        projector.take_in(mean, ridge(progress))
+                        projector.update(mean, ridge(progress))
 
-    def modify(self, gradient: Tensor, modality: str, mean: Tensor, progress: TrainingProgress) -> Tensor:
-        """The gradient of the head's weight, [C, D], as it is used in a modality's step.  mean: its r, [D]."""
+    def project(self, gradient: Tensor, modality: str, mean: Tensor, progress: TrainingProgress) -> Tensor:
+        """Return grad(W) P^T.
+
+        Args:
+            gradient: of the head's weight, [C, D].
+            modality: the one that is trained in this step.
+            mean: its r, [D]; for direction `current` P is updated with it first.
+            progress: of training.
+
+        Returns:
+            [C, D].
+        """
         if self.direction == "current":
-            (projector,) = self._all()
-            projector.take_in(mean, ridge(progress))
+            (projector,) = self._projectors()
+            projector.update(mean, ridge(progress))
         else:
-            projector = self._all()[self.modalities.index(modality)]
-        return projector.times(gradient).to(gradient.dtype)
+            projector = self._projectors()[self.modalities.index(modality)]
+        return projector.project(gradient).to(gradient.dtype)
 
-    def _all(self) -> list[Projector | RlsProjector]:
+    def _projectors(self) -> list[Projector | RlsProjector]:
         return cast("list[Projector | RlsProjector]", list(self.projectors))
 
 
 def ridge(progress: TrainingProgress) -> float:
-    """alpha = 0.1 ** (1 + step / steps): from 0.1 to 0.01 over each epoch, as released."""
+    """Return alpha = 0.1 ** (1 + step / steps), which falls from 0.1 to 0.01 over each epoch, as released."""
     return float(0.1 ** (1 + progress.step / progress.steps))

@@ -1,1 +1,1 @@
-"""Prompt learning: per-scenario prompts and missing-aware prompts."""
+"""Prompt learning: prompts for each scenario, and missing-aware prompts."""

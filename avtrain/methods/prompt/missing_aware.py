@@ -1,4 +1,4 @@
-"""Missing-aware prompts: a frozen backbone, and prompts chosen by which modalities a sample has."""
+"""Missing-aware prompts: a frozen backbone, and prompts chosen by the modalities that a sample has."""
 
 import itertools
 from typing import Literal
@@ -18,22 +18,24 @@ from avtrain.methods.shared.recipe import Recipe, recipe_loss
 class MissingAwarePromptConfig(Recipe):
     """Options of `map`."""
 
-    kind: Literal["input", "attention"] = Field("input", description="prompts among the tokens, or in keys and values")
-    length: int = Field(16, description="prompts a layer and pattern; even for the attention kind", ge=1)
-    layers: int = Field(6, description="the first so many layers of each encoder get prompts", ge=1)
+    kind: Literal["input", "attention"] = Field("input", description="prompts among the tokens; or in keys and values")
+    length: int = Field(16, description="number of prompts of a layer and pattern; even for kind=attention", ge=1)
+    layers: int = Field(6, description="number of layers of each encoder with prompts, the first ones", ge=1)
 
 
 class MissingAwarePrompt(Method):
-    """Prompts in the first layers of a frozen backbone, one set for every pattern of modalities that may be there.
+    """Prompts in the first layers of a frozen backbone, one set for each pattern of present and missing modalities.
 
-    Lee et al.: Multimodal prompting with missing modalities for visual recognition, CVPR 2023 (MAP).  P prompts a
-    layer, of the sample's own pattern, which is seen from the sample itself: nothing need be told at test time.
-    Input-level: they are put in front of the layer's tokens, and stay.  Attention-level: one half joins the projected
-    keys of its attention, the other half the values; queries and tokens stay as many as they were.
+    Lee et al.: Multimodal prompting with missing modalities for visual recognition, CVPR 2023 (MAP).
 
-    There: one ViLT over both modalities, an absent one replaced by a dummy (ones, or an empty text) that the model
-    reads.  Here: two encoders, and an absent modality is left out of the result; its absence still chooses the prompts
-    of the one that is there.
+    A layer has P prompts for each pattern; a sample's pattern is known from the sample itself, also at test time.
+      input       P prompts are put in front of the layer's tokens and stay there
+      attention   P / 2 prompts join the projected keys of the layer's attention, P / 2 the values; the numbers of
+                  queries and tokens do not change
+
+    Differences: the paper has one ViLT over both modalities and replaces an absent one by a dummy (ones, or an empty
+    text) that the model reads.  Here there are two encoders, and an absent modality is left out of the result; its
+    absence still chooses the prompts of the modality that is present.
     """
 
     name = "map"
@@ -51,22 +53,24 @@ class MissingAwarePrompt(Method):
                 "the other to the values: choose an even length"
             )
         self.classes, self.config, self.kind = classes, config, config.kind
-        patterns = 2 ** len(backbone.modalities)  # the empty one is never used
+        patterns = 2 ** len(backbone.modalities)  # the pattern without any modality never occurs
         self.prompts = nn.ParameterDict()
         for modality in backbone.modalities:
             layers = min(config.layers, len(backbone.encoder(modality).blocks()))
-            # all patterns start as one, so that they differ by what they learned
+            # all patterns start with the same prompts, so that they differ by what they learn
             start = torch.randn(1, layers, config.length, backbone.width) * 0.02
             self.prompts[modality] = nn.Parameter(start.repeat(patterns, 1, 1, 1))
         self.head = PooledHead(backbone, classes)
 
     def forward(self, batch: Batch) -> Prediction:
-        pattern = torch.stack([batch.present[m].long() << i for i, m in enumerate(self.backbone.modalities)]).sum(dim=0)
+        bits = [batch.present[m].long() << i for i, m in enumerate(self.backbone.modalities)]
+        pattern = torch.stack(bits).sum(dim=0)  # [B]
         tokens = {m: self._encode(m, batch, pattern) for m in self.backbone.modalities}
         prediction: Prediction = self.head(self.backbone.pool(tokens, batch.present), batch)
         return prediction
 
     def _encode(self, modality: str, batch: Batch, pattern: Tensor) -> Tensor:
+        """Return the tokens of a modality without prompts, [B, N, D].  pattern: int64 [B], index of the prompts."""
         encoder, prompts = self.backbone.encoder(modality), self.prompts[modality][pattern]  # [B, layers, P, D]
         with torch.no_grad():
             tokens = encoder.embed(batch.inputs[modality])

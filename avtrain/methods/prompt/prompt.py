@@ -1,11 +1,10 @@
-"""Prompt learning: a frozen backbone, and for every scenario a few learned tokens."""
+"""Prompt learning: a frozen backbone, and a few learned prompts for every scenario."""
 
 import itertools
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -13,48 +12,43 @@ from avbuild.errors import UsageError
 from avtrain.backbones.base import Backbone, Reading
 from avtrain.data.batch import Batch
 from avtrain.methods.base import Method, Prediction
-from avtrain.methods.prompt.parts import PromptedCrossAttention, PromptSets, Router
+from avtrain.methods.prompt.config import PromptConfig
+from avtrain.methods.prompt.cross_attention import PromptedCrossAttention
+from avtrain.methods.prompt.prompt_sets import PromptSets
+from avtrain.methods.prompt.router import Router
 from avtrain.methods.shared.context import context_of
 from avtrain.methods.shared.head import PooledHead
 from avtrain.methods.shared.mixup import mix
-from avtrain.methods.shared.recipe import ANY, Recipe, blended_loss
-
-Inference = Literal["oracle", "concat", "router"]
-
-
-class PromptConfig(Recipe):
-    """Options of `prompt`."""
-
-    depth: Literal["fusion", "input", "deep"] = Field("fusion", description="prompts before a layer too; or each layer")
-    below: float = Field(0.5, description="part of the layers that input-level prompts leave below them", ge=0, lt=1)
-    length: int = Field(8, description="input-level prompts a modality and scenario", ge=1)
-    fusion_length: int = Field(8, description="attention-level prompts a modality and scenario", ge=1)
-    heads: int = Field(4, description="attention heads of the fusion; must divide the backbone's width", ge=1)
-    fusion_lr: float = Field(0.001, description="learning rate of the fusion's maps, times that of the prompts", gt=0)
-    tokens: int = Field(4, description="groups of tokens a modality that the fusion reads", ge=1)
-    mixup: float = Field(1.0, description="part of the samples that is blended with another", ge=0, le=1)
-    inference: Inference = Field("router", description="what the best epoch is chosen by, and validation scored with")
-    router_width: int = Field(64, description="hidden units of the router", ge=1)
+from avtrain.methods.shared.recipe import UNIFORM, blended_loss
 
 
 class Prompt(Method):
-    """Frozen encoders, prompts before them, bidirectional cross-attention with prompts in its keys and values.
+    """Frozen encoders and prompts for each scenario, in the keys and values of a bidirectional cross-attention.
 
-    Park: Prompt the Missing, CVPRW 2025 (TMM-OpenWorld): one set of prompts a scenario, backbone frozen.  Sound tokens
-    attend to picture tokens and back, each with P learned keys and values (attention-level).  `depth: input` adds P
-    tokens before a layer of each encoder, `deep` before every layer from there on, where they replace those of the
-    last; what lies below is frozen, and cached.
+    Park: Prompt the Missing, CVPRW 2025 (TMM-OpenWorld).
 
-    Which set a sample gets: `oracle`, that of its scenario, told; `concat`, all sets side by side; both as published.
-    Ours, `router`: a mixture of the sets, P = sum_s w_s P_s, with w seen from the sample's own frozen features, so that
-    nothing is told.  Trained are, together, the sets (each on its scenario), the router (to name the scenario), and
-    both through the mixture.
+    Each scenario has one set of prompts, and the backbone is frozen.  Tokens x_m of one modality attend to those of the
+    other, x_n, and to P learned keys and values (attention-level prompts):
 
-    Released code cannot run: its prompted block is built with an argument it rejects and called without its prompts,
-    no parameter passes its trainability filter, and its attention runs across the batch.  It also trains on the first
-    30 % of every batch, on four scenarios one after the other.  Here all sets are trained together, each sample with
-    its own scenario's; an absent modality is masked out of keys and left out of the pooled result; and the head goes on
-    training.  Started from a fine-tuned run, head and all as published, it begins where that run ended.
+        x_m + O softmax(Q(x_m) [P_K; K(x_n)]^T / sqrt(d)) [P_V; V(x_n)]          [B, N, D]
+
+    `depth: input` adds P tokens before one layer of each encoder, `deep` before every layer from there on, where they
+    replace those of the layer before; the output of the layers below is cached.
+
+    Three ways of choosing the set of a sample:
+      oracle   the set of the sample's true scenario, as published
+      concat   all sets side by side, as published
+      router   ours: a mixture P = sum_s w_s P_s, with w estimated from the sample's own frozen features
+
+    Trained together are the sets, each on its scenario; the router, by cross-entropy to the true scenario; and both
+    through the mixture.
+
+    Released code: it cannot run, since its prompted block is built with an argument that it rejects and called without
+    its prompts, no parameter passes its filter of trainable ones, and its attention runs across the batch.  It also
+    trains on the first 30 % of every batch, and on four scenarios one after the other.  Here all sets are trained
+    together, each sample with those of its own scenario; an absent modality is masked out of the keys and left out of
+    the pooled result; and the head is trained further.  A run that starts from a fine-tuned one takes over its head
+    too, as published, and begins where that run ended.
     """
 
     name = "prompt"
@@ -64,8 +58,8 @@ class Prompt(Method):
     default_epochs = 20
     default_draws = 3
     inference_modes = ("oracle", "concat", "router")
-    inherits = ("head.",)
-    by_rows = ("backbone.encode_frozen", "_encode")  # coins and dropout come after: drawn for the whole batch
+    initial_prefixes = ("head.",)
+    rowwise_calls = ("backbone.encode_frozen", "_encode")  # random draws come after: made for the whole batch
 
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: PromptConfig) -> None:
         super().__init__(backbone)
@@ -75,15 +69,15 @@ class Prompt(Method):
             raise UsageError(f"method.heads is {config.heads}, but must divide the backbone's width of {width}")
         self.config, self.inference = config, config.inference
         self.classes, self.scenarios = classes, scenarios
-        at_fusion = config.depth == "fusion"
-        if not at_fusion:
+        fusion_only = config.depth == "fusion"
+        if not fusion_only:
             backbone.require_prompts_among_tokens(f"method prompt with depth={config.depth}")
-        self.reading = Reading(most=config.tokens) if at_fusion else Reading(below=config.below)
+        self.reading = Reading(most=config.tokens) if fusion_only else Reading(below=config.below)
         self.input_prompts = nn.ModuleDict()
-        for modality in () if at_fusion else modalities:
+        for modality in () if fusion_only else modalities:
             encoder = backbone.encoder(modality)
-            above = len(encoder.blocks()) - encoder.layers_below(config.below)
-            layers = above if config.depth == "deep" else 1
+            layers_above = len(encoder.blocks()) - encoder.layers_below(config.below)
+            layers = layers_above if config.depth == "deep" else 1
             self.input_prompts[modality] = nn.ModuleList(
                 PromptSets(scenarios, config.length, width) for _ in range(layers)
             )
@@ -94,28 +88,28 @@ class Prompt(Method):
         self.head = PooledHead(backbone, classes)
 
     def forward(self, batch: Batch) -> Prediction:
-        read = self._read(batch)
-        choice = None
+        batch = self._with_tokens(batch)
+        choice = None  # concat: all sets
         if self.inference == "oracle":
-            choice = self._told(batch)
+            choice = self._true_sets(batch)
         elif self.inference == "router":
-            choice = self._route(read).softmax(dim=1)
-        logits = self._predict(read, choice).logits  # after fusion none belong to one modality alone
+            choice = self._route(batch).softmax(dim=1)
+        logits = self._predict(batch, choice).logits  # after the fusion none belong to one modality alone
         return Prediction(logits, choice=choice if self.inference == "router" else None)
 
     def loss(self, batch: Batch) -> Tensor:
-        mixed, blend = mix(self._read(batch), self.config.mixup, concentration=ANY)
-        told = blend(self._told(batch))  # a blend of samples gets the same blend of their sets
+        mixed, blend = mix(self._with_tokens(batch), self.config.mixup, concentration=UNIFORM)
+        true_sets = blend(self._true_sets(batch))  # blended samples get blended sets
         routed = self._route(mixed)
-        # each sample is told, or routed, by a coin of its own: one pass trains the sets in both ways of being chosen
-        coin = torch.rand(told.shape[0], 1, device=told.device) < 0.5
-        prediction = self._predict(mixed, torch.where(coin, told, routed.softmax(dim=1)))
+        # per sample, randomly use the true scenario's prompts or the router's mixture: one pass trains both
+        use_true = torch.rand(true_sets.shape[0], 1, device=true_sets.device) < 0.5
+        prediction = self._predict(mixed, torch.where(use_true, true_sets, routed.softmax(dim=1)))
         loss = blended_loss(prediction, mixed, blend, self.classes, self.config)
-        return loss + functional.cross_entropy(routed.float(), told)
+        return loss + functional.cross_entropy(routed.float(), true_sets)
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
-        # tokens of clips that the backbone has memorised tempt the fusion to lean on the other modality's, which then
-        # fails on new clips: slow maps do not get there
+        # A fine-tuned backbone has memorised the training clips, and at the full learning rate the fusion comes to rely
+        # on the other modality's memorised tokens, which fails on new clips.
         maps = {id(p) for name, p in self.fusion.named_parameters() if not name.endswith(".sets")}
         trained = [p for p in self.parameters() if p.requires_grad]
         return [
@@ -123,21 +117,24 @@ class Prompt(Method):
             {"params": [p for p in trained if id(p) in maps], "lr": lr * self.config.fusion_lr},
         ]
 
-    def _read(self, batch: Batch) -> Batch:
-        """The batch with its frozen tokens: at the fusion those behind the encoders, else those below the prompts."""
+    def _with_tokens(self, batch: Batch) -> Batch:
+        """Return the batch with its frozen tokens: after the encoders, or below the first input-level prompts."""
         assert self.reading is not None
         return replace(batch, tokens=self.backbone.frozen_tokens(batch, self.reading))
 
-    def _told(self, batch: Batch) -> Tensor:
+    def _true_sets(self, batch: Batch) -> Tensor:
+        """Return the choice of each sample's true scenario, one-hot, [B, S]."""
         return functional.one_hot(batch.scenario, self.scenarios).float()
 
     def _route(self, batch: Batch) -> Tensor:
+        """Return the router's logits, [B, S]."""
         with torch.no_grad():
             pooled = self.backbone.pool(batch.tokens, batch.present)
         logits: Tensor = self.router(pooled, batch.present)
         return logits
 
     def _predict(self, batch: Batch, choice: Tensor | None) -> Prediction:
+        """Predict with the chosen prompts.  choice: [B, S] or None, as for `PromptSets`."""
         tokens = batch.tokens
         if self.config.depth != "fusion":
             tokens = {m: self._encode(m, batch, choice) for m in self.backbone.modalities}
@@ -146,15 +143,15 @@ class Prompt(Method):
         return prediction
 
     def _encode(self, modality: str, batch: Batch, choice: Tensor | None) -> Tensor:
-        """Tokens through the layers that are left, with prompts in front; without them again at the end."""
+        """Apply the remaining layers with prompts in front of the tokens; returns the tokens without prompts."""
         encoder, tokens = self.backbone.encoder(modality), batch.tokens[modality]
-        own = tokens.shape[1]
+        count = tokens.shape[1]
         blocks = encoder.blocks()[encoder.layers_below(self.config.below) :]
         for block, sets in itertools.zip_longest(blocks, self._input_sets(modality)):
             if sets is not None:
-                tokens = torch.cat([sets(choice, tokens.shape[0]), tokens[:, -own:]], dim=1)
+                tokens = torch.cat([sets(choice, tokens.shape[0]), tokens[:, -count:]], dim=1)
             tokens = block(tokens)
-        return encoder.reduce(encoder.last_norm(tokens)[:, -own:], self.config.tokens)
+        return encoder.reduce(encoder.last_norm(tokens)[:, -count:], self.config.tokens)
 
     def _input_sets(self, modality: str) -> nn.ModuleList:
         sets = self.input_prompts[modality]

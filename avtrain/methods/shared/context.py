@@ -1,4 +1,4 @@
-"""What one modality sees of the others when they are fused."""
+"""The tokens that one modality attends to when modalities are fused."""
 
 from collections.abc import Mapping
 
@@ -7,12 +7,18 @@ from torch import Tensor
 
 
 def context_of(modality: str, tokens: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """The tokens of the other modalities, side by side, and which of them are of a modality that is there.
+    """Concatenate the tokens of all other modalities.
 
-    tokens: modality -> [..., B, N, D].  present: modality -> bool [B].  Returns [..., B, M, D] and bool [B, M]; M is 0
-    where there is no other.
+    Args:
+        modality: the one that attends.
+        tokens: modality -> [..., B, N, D].
+        present: modality -> bool [B].
+
+    Returns:
+        The tokens, [..., B, M, D], with M = 0 where there is no other modality; and bool [B, M], False where a token
+        belongs to an absent modality.
     """
-    seen = {m: x if m != modality else x[..., :0, :] for m, x in tokens.items()}
-    context = torch.cat(list(seen.values()), dim=-2)
-    visible = torch.cat([present[m][:, None].expand(-1, x.shape[-2]) for m, x in seen.items()], dim=1)
+    others = {m: x if m != modality else x[..., :0, :] for m, x in tokens.items()}
+    context = torch.cat(list(others.values()), dim=-2)
+    visible = torch.cat([present[m][:, None].expand(-1, x.shape[-2]) for m, x in others.items()], dim=1)
     return context, visible

@@ -1,4 +1,4 @@
-"""What each training sample has cost so far, in every modality."""
+"""The losses that each training sample has had so far, in every modality."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,50 +8,60 @@ from torch import Tensor
 
 
 class LossHistory:
-    """Sums of losses by modality and sample id.
+    """Sums of losses for each modality and sample id; a sample has no entry for a modality that it lacks.
 
-    A sample that lacks a modality gets no entry for it.  In which order samples come changes nothing.
+    The order of the samples changes nothing.
     """
 
     def __init__(self, modalities: Sequence[str]) -> None:
         self.modalities = tuple(modalities)
-        self.places: dict[str, int] = {}  # sample id -> column below
+        self.columns: dict[str, int] = {}  # sample id -> column of the tensors
         self.sums = torch.zeros(len(modalities), 0, dtype=torch.float64)  # [modalities, samples]
         self.counts = torch.zeros(len(modalities), 0, dtype=torch.float64)
 
     @torch.no_grad()
     def add(self, ids: Sequence[str], losses: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> None:
-        """Count the losses of those present.  losses, present: modality -> [B]."""
-        there = torch.stack([present[m] for m in self.modalities])
-        new = torch.stack([losses[m] for m in self.modalities]).double().where(there, 0.0)
-        columns = torch.tensor([self.places.setdefault(name, len(self.places)) for name in ids], device=new.device)
-        self.sums = self._widened(self.sums, new.device).index_add(1, columns, new)
-        self.counts = self._widened(self.counts, new.device).index_add(1, columns, there.double())
+        """Add the losses of a batch where a modality is present.
+
+        Args:
+            ids: B sample ids.
+            losses: modality -> [B].
+            present: modality -> bool [B].
+        """
+        mask = torch.stack([present[m] for m in self.modalities])
+        new = torch.stack([losses[m] for m in self.modalities]).double().where(mask, 0.0)
+        columns = torch.tensor([self.columns.setdefault(name, len(self.columns)) for name in ids], device=new.device)
+        self.sums = self._with_new_columns(self.sums, new.device).index_add(1, columns, new)
+        self.counts = self._with_new_columns(self.counts, new.device).index_add(1, columns, mask.double())
 
     def hardness(self, ids: Sequence[str], mean: bool = False) -> dict[str, Tensor]:
-        """Cost of samples, scaled so that it is 0 for the least and 1 for the most costly of all with an entry.
+        """Return how much samples have cost, scaled to 0 for the least and 1 for the most costly sample of all.
 
-        ids: of samples that were added.  mean: of a sample's losses, in place of their sum.  Returns modality -> [B],
-        which means nothing where there is no entry.
+        Args:
+            ids: B sample ids, all added before.
+            mean: whether a sample's cost is the mean of its losses instead of their sum.
+
+        Returns:
+            modality -> [B]; values of samples without an entry have no meaning.
         """
         known = self.counts > 0
         costs = self.sums / self.counts.clamp(min=1) if mean else self.sums
         least = costs.where(known, torch.inf).amin(dim=1, keepdim=True)
         most = costs.where(known, -torch.inf).amax(dim=1, keepdim=True)
-        columns = torch.tensor([self.places[name] for name in ids], device=costs.device)
+        columns = torch.tensor([self.columns[name] for name in ids], device=costs.device)
         scaled = (costs[:, columns] - least) / torch.where(most > least, most - least, 1.0)
         return dict(zip(self.modalities, scaled, strict=True))
 
     def state(self) -> dict[str, Any]:
-        """What `restore` takes."""
-        return {"ids": list(self.places), "sums": self.sums, "counts": self.counts}
+        """Return the argument of `restore`."""
+        return {"ids": list(self.columns), "sums": self.sums, "counts": self.counts}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state."""
-        self.places = {name: column for column, name in enumerate(state["ids"])}
+        """Continue from a saved state."""
+        self.columns = {name: column for column, name in enumerate(state["ids"])}
         self.sums, self.counts = state["sums"], state["counts"]
 
-    def _widened(self, values: Tensor, device: torch.device) -> Tensor:
-        """With a column of zeros for every sample that is new."""
-        new = values.new_zeros(len(self.modalities), len(self.places) - values.shape[1])
+    def _with_new_columns(self, values: Tensor, device: torch.device) -> Tensor:
+        """Append a column of zeros for every sample that is new."""
+        new = values.new_zeros(len(self.modalities), len(self.columns) - values.shape[1])
         return torch.cat([values, new], dim=1).to(device)

@@ -1,4 +1,4 @@
-"""What FiLM and gating share: one modality acts on the other, and behind that no score belongs to one alone."""
+"""The base of FiLM and gating: one modality acts on the other, after which no score belongs to one alone."""
 
 import torch
 from torch import Tensor
@@ -18,45 +18,60 @@ from avtrain.methods.shared.unimodal_features import (
 
 
 class PairFusion(UnimodalFeatures):
-    """Scores fused from exactly two modalities, and beside them a linear probe on each.
+    """Logits fused from exactly two modalities, and a linear probe on each modality.
 
-    A probe reads h_m and trains nothing but itself (Alain and Bengio, ICLR 2017 workshop), so all else learns as it
-    would without.  It is our convention for what the papers leave open: it gives a modality its own scores, and a
-    sample that lacks the other modality its prediction.  The fusion and the encoders learn from the samples that have
-    both.  The loss is that of the fused scores plus those of the probes.
+    A probe reads h_m and trains nothing but itself (Alain and Bengio, ICLR 2017 workshop), so the rest learns as it
+    would without.  Probes are our convention for what the papers leave open: they give a modality its own scores, and a
+    sample that lacks the other modality its prediction.  Fusion and encoders learn from the samples that have both.
+    The loss is that of the fused logits plus those of the probes.
+
+    Attributes:
+        conditioning: the modality that acts.
+        conditioned: the modality that it acts on.
     """
 
     def __init__(
         self, backbone: Backbone, classes: int, config: FeatureOptions, option: str, asked: str | None
     ) -> None:
-        """option: the one that names the modality which acts on the other.  asked: what it says."""
+        """Build features and probes.
+
+        Args:
+            backbone: of two modalities.
+            classes: number of classes.
+            config: options of the method.
+            option: name of the option that chooses the conditioning modality, for the error.
+            asked: its value; None: audio where the data have it, else the first modality.
+
+        Raises:
+            UsageError: there are not two modalities, or not the one asked for.
+        """
         super().__init__(backbone, config)
-        self.acting, self.acted_on = _in_order(self.name, backbone.modalities, option, asked)
+        self.conditioning, self.conditioned = _conditioning_order(self.name, backbone.modalities, option, asked)
         self.probes = linear_heads(backbone.modalities, self.width, classes)
 
-    def fuse(self, acting: Tensor, acted_on: Tensor) -> Tensor:
-        """Scores of both, [B, C], from [B, D] each."""
+    def fuse(self, conditioning: Tensor, conditioned: Tensor) -> Tensor:
+        """Return the logits of both modalities, [B, C], from [B, D] each."""
         raise NotImplementedError
 
     def forward(self, batch: Batch) -> Prediction:
         h = self.features(batch)
         probed = {m: self.probes[m](x.detach()) for m, x in h.items()}
-        fused = self.fuse(h[self.acting], h[self.acted_on])
-        alone = mean_over_present(probed, batch.present)  # used where one is there: the mean is its probe's score
-        return Prediction(torch.where(self._both(batch)[:, None], fused, alone), probed)
+        fused = self.fuse(h[self.conditioning], h[self.conditioned])
+        single = mean_over_present(probed, batch.present)  # with one modality present, the logits of its probe
+        return Prediction(torch.where(self._both_present(batch)[:, None], fused, single), probed)
 
     def loss(self, batch: Batch) -> Tensor:
         prediction = self(batch)
         fused = cross_entropy(prediction.logits.float(), batch.labels, reduction="none")
         probes = unimodal_losses(prediction.per_modality, batch)
-        return mean_where(fused, self._both(batch)) + torch.stack([*probes.values()]).sum()
+        return mean_where(fused, self._both_present(batch)) + torch.stack([*probes.values()]).sum()
 
-    def _both(self, batch: Batch) -> Tensor:
-        return batch.present[self.acting] & batch.present[self.acted_on]
+    def _both_present(self, batch: Batch) -> Tensor:
+        return batch.present[self.conditioning] & batch.present[self.conditioned]
 
 
-def _in_order(method: str, modalities: tuple[str, ...], option: str, asked: str | None) -> tuple[str, str]:
-    """The modality that acts, and the one acted on.  Raises UsageError."""
+def _conditioning_order(method: str, modalities: tuple[str, ...], option: str, asked: str | None) -> tuple[str, str]:
+    """Return the conditioning and the conditioned modality."""
     if len(modalities) != 2:
         raise UsageError(
             f"method {method} fuses two modalities, but here are {len(modalities)}: {', '.join(modalities)}; "
@@ -64,5 +79,5 @@ def _in_order(method: str, modalities: tuple[str, ...], option: str, asked: str 
         )
     if asked is not None and asked not in modalities:
         raise UsageError(f'method.{option} is "{asked}", but the modalities here are {" and ".join(modalities)}')
-    acting = asked or ("audio" if "audio" in modalities else modalities[0])
-    return acting, modalities[1 - modalities.index(acting)]
+    conditioning = asked or ("audio" if "audio" in modalities else modalities[0])
+    return conditioning, modalities[1 - modalities.index(conditioning)]

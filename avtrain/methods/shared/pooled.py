@@ -1,4 +1,4 @@
-"""What methods share that differ only in what of the backbone they train: a linear head, and the common recipe."""
+"""The base of methods that differ only in what they train of the backbone."""
 
 from torch import Tensor
 
@@ -10,7 +10,7 @@ from avtrain.methods.shared.recipe import Recipe, recipe_loss
 
 
 class PooledMethod(Method):
-    """A `PooledHead` on the backbone's pooled tokens, trained by the recipe."""
+    """A `PooledHead` on the backbone's pooled tokens, trained by the common recipe."""
 
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: Recipe) -> None:
         super().__init__(backbone)

@@ -1,4 +1,4 @@
-"""What methods of balanced multimodal learning stand on: one feature vector a modality, all of one width."""
+"""The base of methods of balanced multimodal learning: one feature vector for each modality, all of one width."""
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -11,21 +11,25 @@ from avtrain.methods.base import Method
 
 
 class FeatureOptions(Frozen):
-    """Options that every such method has."""
+    """Options of all these methods."""
 
-    frozen: bool = Field(False, description="the backbone stays as it is; small maps on it are trained")
-    width: int = Field(512, description="of those maps, where there are any", ge=1)
+    frozen: bool = Field(False, description="keep the backbone as it is and train small maps on it")
+    width: int = Field(512, description="width of these maps, where there are any", ge=1)
 
 
 class UnimodalFeatures(Method):
-    """Methods on h_m, one vector a modality.
+    """Methods on h_m, one vector for each modality m.
 
-    Each modality's encoder is the backbone's (a ResNet-18 from scratch, as published, or any other), trained; or, with
-    `frozen`, LayerNorm, a linear map and a GELU on pooled tokens that stay as they are, and are cached.  Encoders of
-    unequal width, such as those of `dual`, get such a map too.
+    The encoder of a modality is the backbone's (a ResNet-18 from scratch, as published, or any other), trained.  With
+    `frozen` the backbone stays as it is and its tokens are cached; LayerNorm, a linear map and a GELU on the pooled
+    tokens are trained.  Encoders of unequal width, such as those of `dual`, get such a map too.
 
-    All are trained in one way: SGD with momentum 0.9 and weight decay 1e-4, as published (Zhang et al., CVPR 2024; Peng
-    et al., CVPR 2022), without mixup or label smoothing.  Their learning rate of 1e-3 is for a hundred epochs.
+    All are trained alike: SGD with momentum 0.9 and weight decay 1e-4, as published (Zhang et al., CVPR 2024; Peng et
+    al., CVPR 2022), without mixup or label smoothing.  The papers' learning rate of 1e-3 is for a hundred epochs.
+
+    Attributes:
+        frozen: whether the backbone is.
+        width: D, of every h_m.
     """
 
     default_lr = 1e-2
@@ -33,7 +37,7 @@ class UnimodalFeatures(Method):
     default_optimizer = "sgd"
     default_weight_decay = 1e-4
     clip_norm = None  # some of these methods act on the size of gradients
-    by_rows = ("features",)
+    rowwise_calls = ("features",)
 
     def __init__(self, backbone: Backbone, options: FeatureOptions) -> None:
         super().__init__(backbone)
@@ -44,42 +48,60 @@ class UnimodalFeatures(Method):
             self.reading = Reading(most=20)
         mapped = options.frozen or len(set(widths.values())) > 1
         self.width = options.width if mapped else next(iter(widths.values()))
-        self.maps = nn.ModuleDict({m: _map(width, self.width) for m, width in widths.items()} if mapped else {})
+        self.maps = nn.ModuleDict({m: _feature_map(width, self.width) for m, width in widths.items()} if mapped else {})
 
     def features(self, batch: Batch) -> dict[str, Tensor]:
-        """h_m of every modality, [B, width]; rows of an absent one mean nothing."""
+        """Return h_m of every modality, [B, width]; rows of an absent modality have no meaning."""
         if self.reading is not None:
             tokens = self.backbone.frozen_tokens(batch, self.reading)
         else:
             tokens = self.backbone.encode(batch)
-        pooled = self.backbone.pool_alone(tokens)
+        pooled = self.backbone.pool_unimodal(tokens)
         return {m: self.maps[m](x) if m in self.maps else x for m, x in pooled.items()}
 
-    def encoder_parts(self, modality: str) -> list[nn.Module]:
-        own = super().encoder_parts(modality)
-        return [*own, self.maps[modality]] if modality in self.maps else own
+    def encoder_modules(self, modality: str) -> list[nn.Module]:
+        modules = super().encoder_modules(modality)
+        return [*modules, self.maps[modality]] if modality in self.maps else modules
 
 
-def _map(width: int, to: int) -> nn.Sequential:
+def _feature_map(width: int, to: int) -> nn.Sequential:
     return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, to), nn.GELU())
 
 
 def linear_heads(modalities: tuple[str, ...], width: int, classes: int) -> nn.ModuleDict:
-    """One linear classifier a modality."""
+    """Return one linear classifier for each modality."""
     return nn.ModuleDict({m: nn.Linear(width, classes) for m in modalities})
 
 
 def zero_absent(features: dict[str, Tensor], present: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same with zeros in the rows of absent modalities.  [B, D] each."""
+    """Set the rows of absent modalities to zero.
+
+    Args:
+        features: modality -> [B, D].
+        present: modality -> bool [B].
+    """
     return {m: h.where(present[m][:, None], 0.0) for m, h in features.items()}
 
 
-def mean_where(values: Tensor, there: Tensor) -> Tensor:
-    """The mean over the samples that are there; 0, without a gradient, where none is.  values, there: [B]."""
-    return values.where(there, 0.0).sum() / there.sum().clamp(min=1)
+def mean_where(values: Tensor, mask: Tensor) -> Tensor:
+    """Average the values where a mask is true; 0, without a gradient, where it is nowhere true.
+
+    Args:
+        values: [B].
+        mask: bool [B].
+    """
+    return values.where(mask, 0.0).sum() / mask.sum().clamp(min=1)
 
 
 def unimodal_losses(logits: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-    """Cross-entropy of each modality's own scores, over the samples that have it.  logits: modality -> [B, C]."""
+    """Compute the cross-entropy of each modality's own logits, over the samples that have it.
+
+    Args:
+        logits: modality -> [B, C].
+        batch: its labels, and which modalities are present.
+
+    Returns:
+        modality -> scalar.
+    """
     each = {m: cross_entropy(z.float(), batch.labels, reduction="none") for m, z in logits.items()}
     return {m: mean_where(loss, batch.present[m]) for m, loss in each.items()}

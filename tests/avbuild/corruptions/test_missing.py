@@ -107,11 +107,11 @@ def test_a_fill_is_recorded_and_does_not_depend_on_the_signal(what: str) -> None
 
 
 def test_the_mean_fill_is_zero_after_normalisation() -> None:
-    from avtrain.frontends.whisper_mel import normalise_picture
+    from avtrain.frontends.base import normalise_image
 
     torch = pytest.importorskip("torch")
     image = MODALITIES["image"].fill_one(IMAGE, "mean", np.random.default_rng(0))
-    normalised = normalise_picture(torch.from_numpy(image).permute(2, 0, 1), 24)
+    normalised = normalise_image(torch.from_numpy(image).permute(2, 0, 1), 24)
     assert normalised.abs().max() < 0.01
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from avtrain.backbones.checkpointing import compile_blocks, recompute_blocks
-from avtrain.config import fit_config
+from avtrain.training.options import fit_config
 from tests.avtrain.distributed.test_torchrun import gradients, method_and_batch
 
 VARIANTS = ("finetune", "lora dropout", "map", "map attention", "prompt input", "prompt deep", "adapter")

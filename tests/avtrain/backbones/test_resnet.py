@@ -19,7 +19,7 @@ from avtrain.inference.export import export_program
 from avtrain.methods.base import Method
 from avtrain.methods.registry import build_method
 from avtrain.runs.folder import Run
-from avtrain.training.weight_averaging import WeightAverage, renew_statistics
+from avtrain.training.weight_averaging import WeightAverage, update_batch_norm
 
 SMALL = {"image_size": 32, "audio_seconds": 0.5, "frames": 2}
 ALL = ("audio", "image", "video")
@@ -197,7 +197,7 @@ def test_averaged_weights_get_statistics_of_their_own() -> None:
         average.add(method)
     own = {name: value.clone() for name, value in method.state_dict().items()}
     with average.applied(method):
-        renew_statistics(method, batches)
+        update_batch_norm(method, batches)
         norm = backbone.get_submodule("image_encoder.layers.bn1")
         convolution = backbone.get_submodule("image_encoder.layers.conv1")
         maps = [convolution(batch.inputs["image"]).detach() for batch in batches]
@@ -214,9 +214,9 @@ def test_without_norms_that_train_no_batch_is_asked_for() -> None:
         raise AssertionError
         yield
 
-    renew_statistics(method_on(resnet(), "linear-probe"), none_to_give())
+    update_batch_norm(method_on(resnet(), "linear-probe"), none_to_give())
     with pytest.raises(AssertionError):
-        renew_statistics(method_on(resnet()), none_to_give())
+        update_batch_norm(method_on(resnet()), none_to_give())
 
 
 def test_its_rows_are_not_shared_out_and_those_of_others_are() -> None:

@@ -9,7 +9,8 @@ from avbuild.errors import UsageError, UserError
 from avbuild.scenarios.manifest import Manifest
 from avbuild.scenarios.manifest_file import load_manifest
 from avbuild.scenarios.spec import Scenario
-from avtrain.data.dataset import Loading, MultimodalData
+from avtrain.data.batch_source import LoaderOptions
+from avtrain.data.dataset import MultimodalData
 from avtrain.data.shards import read_corrupted, read_rows, shared_recordings
 from avtrain.frontends.whisper_mel import Frontend
 
@@ -75,7 +76,7 @@ def test_a_missing_modality_is_a_row_of_zeros_marked_absent(small_data: Path) ->
 def test_order_and_batches_do_not_depend_on_workers(small_data: Path) -> None:
     data = data_of(manifest_of(small_data), "train", ("D",), epoch=3)
     alone = list(data.batches(16, 5))
-    shared = list(data.batches(16, 5, Loading(workers=2)))
+    shared = list(data.batches(16, 5, LoaderOptions(workers=2)))
     assert [batch.ids for batch in alone] == [batch.ids for batch in shared]
     for one, other in zip(alone, shared, strict=True):
         assert torch.equal(one.inputs["audio"], other.inputs["audio"])

@@ -13,17 +13,18 @@ from avbuild.errors import UsageError, UserError
 from avbuild.scenarios.manifest_file import load_manifest
 from avtrain.backbones.base import Reading
 from avtrain.backbones.registry import build_backbone
-from avtrain.config import fit_config
 from avtrain.data.dataset import MultimodalData
 from avtrain.data.shards import read_rows
 from avtrain.device import Machine
 from avtrain.evaluation.evaluate import load_method
 from avtrain.features.cache import FeatureCache
-from avtrain.frontends.whisper_mel import Frontend, normalise_picture, prepare_visual, spread
+from avtrain.frontends.base import normalise_image, prepare_visual, spread
+from avtrain.frontends.whisper_mel import Frontend
 from avtrain.inference.export import METADATA
 from avtrain.methods.registry import build_method
 from avtrain.runs.folder import Run
 from avtrain.training.optimizer import make_optimizer
+from avtrain.training.options import fit_config
 from tests.avtrain.training.test_fit import avtrain_, weights
 from tests.support.crema_d import encoded, moving_square
 from tests.support.stopping import last_states, stopped_at_call
@@ -71,7 +72,7 @@ def test_frames_are_spread_evenly(there: int, wanted: int, expected: list[int]) 
 def test_a_video_is_prepared_as_its_frames_are() -> None:
     video = torch.randint(0, 256, (4, 20, 30, 3), dtype=torch.uint8)
     found = prepare_visual("video", video, 8, 2)
-    expected = [normalise_picture(video[frame].permute(2, 0, 1), 8) for frame in (1, 3)]
+    expected = [normalise_image(video[frame].permute(2, 0, 1), 8) for frame in (1, 3)]
     assert torch.equal(found, torch.stack(expected))
 
 
@@ -113,7 +114,7 @@ def test_frames_are_read_in_order_and_their_absence_is_seen(manifests: dict[tupl
     frames = videos[1]
     assert frames is not None
     chosen = [torch.tensor(decode_image(frames[at])).permute(2, 0, 1) for at in spread(len(frames), 2)]
-    expected = torch.stack([normalise_picture(frame, 8) for frame in chosen])
+    expected = torch.stack([normalise_image(frame, 8) for frame in chosen])
     assert torch.equal(batch.inputs["video"][1], expected)
 
 
@@ -166,7 +167,7 @@ def test_a_stopped_training_ends_with_the_same_weights(
 
     avtrain_("eval", whole.folder, "--device", "cpu")
     validated = whole.metrics()
-    assert {e["scenario"] for e in whole.evaluations()} == set(validated[0]["validation"])
+    assert {e["scenario"] for e in whole.evaluations()} == set(validated[0]["selection"])
     assert tuple(whole.evaluations()[0]["per_modality"]) == modalities
     assert whole.modalities() == modalities
 
@@ -239,7 +240,7 @@ def test_predict_takes_a_film_as_the_data_set_has_it(manifests: dict[tuple[str, 
     from avbuild.modalities.image import encode_image
     from avbuild.modalities.video_frames import read_frames
     from avtrain.device import Machine
-    from avtrain.inference.predictor import answer, load_trained
+    from avtrain.inference.predictor import classify, load_run
 
     run, film = fit(manifests["audio", "video"], tmp_path, "tiny", "--set", "epochs=1"), tmp_path / "clip.flv"
     film.write_bytes(encoded(moving_square("clip", 25)))
@@ -247,7 +248,7 @@ def test_predict_takes_a_film_as_the_data_set_has_it(manifests: dict[tuple[str, 
     assert said["present"] == {"audio": False, "video": True}
     machine = Machine(torch.device("cpu"))
     frames = tuple(encode_image(frame) for frame in read_frames(film.read_bytes(), 1.0))
-    expected = answer(load_trained(run.folder, machine), {"video": frames}, None, machine)
+    expected = classify(load_run(run.folder, machine), {"video": frames}, None, machine)
     assert said["probabilities"] == pytest.approx(expected.probabilities)
     film.write_bytes(b"no film")
     with pytest.raises(UserError, match=r"clip\.flv: cannot be read as video: not a readable video"):

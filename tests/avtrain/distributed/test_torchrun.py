@@ -14,8 +14,9 @@ from torch import Tensor
 from avbuild.errors import UsageError, UserError
 from avtrain.backbones.registry import build_backbone
 from avtrain.data.batch import Batch
-from avtrain.distributed.process_group import own_device, several
-from avtrain.distributed.row_sharing import RowShare, gather_rows, rowwise
+from avtrain.data.row_share import RowShare
+from avtrain.distributed.process_group import rank_device, runs_under_torchrun
+from avtrain.distributed.row_sharing import gather_rows, rowwise
 from avtrain.methods.base import Method
 from avtrain.methods.registry import METHODS, build_method
 from tests.avtrain.methods.test_all_methods import CLASSES, OPTIONS, SCENARIOS, SMALL, batch_of
@@ -173,21 +174,21 @@ def test_half_of_what_torchrun_says_is_not_enough(monkeypatch: pytest.MonkeyPatc
     for name in ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("WORLD_SIZE", "1")
-    assert not several()
+    assert not runs_under_torchrun()
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "0")
     with pytest.raises(UserError, match="LOCAL_RANK, MASTER_ADDR, MASTER_PORT is absent; start with  torchrun"):
-        several()
+        runs_under_torchrun()
 
 
 def test_every_process_needs_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_RANK", "2")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert own_device("cpu") == torch.device("cpu")
+    assert rank_device("cpu") == torch.device("cpu")
     with pytest.raises(UserError, match="process 3 on a machine with 2 GPUs; use --nproc-per-node 2 or less"):
-        own_device("cuda")
+        rank_device("cuda")
     with pytest.raises(UsageError, match="--device cuda:1: under torchrun every process has a GPU of its own"):
-        own_device("cuda:1")
+        rank_device("cuda:1")
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 5, 32])

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avtrain.data.batch import Batch
-from avtrain.data.dataset import Source
+from avtrain.data.batch_source import BatchSource
 from avtrain.device import Machine
-from avtrain.evaluation.contributions import Coalition, KeptModalities, balance, coalitions, shapley
+from avtrain.evaluation.contributions import Coalition, ModalitySubset, coalitions, modality_contributions, shapley
 from avtrain.evaluation.predict import predict
 from avtrain.methods.base import Method, Prediction
 from avtrain.methods.registry import METHODS
@@ -86,10 +86,10 @@ class OneBatch:
     def __len__(self) -> int:
         return len(self.batch)
 
-    def at(self, epoch: int) -> "Source":
+    def at(self, epoch: int) -> "BatchSource":
         return self
 
-    def under(self, scenario: str) -> "Source":
+    def under(self, scenario: str) -> "BatchSource":
         return self
 
     def batches(self, batch_size: int, shuffle_seed: int | None = None, loading: object = None):  # type: ignore[no-untyped-def]
@@ -107,7 +107,7 @@ class TestKeeping:
     def test_hidden_modalities_are_absent_and_zero_and_nothing_is_lost(self) -> None:
         whole = toy_batch(modalities=THREE)
         whole = replace(whole, tokens={m: x + 1 for m, x in whole.inputs.items()})
-        (batch,) = KeptModalities(OneBatch(whole), frozenset({"audio", "text"})).batches(8)
+        (batch,) = ModalitySubset(OneBatch(whole), frozenset({"audio", "text"})).batches(8)
         assert not batch.present["image"].any()
         assert not batch.inputs["image"].any()
         assert not batch.tokens["image"].any()
@@ -120,7 +120,7 @@ class TestKeeping:
 
     def test_a_sample_that_has_nothing_kept_is_left_out(self) -> None:
         whole = without(toy_batch(), "audio", [0, 1, 2, 3, 6])
-        found = list(KeptModalities(OneBatch(whole), frozenset({"audio"})).batches(4))
+        found = list(ModalitySubset(OneBatch(whole), frozenset({"audio"})).batches(4))
         assert [batch.ids for batch in found] == [("clip4", "clip5", "clip7")]  # the first four make no batch at all
         assert found[0].labels.tolist() == whole.labels[[4, 5, 7]].tolist()
 
@@ -141,7 +141,7 @@ def knowing() -> Knowing:
 def test_accuracies_of_coalitions_count_every_sample() -> None:
     batch = without(toy_batch(n=6), "audio", [0, 1])  # labels 0 1 2 0 1 2
     source = OneBatch(batch)
-    found = balance(knowing(), source, predict(knowing(), source, 4, CPU, "fp32"), 4, CPU, "fp32")
+    found = modality_contributions(knowing(), source, predict(knowing(), source, 4, CPU, "fp32"), 4, CPU, "fp32")
     # clip0 is right by guess; audio alone leaves out clips 0 and 1, which count as wrong
     assert found["coalitions"] == pytest.approx({"audio": 4 / 6, "image": 2 / 6, "audio+image": 5 / 6})
     assert sum(found["shapley"].values()) == pytest.approx(5 / 6)
@@ -149,7 +149,7 @@ def test_accuracies_of_coalitions_count_every_sample() -> None:
 
 def test_a_modality_that_no_sample_has_is_worth_nothing() -> None:
     source = OneBatch(without(toy_batch(n=6), "image", list(range(6))))
-    found = balance(knowing(), source, predict(knowing(), source, 4, CPU, "fp32"), 4, CPU, "fp32")
+    found = modality_contributions(knowing(), source, predict(knowing(), source, 4, CPU, "fp32"), 4, CPU, "fp32")
     assert found["coalitions"]["image"] == 0
     assert found["shapley"] == pytest.approx({"audio": 1.0, "image": 0.0})
 
@@ -159,7 +159,7 @@ def test_every_method_on_features_scores_every_coalition(name: str) -> None:
     source, method = OneBatch(toy_batch()), toy_method(name)
     outputs = predict(method, source, 8, CPU, "fp32")
     assert np.isfinite(outputs.logits).all()
-    found = balance(method, source, outputs, 8, CPU, "fp32")
+    found = modality_contributions(method, source, outputs, 8, CPU, "fp32")
     assert set(found["coalitions"]) == {"audio", "image", "audio+image"}
     assert sum(found["shapley"].values()) == pytest.approx(found["coalitions"]["audio+image"])
 

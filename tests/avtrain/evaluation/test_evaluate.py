@@ -13,7 +13,7 @@ from avbuild.errors import UsageError, UserError
 from avbuild.scenarios.manifest import Manifest
 from avbuild.scenarios.manifest_file import load_manifest
 from avtrain.data.batch import Batch
-from avtrain.evaluation.conditions import EvalRequest, manifest_under_test, test_conditions
+from avtrain.evaluation.conditions import EvalRequest, conditions_to_test, manifest_under_test
 from avtrain.methods.base import Prediction
 from avtrain.methods.prompt.prompt import Prompt
 from tests.avtrain.training.test_fit import avtrain_, fit
@@ -134,22 +134,22 @@ def test_a_severity_on_disk_is_read_and_scores_as_the_computed_one(
 def test_an_oracle_is_told_of_a_severity_what_it_learned(small_data: Path) -> None:
     own = load_manifest(small_data / "manifest.yaml")
     order = list(own.scenarios)
-    for trial in test_conditions(own, EvalRequest(severities=(1, 5))):
+    for trial in conditions_to_test(own, EvalRequest(severities=(1, 5))):
         assert list(trial.manifest.scenarios).index(trial.name) == order.index(trial.base)
         assert set(trial.manifest.scenarios) - {trial.name} == set(order) - {trial.base}
 
 
 def test_a_severity_the_manifest_has_itself_is_scored_once(small_data: Path) -> None:
     own = load_manifest(small_data / "manifest.yaml")
-    strong = next(t for t in test_conditions(own, EvalRequest(("D",), (5,))) if t.severity)
+    strong = next(t for t in conditions_to_test(own, EvalRequest(("D",), (5,))) if t.severity)
     listed = own.model_copy(update={"scenarios": own.scenarios | {strong.name: strong.manifest.scenarios[strong.name]}})
-    found = [(t.name, t.base, t.severity, t.listed) for t in test_conditions(listed, EvalRequest(("D*",), (1, 5)))]
+    found = [(t.name, t.base, t.severity, t.listed) for t in conditions_to_test(listed, EvalRequest(("D*",), (1, 5)))]
     assert found == [
         ("D", "D", None, True), ("D-severity1", "D", 1, False), ("D-severity5", "D", 5, True)
     ]  # fmt: skip
     wrong = own.model_copy(update={"scenarios": own.scenarios | {strong.name: own.scenarios["A"]}})
     with pytest.raises(UsageError, match="its D-severity5 is not D at severity 5; give it another name"):
-        test_conditions(wrong, EvalRequest(("D",), (5,)))
+        conditions_to_test(wrong, EvalRequest(("D",), (5,)))
 
 
 def test_corruptions_never_trained_on_are_scored_apart(runs: Path, small_data: Path, tmp_path: Path) -> None:

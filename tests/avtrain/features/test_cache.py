@@ -14,7 +14,7 @@ from avtrain.backbones.registry import build_backbone
 from avtrain.data.dataset import MultimodalData
 from avtrain.data.shards import read_rows
 from avtrain.device import Machine
-from avtrain.features.cache import CachedData, FeatureCache, cached
+from avtrain.features.cache import CachedData, FeatureCache, cached_source
 from tests.avtrain.data.test_dataset import manifest_of
 from tests.avtrain.methods.test_all_methods import SMALL
 from tests.support.stopping import stopped_at_call
@@ -117,8 +117,8 @@ def test_without_repeated_draws_clean_data_is_kept_and_corrupted_data_computed_a
     fresh, machine = replace(data, draws=0), replace(cache.machine, cache=tmp_path)
     method = toy_method("concat", frozen=True).float()
     method.backbone = backbone
-    assert cached(method, fresh, machine, "fp32") is fresh
-    clean = cached(method, replace(fresh, scenarios=("C",)), machine, "fp32")
+    assert cached_source(method, fresh, machine, "fp32") is fresh
+    clean = cached_source(method, replace(fresh, scenarios=("C",)), machine, "fp32")
     assert isinstance(clean, CachedData)
     assert all(next(iter(clean.at(epoch).batches(4))).tokens for epoch in (1, 2, 7))
-    assert isinstance(cached(method, replace(fresh, epoch=0), machine, "fp32"), CachedData)
+    assert isinstance(cached_source(method, replace(fresh, epoch=0), machine, "fp32"), CachedData)

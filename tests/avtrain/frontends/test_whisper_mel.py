@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 
+from avtrain.frontends.base import IMAGENET_MEAN, IMAGENET_STD, normalise_image
 from avtrain.frontends.kaldi_fbank import FbankFrontend, log_filter_banks
-from avtrain.frontends.whisper_mel import IMAGENET_MEAN, IMAGENET_STD, fit_length, log_mel, normalise_picture
+from avtrain.frontends.whisper_mel import fit_length, log_mel
 
 
 def slaney_filters() -> np.ndarray:  # type: ignore[type-arg]
@@ -50,7 +51,7 @@ def test_a_clip_is_cut_or_filled_with_silence() -> None:
 def test_a_picture_keeps_its_middle_and_gets_imagenets_scale() -> None:
     pixels = torch.full((3, 40, 90), 128, dtype=torch.uint8)
     pixels[:, :, :20] = 0  # outside the central square
-    normal = normalise_picture(pixels, 20)
+    normal = normalise_image(pixels, 20)
     assert normal.shape == (3, 20, 20)
     expected = (128 / 255 - torch.tensor(IMAGENET_MEAN)) / torch.tensor(IMAGENET_STD)
     torch.testing.assert_close(normal[:, 10, 10], expected)

@@ -20,7 +20,7 @@ from avtrain.device import Machine
 from avtrain.evaluation.metrics import softmax
 from avtrain.evaluation.predict import predict
 from avtrain.inference.export import METADATA, export_program
-from avtrain.inference.predictor import answer, load_trained, make_batch, read_media
+from avtrain.inference.predictor import classify, load_run, make_batch, read_media
 from avtrain.methods.base import Method, Prediction
 from avtrain.methods.finetune import Finetune, FinetuneConfig
 from avtrain.methods.registry import METHODS
@@ -49,7 +49,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def test_a_prediction_is_what_evaluation_gives(runs: Path, tmp_path: Path) -> None:
-    trained = load_trained(runs / FINETUNE, CPU)
+    trained = load_run(runs / FINETUNE, CPU)
     manifest = trained.config.manifest
     rows = read_rows(manifest, "test")
     data = MultimodalData(rows, manifest, trained.method.backbone.frontend, ("C",))
@@ -60,12 +60,12 @@ def test_a_prediction_is_what_evaluation_gives(runs: Path, tmp_path: Path) -> No
         paths = {modality: tmp_path / f"{index}-{modality}" for modality in media}
         for modality, path in paths.items():
             path.write_bytes(media[modality])
-        found = answer(trained, read_media(paths), None, CPU).probabilities
+        found = classify(trained, read_media(paths), None, CPU).probabilities
         np.testing.assert_allclose([found[name] for name in rows.classes], wanted[index], rtol=1e-4)
 
 
 def test_rate_and_channels_of_a_sound_do_not_matter(runs: Path, tmp_path: Path) -> None:
-    trained = load_trained(runs / FINETUNE, CPU)
+    trained = load_run(runs / FINETUNE, CPU)
     found = []
     for rate in (16_000, 44_100):
         tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate)
@@ -85,14 +85,14 @@ def test_json_is_one_line_with_all_classes(runs: Path, files: dict[str, Path]) -
     values = list(said["probabilities"].values())
     assert values == sorted(values, reverse=True)
     assert sum(values) == pytest.approx(1)
-    trained = load_trained(runs / FINETUNE, CPU)
+    trained = load_run(runs / FINETUNE, CPU)
     assert set(said["probabilities"]) == set(trained.classes) == set(read_rows(trained.config.manifest, "test").classes)
     assert said["present"] == {"audio": True, "image": True}
     assert (said["inference"], said["scenario"], said["choice"]) == (None, None, None)
 
 
 def test_a_missing_modality_is_left_out(runs: Path, files: dict[str, Path]) -> None:
-    trained = load_trained(runs / FINETUNE, CPU)
+    trained = load_run(runs / FINETUNE, CPU)
     batch = make_batch(trained, read_media({"image": files["image"]}), "C")
     assert {m: there.tolist() for m, there in batch.present.items()} == {"audio": [False], "image": [True]}
     alone = trained.method(batch)
@@ -133,14 +133,14 @@ class Routed(Method):
 
 
 def test_a_router_is_asked_unless_a_scenario_is_told(runs: Path, files: dict[str, Path]) -> None:
-    trained = load_trained(runs / PROMPT, CPU)
+    trained = load_run(runs / PROMPT, CPU)
     routed = replace(trained, method=Routed(trained.method.backbone))
     media = read_media(files)
-    found = answer(routed, media, None, CPU)
+    found = classify(routed, media, None, CPU)
     assert (found.inference, found.scenario) == ("router", None)
     assert found.choice == {"C": 0, "A": 0.75, "V": 0, "D": 0.25}
     assert next(iter(found.probabilities)) == trained.classes[9]
-    told = answer(routed, media, "V", CPU)
+    told = classify(routed, media, "V", CPU)
     assert (told.inference, told.scenario, told.choice) == ("oracle", "V", None)
     assert next(iter(told.probabilities)) == trained.classes[2]
 
@@ -153,7 +153,7 @@ def test_a_router_is_asked_unless_a_scenario_is_told(runs: Path, files: dict[str
         (("--audio", "text.wav"), r"text.wav: cannot be read as audio: .*[Ff]ormat", 1),
         (("--image", "text.wav"), "text.wav: cannot be read as image: not a readable picture$", 1),
         (("--audio", "."), "no such file", 1),
-        (("--image", "b.png", "--scenario", "D"), "finetune is told no scenario; leave the option out", 2),
+        (("--image", "b.png", "--scenario", "D"), "finetune does not use the scenario; leave the option out", 2),
         (("--image", "b.png", "--device", "gpu"), "allowed are auto, cpu, cuda", 2),
     ],
 )
@@ -178,17 +178,17 @@ def test_an_unknown_scenario_is_answered_with_those_there_are(runs: Path, files:
 
 
 def test_only_one_finished_run_is_used(runs: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="holds 2 runs; say which"):
-        load_trained(runs, CPU)
+    with pytest.raises(UserError, match="holds 2 runs; name one of them"):
+        load_run(runs, CPU)
     run = Path(shutil.copytree(runs / FINETUNE / "seed0", tmp_path / "run"))
     result = json.loads((run / "result.json").read_text())
     del result["classes"]
     (run / "result.json").write_text(json.dumps(result))
     with pytest.raises(UserError, match="names no classes"):
-        load_trained(run, CPU)
+        load_run(run, CPU)
     (run / "result.json").unlink()
     with pytest.raises(UserError, match="not finished"):
-        load_trained(run, CPU)
+        load_run(run, CPU)
 
 
 def as_inputs(batch: Batch, method: Method) -> dict[str, Tensor]:
@@ -222,7 +222,7 @@ def test_the_file_says_all_that_its_user_needs(runs: Path, files: dict[str, Path
     program = torch.export.load(out, extra_files=extra).module()
     said = json.loads(extra[METADATA])
 
-    trained = load_trained(runs / name, CPU)
+    trained = load_run(runs / name, CPU)
     assert tuple(said["classes"]) == trained.classes
     assert said["run"] == str(runs / name / "seed0")
     assert said["inputs"]["audio"] == {"shape": ["batch", 80, 50], "type": "float32"}
@@ -234,7 +234,7 @@ def test_the_file_says_all_that_its_user_needs(runs: Path, files: dict[str, Path
 
     media = read_media({"audio": files["audio"]})
     logits = program(**as_inputs(make_batch(trained, media, "C"), trained.method))[0].detach().double()
-    found = answer(trained, media, None, CPU).probabilities
+    found = classify(trained, media, None, CPU).probabilities
     np.testing.assert_allclose(softmax(logits[None].numpy())[0], [found[c] for c in said["classes"]], rtol=1e-4)
 
 
@@ -256,6 +256,6 @@ def test_what_cannot_be_traced_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_export_can_only_infer_in_ways_the_method_has(runs: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="finetune cannot infer by router; its ways of inference: none"):
+    with pytest.raises(UserError, match="finetune has no inference mode router; its modes: none"):
         avtrain_("export", runs / FINETUNE, "--out", tmp_path / "x.pt2", "--inference", "router")
     assert not list(tmp_path.iterdir())

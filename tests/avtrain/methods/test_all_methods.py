@@ -118,7 +118,7 @@ def test_a_head_for_other_classes_starts_anew() -> None:
     method = build("prompt")
     before = {key: value.clone() for key, value in method.state_dict().items() if ".1." in key and "slices" in key}
     assert before
-    method.inherit(other.state_dict())
+    method.load_initial_weights(other.state_dict())
     assert all(torch.equal(method.state_dict()[key], value) for key, value in before.items())
 
 

@@ -14,7 +14,7 @@ from avtrain.backbones import whisper as audio
 from avtrain.backbones.registry import build_backbone
 from avtrain.methods.base import Method
 from avtrain.methods.registry import build_method, merged_weights
-from avtrain.methods.spiking import Neurons, SpikingAttention
+from avtrain.methods.spiking.blocks import Neurons, SpikingAttention
 from tests.avtrain.methods.test_all_methods import CLASSES, SCENARIOS, SMALL, batch_of, build
 
 TWO_LAYERS = {**SMALL, "layers": 2}

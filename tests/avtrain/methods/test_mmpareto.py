@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from avbuild.errors import UsageError
 from avtrain.data.batch import Batch
 from avtrain.methods.base import Method
-from avtrain.methods.mmpareto import stretch, weight_of_joint
+from avtrain.methods.mmpareto import rescaling_factor, weight_of_joint
 from tests.support.toys import WIDTH, sgd, toy_batch, toy_method
 
 MODALITIES = ("audio", "image")
@@ -100,10 +100,10 @@ def test_opposite_gradients_leave_nothing_and_no_rounding_is_blown_up(dtype: tor
     for u in (-3 * g, -g, torch.zeros_like(g)):
         a = weight_of_joint(g, u)
         h = 2 * a * g + 2 * (1 - a) * u
-        assert (h * stretch(h, g + u)).norm() == (g.norm() if not u.any() else 0)
+        assert (h * rescaling_factor(h, g + u)).norm() == (g.norm() if not u.any() else 0)
     nothing = torch.zeros_like(g)
     assert weight_of_joint(nothing, nothing) == 0.5
-    assert stretch(nothing, nothing) == 0
+    assert rescaling_factor(nothing, nothing) == 0
 
 
 def test_precision_does_not_suffer_under_autocast() -> None:
@@ -130,7 +130,9 @@ def test_a_step_follows_the_formula_and_is_as_long_as_the_plain_sum(gamma: float
 
 def test_classifiers_follow_their_own_losses() -> None:
     method, batch = conflicting(), toy_batch()
-    method.loss(batch).backward()
+    prediction = method(batch)
+    scores = (prediction.logits, *prediction.per_modality.values())
+    torch.stack([cross_entropy(z.float(), batch.labels) for z in scores]).sum().backward()
     plain = {key: p.grad.clone() for key, p in method.named_parameters() if "head" in key and p.grad is not None}
     assert len(plain) == 6
     method.training_step(batch, sgd(method))

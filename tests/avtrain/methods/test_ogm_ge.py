@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from avbuild.errors import UsageError
 from avtrain.data.batch import Batch
 from avtrain.methods.base import Method, TrainingProgress
-from avtrain.methods.ogm_ge import discrepancies, noise_like
+from avtrain.methods.ogm_ge import discrepancy_ratios, noise_like
 from avtrain.methods.registry import build_method
 from tests.support.toys import CLASSES, INPUTS, WIDTH, ToyBackbone, ToyEncoder, sgd, toy_batch, toy_method
 
@@ -108,7 +108,7 @@ def test_the_ratio_is_over_the_samples_that_have_the_modality() -> None:
     logits = {m: torch.randn(4, CLASSES, dtype=torch.float64) for m in PAIR}
     right = {m: z.softmax(dim=1)[torch.arange(4), batch.labels] for m, z in logits.items()}
     logits["image"][~there] = torch.nan
-    ratios = discrepancies(logits, batch)
+    ratios = discrepancy_ratios(logits, batch)
     expected = right["audio"].mean() / right["image"][there].mean()
     assert ratios["audio"].item() == pytest.approx(expected.item(), rel=1e-5)
     assert ratios["image"].item() == pytest.approx(1 / expected.item(), rel=1e-5)

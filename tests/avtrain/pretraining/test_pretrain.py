@@ -14,7 +14,8 @@ from avtrain.backbones.cav_mae import CavMaeConfig
 from avtrain.backbones.cav_mae_blocks import Attention
 from avtrain.backbones.cav_mae_checkpoint import to_official
 from avtrain.backbones.registry import build_backbone
-from avtrain.pretraining.cav_mae import PretrainConfig, build
+from avtrain.pretraining.cav_mae import build
+from avtrain.pretraining.config import PretrainConfig
 from avtrain.pretraining.masked_autoencoder import (
     MaskedAutoencoder,
     contrastive_loss,

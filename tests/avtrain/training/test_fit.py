@@ -61,7 +61,7 @@ def test_a_run_folder_holds_all_that_is_needed(runs: Path) -> None:
     assert [line["epoch"] for line in lines] == [1, 2, 3]
     best = max(lines, key=lambda line: line["mean"])
     assert json.loads((run / "result.json").read_text())["best_epoch"] == best["epoch"]
-    assert set(lines[0]["validation"]) == {"C", "A", "V", "D"}
+    assert set(lines[0]["selection"]) == {"C", "A", "V", "D"}
 
 
 def test_the_prompts_start_from_the_other_runs_backbone(runs: Path) -> None:
@@ -193,7 +193,7 @@ def test_another_configuration_in_a_run_folder_is_refused(runs: Path, manifest: 
 def test_training_on_clean_data_says_so(manifest: Path, tmp_path: Path) -> None:
     out = fit(manifest, tmp_path, "--train-on", "clean", "--epochs", 1)
     run = out / "urbansound8k-av-finetune-tiny-clean" / "seed0"
-    assert list(json.loads((run / "metrics.jsonl").read_text())["validation"]) == ["C"]
+    assert list(json.loads((run / "metrics.jsonl").read_text())["selection"]) == ["C"]
     avtrain_("eval", out)
     assert "trained on clean" in avtrain_("report", out).replace("\n", " ") + (out / "report.md").read_text()
 
@@ -256,14 +256,14 @@ def test_a_frozen_method_is_evaluated_as_it_was_trained(manifest: Path, tmp_path
     from avtrain.device import Machine
     from avtrain.evaluation.evaluate import load_method
     from avtrain.runs.folder import Run
-    from avtrain.training.loop import validate
+    from avtrain.training.selection import score_selection
 
     fit(manifest, tmp_path, "--method", method, "--set", "epochs=1")
     run = Run(tmp_path / f"urbansound8k-av-{method}-tiny" / "seed0")
     config, rows = run.config(), read_rows(run.config().manifest, "validation")
     loaded = load_method(run, config, len(rows.classes), Machine(torch.device("cpu")))
     data = MultimodalData(rows, config.manifest, loaded.backbone.frontend, ("C",))
-    scores, _ = validate(loaded, data, ("C",), config.fit, Machine(torch.device("cpu")), lambda *_: None)
-    assert scores["C"] == run.metrics()[0]["validation"]["C"]
+    scores, _ = score_selection(loaded, data, ("C",), config.fit, Machine(torch.device("cpu")), lambda *_: None)
+    assert scores["C"] == run.metrics()[0]["selection"]["C"]
     avtrain_("eval", tmp_path)
     assert {e["scenario"] for e in run.evaluations()} == set(config.manifest.scenarios)

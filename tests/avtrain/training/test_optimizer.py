@@ -5,10 +5,10 @@ import torch
 
 from avbuild.errors import UsageError
 from avtrain.backbones.registry import build_backbone
-from avtrain.config import fit_config
 from avtrain.methods.finetune import Finetune
 from avtrain.methods.registry import build_method
 from avtrain.training.optimizer import make_optimizer
+from avtrain.training.options import fit_config
 
 TINY = {"width": 16, "layers": 1, "heads": 2, "image_size": 8, "audio_seconds": 0.25}
 

@@ -52,11 +52,11 @@ def test_the_scores_that_select_are_those_of_the_test_split(runs: Path) -> None:
     assert run.config().fit.select_on == result["selected_on"] == "test"
     best = run.metrics()[result["best_epoch"] - 1]
     tested = {e["scenario"]: e["accuracy"] for e in run.evaluations()}
-    assert best["validation"] == pytest.approx(tested)
+    assert best["selection"] == pytest.approx(tested)
     assert best["selected_on"] == "test"
     honest = Run(runs / NAME / "seed0")
     assert [line["loss"] for line in honest.metrics()] == [line["loss"] for line in run.metrics()]
-    assert [line["validation"] for line in honest.metrics()] != [line["validation"] for line in run.metrics()]
+    assert [line["selection"] for line in honest.metrics()] != [line["selection"] for line in run.metrics()]
 
 
 def test_every_score_and_table_says_so(runs: Path, said: dict[str, Any]) -> None:
@@ -104,17 +104,17 @@ def test_runs_and_scores_of_earlier_versions_were_selected_on_validation(runs: P
 
 
 def test_trackers_call_the_scores_by_their_split(runs: Path) -> None:
-    from avtrain.training.tracking import numbers
+    from avtrain.training.tracking import scalars
 
     line = json.loads((runs / f"{NAME}-selected-on-test" / "seed0" / "metrics.jsonl").read_text().splitlines()[0])
-    assert numbers(line)["test/D"] == line["validation"]["D"]
-    assert not [name for name in numbers(line) if name.startswith("validation")]
+    assert scalars(line)["test/D"] == line["selection"]["D"]
+    assert not [name for name in scalars(line) if name.startswith("validation")]
 
 
 def test_what_starts_from_such_a_run_is_such_a_run(runs: Path, small_data: Path, tmp_path: Path) -> None:
     source = runs / f"{NAME}-selected-on-test"
     asked = ("fit", small_data / "manifest.yaml", *TINY, *SMALL, "--epochs", 1, "--init-from", source)
-    with pytest.raises(UsageError, match="start from an honest run, or say --select-on-test"):
+    with pytest.raises(UsageError, match="start from a run selected on validation, or pass --select-on-test"):
         avtrain_(*asked, "--out", tmp_path)
     avtrain_(*asked, "--out", tmp_path, "--select-on-test")
     assert (tmp_path / "urbansound8k-av-finetune-tiny-selected-on-test" / "seed0" / "result.json").exists()

@@ -15,7 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 import avtrain.training.tracking
 from avbuild.errors import UserError
 from avtrain.runs.folder import Run
-from avtrain.training.tracking import check_trackers, numbers, tracking
+from avtrain.training.tracking import check_trackers, scalars, tracking
 from tests.avtrain.training.test_fit import fit, weights
 from tests.support.stopping import stopped_in
 
@@ -33,8 +33,8 @@ def logged(run: Path) -> dict[str, list[tuple[int, float]]]:
     """The same from metrics.jsonl, as float32 like TensorBoard's."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return {
-        name: [(line["epoch"], torch.tensor(numbers(line)[name]).item()) for line in lines]
-        for name in numbers(lines[0])
+        name: [(line["epoch"], torch.tensor(scalars(line)[name]).item()) for line in lines]
+        for name in scalars(lines[0])
     }
 
 
@@ -136,7 +136,7 @@ def test_trackio_writes_to_its_folder_and_goes_on(plain: Path, tmp_path: Path) -
     assert list(home.rglob("*.db"))
     name, lines = json.loads((tmp_path / "found.json").read_text())
     assert name.startswith("seed0-copy-")
-    wanted = [line["validation"]["D"] for line in Run(plain).metrics()[:2]]
+    wanted = [line["selection"]["D"] for line in Run(plain).metrics()[:2]]
     assert [line["validation/D"] for line in lines] == wanted
     assert [line["step"] for line in lines] == [1, 2]
 

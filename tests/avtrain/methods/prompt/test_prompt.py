@@ -9,7 +9,9 @@ from torch import nn
 from avbuild.errors import UsageError
 from avtrain.backbones.registry import build_backbone
 from avtrain.methods.base import Method
-from avtrain.methods.prompt.parts import PromptedCrossAttention, PromptSets, Router
+from avtrain.methods.prompt.cross_attention import PromptedCrossAttention
+from avtrain.methods.prompt.prompt_sets import PromptSets
+from avtrain.methods.prompt.router import Router
 from avtrain.methods.registry import build_method
 from tests.avtrain.methods.test_all_methods import CLASSES, OPTIONS, SCENARIOS, SMALL, batch_of, build
 
@@ -124,7 +126,7 @@ def test_without_prompts_of_its_own_yet_it_begins_where_the_fine_tuned_run_ended
     tuned, batch = build("finetune", seed=1), batch_of(6)
     method = build_method("prompt", {**OPTIONS["prompt"]}, build_backbone("tiny", SMALL), CLASSES, SCENARIOS)
     method.backbone.load_state_dict(tuned.backbone.state_dict())
-    method.inherit(tuned.state_dict())
+    method.load_initial_weights(tuned.state_dict())
     torch.testing.assert_close(method.eval()(batch).logits, tuned(batch).logits)
 
 

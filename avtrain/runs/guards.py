@@ -1,0 +1,62 @@
+"""Guards that refuse to mix a run with another configuration or with other data."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from avbuild.dataset.splits import SPLITS
+from avbuild.errors import UserError
+from avbuild.scenarios.manifest import Manifest
+from avtrain.data.shards import content_of
+from avtrain.runs.folder import Run
+
+
+def require_same_configuration(
+    run: Run,
+    compared: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]],
+    *,
+    holds: str,
+    choose: str,
+) -> None:
+    """Refuse to continue what was begun under another configuration.
+
+    Args:
+        run: the folder.
+        compared: sections of the configuration, each as the folder has it and as it is asked for now.
+        holds: content of the folder for the error, such as `a run`.
+        choose: options that name another folder, for the error.
+
+    Raises:
+        UserError: lists every value that differs.
+    """
+    differing = [
+        f"  {key}: {before.get(key)} there, {asked.get(key)} asked for"
+        for before, asked in compared
+        for key in {**before, **asked}
+        if before.get(key) != asked.get(key)
+    ]
+    if differing:
+        listed = "\n".join(differing)
+        raise UserError(
+            f"{run}: holds {holds} with another configuration\n{listed}\n"
+            f"Choose another {choose}, or --resume restart to begin anew"
+        )
+
+
+def require_same_data(run: Run, manifest: Manifest) -> None:
+    """Refuse to use a finished run with data that were made anew: its training rows may be in the test split now.
+
+    Args:
+        run: finished.
+        manifest: the run's own.  A data set that is not on disk is not checked.
+
+    Raises:
+        UserError: names the splits whose rows differ from those of the training.
+    """
+    before = run.read_json("result.json").get("content", {})
+    now = content_of(manifest, [split for split in SPLITS if split in before])
+    if differing := [split for split, digest in now.items() if digest != before[split]]:
+        raise UserError(
+            f"{run}: trained on other rows than {manifest.dataset} has now ({' and '.join(differing)} differ), so its "
+            "test split may hold some of them. Put the data back as they were, or train again: avtrain fit with "
+            "--resume restart"
+        )

@@ -1,0 +1,85 @@
+"""Options of a fit as a user gives them: `--set key=value`, the defaults of the method, one check of everything."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from avbuild.errors import UsageError
+from avtrain.backbones.registry import backbone_config
+from avtrain.config import FitConfig, parse_options
+from avtrain.methods.base import Method
+from avtrain.methods.registry import find_method, method_config
+
+OWNERS = ("method", "backbone")  # before the dot of a `--set` key
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """Parse the values of `--set` to options of a fit.
+
+    Args:
+        settings: `key=value` each, the value in YAML.  `method.x` and `backbone.x` go to `method_options` and
+            `backbone_options`.
+
+    Raises:
+        UsageError: names everything that is not of that form.
+    """
+    wrong = [setting for setting in settings if "=" not in setting]
+    if wrong:
+        raise UsageError(f"--set {' '.join(wrong)}: write key=value, such as --set method.length=16")
+    parsed: dict[str, Any] = {}
+    for setting in settings:
+        key, _, text = setting.partition("=")
+        owner, dot, option = key.partition(".")
+        if dot and owner in OWNERS:
+            parsed.setdefault(f"{owner}_options", {})[option] = _yaml_value(text)
+        else:
+            parsed[key] = _yaml_value(text)
+    return parsed
+
+
+def fit_config(options: Mapping[str, Any]) -> FitConfig:
+    """Complete options with the defaults of their method, and check all of them.
+
+    Args:
+        options: fields of `FitConfig` by name; None counts as not given.
+
+    Raises:
+        UsageError: names every problem of the fit, of its method and of its backbone.
+    """
+    given = {key: value for key, value in options.items() if value is not None}
+    method = find_method(str(given.get("method", FitConfig.model_fields["method"].default)))
+    problems: list[str] = []
+    config = None
+    try:
+        config = parse_options(FitConfig, {**_defaults(method), **given}, "fit")
+    except UsageError as error:
+        problems.append(str(error))
+    for check, owner in ((method_config, "method"), (backbone_config, "backbone")):
+        name = str(given.get(owner, FitConfig.model_fields[owner].default))
+        try:
+            check(name, given.get(f"{owner}_options", {}))
+        except UsageError as error:
+            problems.append(str(error))
+    if problems or config is None:
+        raise UsageError("\n".join(problems))
+    return config
+
+
+def _defaults(method: type[Method]) -> dict[str, Any]:
+    return {
+        "lr": method.default_lr,
+        "epochs": method.default_epochs,
+        "optimizer": method.default_optimizer,
+        "weight_decay": method.default_weight_decay,
+        "draws": method.default_draws,
+        "average_from": method.default_average_from,
+    }
+
+
+def _yaml_value(text: str) -> Any:
+    """Parse a YAML scalar; text that is no YAML, such as a Windows path, is returned unchanged."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
