@@ -74,7 +74,7 @@ def write_urbansound8k(root: Path, recordings: int = 6, slices: int = 2) -> Path
     return root
 
 
-def write_pictures(root: Path, per_class: int = 12, classes: tuple[str, ...] = CIFAR10) -> Path:
+def write_image_folder(root: Path, per_class: int = 12, classes: tuple[str, ...] = CIFAR10) -> Path:
     """Write a folder of class folders of small JPEG images."""
     rng = np.random.default_rng(1)
     for index, name in enumerate(classes):
@@ -92,13 +92,13 @@ def urbansound8k(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of class folders with CIFAR-10's names; do not change it."""
-    return write_pictures(tmp_path_factory.mktemp("pictures") / "cifar")
+    return write_image_folder(tmp_path_factory.mktemp("image_folder") / "cifar")
 
 
 @pytest.fixture(scope="session")
-def small_data(urbansound8k: Path, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_data(urbansound8k: Path, image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a finished data set of 120 samples with D corrupted on disk; do not change it."""
     from typer.testing import CliRunner
 
@@ -106,7 +106,16 @@ def small_data(urbansound8k: Path, pictures: Path, tmp_path_factory: pytest.Temp
 
     out = tmp_path_factory.mktemp("small")
     folder = out / "urbansound8k-av"
-    where = ["--audio-root", str(urbansound8k), "--images", f"folder:{pictures}", "--out", str(out), "--workers", "1"]
+    where = [
+        "--audio-root",
+        str(urbansound8k),
+        "--images",
+        f"folder:{image_folder}",
+        "--out",
+        str(out),
+        "--workers",
+        "1",
+    ]
     for command in (["make", "urbansound8k-av", *where], ["corrupt", "--scenario", "D", "--data", str(folder)]):
         CliRunner().invoke(app, command, catch_exceptions=False)
     return folder

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tests.conftest import REPOSITORY, write_pictures, write_urbansound8k
+from tests.conftest import REPOSITORY, write_image_folder, write_urbansound8k
 from tests.support.crema_d import write_crema_d
 
 DOCS = [REPOSITORY / "README.md", REPOSITORY / "README.ko.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -49,7 +49,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_crema_d(tmp_path / "data" / "sources" / "CREMA-D")
     write_urbansound8k(tmp_path / "whole")
     shutil.copytree(tmp_path / "whole" / "audio" / "fold1", tmp_path / "my-sounds" / "airplane")
-    write_pictures(tmp_path / "my-pictures", 12, ("airplane",))
+    write_image_folder(tmp_path / "my-pictures", 12, ("airplane",))
     md5 = write_cifar10(tmp_path / "data" / "sources" / "cifar-10-batches-py")
     read = images.read_cifar10
     monkeypatch.setattr(images, "read_cifar10", lambda root: read(root, md5))

@@ -10,9 +10,9 @@ Arguments = tuple[object, ...]
 
 
 @pytest.fixture
-def arguments(urbansound8k: Path, pictures: Path, tmp_path: Path) -> Arguments:
+def arguments(urbansound8k: Path, image_folder: Path, tmp_path: Path) -> Arguments:
     """A command that builds a small data set in tmp_path/out."""
-    sources = ("--audio-root", urbansound8k, "--images", f"folder:{pictures}")
+    sources = ("--audio-root", urbansound8k, "--images", f"folder:{image_folder}")
     return ("make", "urbansound8k-av", *sources, "--out", tmp_path / "out", "--workers", 1)
 
 

@@ -69,9 +69,9 @@ def test_job_shares_in_any_order_give_the_same_bytes(clean: Path, reference: dic
 
 
 def test_make_in_job_shares_gives_the_same_bytes(
-    urbansound8k: Path, pictures: Path, small_data: Path, tmp_path: Path
+    urbansound8k: Path, image_folder: Path, small_data: Path, tmp_path: Path
 ) -> None:
-    command = ("make", "urbansound8k-av", "--audio-root", urbansound8k, "--images", f"folder:{pictures}")
+    command = ("make", "urbansound8k-av", "--audio-root", urbansound8k, "--images", f"folder:{image_folder}")
     command += ("--out", tmp_path, "--workers", 1)
     for index in range(2):
         succeed(*command, "--job-share", f"{index}/2")

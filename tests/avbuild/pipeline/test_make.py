@@ -13,15 +13,15 @@ from avbuild.dataset.storage import partial_name
 from tests.support.commands import AVBUILD, fail, rows, succeed, tree
 
 
-def make(root: Path, pictures: Path, out: Path, *more: object) -> Path:
-    succeed("make", "urbansound8k-av", "--audio-root", root, "--images", f"folder:{pictures}", "--out", out, *more)
+def make(root: Path, image_folder: Path, out: Path, *more: object) -> Path:
+    succeed("make", "urbansound8k-av", "--audio-root", root, "--images", f"folder:{image_folder}", "--out", out, *more)
     return out / "urbansound8k-av"
 
 
 @pytest.fixture(scope="module")
-def data(urbansound8k: Path, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(urbansound8k: Path, image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished data set with all scenarios; do not change it."""
-    folder = make(urbansound8k, pictures, tmp_path_factory.mktemp("data"), "--workers", 1)
+    folder = make(urbansound8k, image_folder, tmp_path_factory.mktemp("data"), "--workers", 1)
     succeed("corrupt", "--scenario", "A,V,D", "--data", folder, "--workers", 1)
     return folder
 
@@ -69,8 +69,8 @@ def test_an_unchanged_modality_keeps_its_bytes(data: Path) -> None:
         assert ("unchanged" in record["audio"][-1]) == (both["audio"] == clean["audio"])
 
 
-def test_clean_images_keep_the_bytes_of_their_source(data: Path, pictures: Path) -> None:
-    originals = {path.read_bytes() for path in pictures.rglob("*.jpg")}
+def test_clean_images_keep_the_bytes_of_their_source(data: Path, image_folder: Path) -> None:
+    originals = {path.read_bytes() for path in image_folder.rglob("*.jpg")}
     assert {row["image"]["bytes"] for row in rows(data, "C")} <= originals
 
 
@@ -84,9 +84,9 @@ def test_no_recording_and_no_image_is_in_two_splits(data: Path) -> None:
 
 
 def test_the_bytes_are_the_same_for_any_number_of_workers(
-    data: Path, urbansound8k: Path, pictures: Path, tmp_path: Path
+    data: Path, urbansound8k: Path, image_folder: Path, tmp_path: Path
 ) -> None:
-    again = make(urbansound8k, pictures, tmp_path, "--workers", 2)
+    again = make(urbansound8k, image_folder, tmp_path, "--workers", 2)
     succeed("corrupt", "--scenario", "D", "--data", again, "--workers", 2)
     succeed("corrupt", "--scenario", "V,A", "--data", again, "--workers", 2)
     first, second = tree(data), tree(again)
@@ -95,25 +95,25 @@ def test_the_bytes_are_the_same_for_any_number_of_workers(
     assert [name for name in shards if first[name] != second[name]] == []
 
 
-def test_a_finished_build_is_not_overwritten_by_another(data: Path, urbansound8k: Path, pictures: Path) -> None:
+def test_a_finished_build_is_not_overwritten_by_another(data: Path, urbansound8k: Path, image_folder: Path) -> None:
     before = tree(data)
-    arguments = ("make", "urbansound8k-av", "--audio-root", urbansound8k, "--images", f"folder:{pictures}")
+    arguments = ("make", "urbansound8k-av", "--audio-root", urbansound8k, "--images", f"folder:{image_folder}")
     message = fail(*arguments, "--out", data.parent, "--seed", 5)
     assert "seed: 0 there, 5 asked for" in message
     assert tree(data) == before
 
 
-def test_running_make_and_corrupt_again_changes_nothing(data: Path, urbansound8k: Path, pictures: Path) -> None:
+def test_running_make_and_corrupt_again_changes_nothing(data: Path, urbansound8k: Path, image_folder: Path) -> None:
     before = tree(data)
-    make(urbansound8k, pictures, data.parent, "--workers", 1)
+    make(urbansound8k, image_folder, data.parent, "--workers", 1)
     succeed("corrupt", "--scenario", "D", "--data", data, "--workers", 1)
     assert tree(data) == before
 
 
 def test_killing_and_restarting_make_gives_the_same_bytes(
-    data: Path, urbansound8k: Path, pictures: Path, tmp_path: Path
+    data: Path, urbansound8k: Path, image_folder: Path, tmp_path: Path
 ) -> None:
-    command = [*AVBUILD, "make", "urbansound8k-av", "--audio-root", urbansound8k, "--images", f"folder:{pictures}"]
+    command = [*AVBUILD, "make", "urbansound8k-av", "--audio-root", urbansound8k, "--images", f"folder:{image_folder}"]
     command += ["--out", tmp_path, "--workers", "1"]
     process = subprocess.Popen([str(part) for part in command])
     folder = tmp_path / "urbansound8k-av"
@@ -150,12 +150,12 @@ def copy(data: Path, target: Path) -> Path:
     return Path(shutil.copytree(data, target / data.name))
 
 
-def test_make_rewrites_a_truncated_shard(data: Path, urbansound8k: Path, pictures: Path, tmp_path: Path) -> None:
+def test_make_rewrites_a_truncated_shard(data: Path, urbansound8k: Path, image_folder: Path, tmp_path: Path) -> None:
     folder = copy(data, tmp_path)
     shard = sorted(folder.glob("C/train-*.parquet"))[0]
     os.truncate(shard, shard.stat().st_size // 2)
     assert str(shard) in fail("verify", folder)
-    make(urbansound8k, pictures, tmp_path, "--workers", 1)
+    make(urbansound8k, image_folder, tmp_path, "--workers", 1)
     assert tree(folder) == tree(data)
 
 

@@ -23,7 +23,7 @@ from avbuild.sources.kaggle import read_kaggle
 from avbuild.sources.options import Options
 from avbuild.sources.urbansound8k import read_urbansound8k, recordings_across_folds
 from avbuild.sources.urbansound8k_table import read_table
-from tests.conftest import CIFAR10, URBANSOUND8K, write_pictures, write_urbansound8k
+from tests.conftest import CIFAR10, URBANSOUND8K, write_image_folder, write_urbansound8k
 
 
 def encoded(samples: np.ndarray, rate: int, **options: str) -> bytes:  # type: ignore[type-arg]
@@ -164,7 +164,7 @@ def test_class_folders_are_read_in_order_and_unusable_files_named(tmp_path: Path
 
 def test_image_folders_with_train_and_test_keep_their_splits(tmp_path: Path) -> None:
     for split in ("train", "test"):
-        write_pictures(tmp_path / split, 2, ("cat", "dog"))
+        write_image_folder(tmp_path / split, 2, ("cat", "dog"))
     corpus = read_image_folder(tmp_path)
     assert Counter(image.split for image in corpus.items) == {"train": 4, "test": 4}
     assert corpus.items[0].id == "train/cat/000"
