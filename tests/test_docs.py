@@ -39,7 +39,7 @@ def write_cifar10(folder: Path) -> dict[str, str]:
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder as the reader has it: manifests, and corpora and weights under their published names."""
-    from avbuild.sources import pictures
+    from avbuild.sources import images
     from avtrain.backbones import dual
     from tests.avtrain.backbones.test_encoders import checkpoints
 
@@ -51,8 +51,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(tmp_path / "whole" / "audio" / "fold1", tmp_path / "my-sounds" / "airplane")
     write_pictures(tmp_path / "my-pictures", 12, ("airplane",))
     md5 = write_cifar10(tmp_path / "data" / "sources" / "cifar-10-batches-py")
-    read = pictures.read_cifar10
-    monkeypatch.setattr(pictures, "read_cifar10", lambda root: read(root, md5))
+    read = images.read_cifar10
+    monkeypatch.setattr(images, "read_cifar10", lambda root: read(root, md5))
     vision, audio = checkpoints(tmp_path, full_size=True)
     published = {"facebook/dinov2-small": str(vision), "openai/whisper-tiny.en": str(audio)}
     load = dual.load_weights
