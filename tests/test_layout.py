@@ -91,3 +91,34 @@ def test_tests_mirror_the_packages() -> None:
         for folder in (REPOSITORY / "tests" / package).rglob("*"):
             if folder.is_dir() and folder.name != "__pycache__":
                 assert (REPOSITORY / folder.relative_to(REPOSITORY / "tests")).is_dir(), f"{folder} mirrors nothing"
+
+
+def definitions(package: str) -> Iterator[tuple[Path, str, str]]:
+    """File, name and docstring of every module, class and function that has one."""
+    for path in sorted((REPOSITORY / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (said := ast.get_docstring(node)):
+                yield path, getattr(node, "name", path.stem), said
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_a_docstring_has_a_subject(package: str) -> None:
+    dangling = ("Of", "What", "Those", "That", "Where", "Which", "How", "By", "To", "For", "In", "With")
+    wrong = [
+        f"{path}: {name}: {said.splitlines()[0]}"
+        for path, name, said in definitions(package)
+        if said.split()[0] in dangling
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_one_name_is_one_thing() -> None:
+    homes: dict[str, list[str]] = {}
+    for package in LAYERS:
+        for path in (REPOSITORY / package).rglob("*.py"):
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.ClassDef):
+                    homes.setdefault(node.name, []).append(str(path))
+    # the two encoders name their parts as their originals do, which is where the names of their weights come from
+    published = {"SelfAttention", "Layer"}
+    assert not {name: found for name, found in homes.items() if len(found) > 1 and name not in published}

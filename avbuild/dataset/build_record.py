@@ -111,7 +111,7 @@ class BuildRecord(Frozen):
 
     @property
     def group_name(self) -> str:
-        """What a group is, such as a recording or an actor; the recipe names it where it is not a recording."""
+        """The kind of a group, such as recording or actor; the recipe names it where it is not a recording."""
         return str(self.recipe.get("group", DEFAULT_GROUP))
 
     def write(self, folder: Folder) -> None:

@@ -16,7 +16,7 @@ ROWS_PER_SHARD = 256  # 15 to 30 MB of 4 s clips: several fit in memory, and a d
 
 
 class ShardRecord(Frozen):
-    """What `build.json` records of a shard."""
+    """The entry of a shard in `build.json`."""
 
     file: str  # relative to the data set
     rows: int

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from avbuild.corruptions import CORRUPTIONS
 from avbuild.corruptions.missing import PROTOCOLS
+from avbuild.modalities.registry import FAMILIES
 from avbuild.scenarios.manifest_file import load_manifest
 from avbuild.scenarios.presets import PRESETS
 from avbuild.scenarios.spec import Scenario
@@ -33,7 +34,7 @@ def list_presets() -> None:
     table = Table("scenario", "what it is", "audio", "image", title="presets: {preset: NAME, severity: 3}")
     for name, preset in PRESETS.items():
         scenario = Scenario.model_validate({"preset": name})
-        table.add_row(name, preset.summary, *(_op_names(scenario, modality) for modality in ("audio", "image")))
+        table.add_row(name, preset.summary, *(_op_names(scenario, modality) for modality in FAMILIES))
     Console().print(table)
 
 

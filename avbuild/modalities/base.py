@@ -27,7 +27,7 @@ def no_quantisation(signal: Signal) -> tuple[Signal, float]:
 
 @dataclass(frozen=True)
 class Modality:
-    """How the signals of one modality are read, stored, changed and named.
+    """One modality: how its signals are read, stored, changed and named.
 
     A signal is what `decode` returns.  A *file* is the encoded bytes that a data set stores; a signal of a framewise
     modality is stored as one file a frame.

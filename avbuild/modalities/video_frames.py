@@ -84,7 +84,7 @@ def _times(frames: Sequence["av.VideoFrame"]) -> list[Fraction]:
 
 
 def _chosen(times: Sequence[Fraction], fps: float) -> list[int]:
-    """Which frames are shown at the wanted times; the last lasts as long as the others do on average."""
+    """Return the frames shown at the wanted times; the last is shown as long as the others are on average."""
     end = times[-1] * len(times) / max(1, len(times) - 1)
     step = 1 / Fraction(str(fps))
     wanted = [(k + Fraction(1, 2)) * step for k in range(int(end / step) + 1)]

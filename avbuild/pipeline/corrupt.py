@@ -32,7 +32,7 @@ from avbuild.scenarios.spec import Scenario
 
 @dataclass(frozen=True, slots=True)
 class CorruptRequest:
-    """Which scenarios of which splits to write, and what to override."""
+    """A request: the scenarios and splits to write, and what to override."""
 
     scenarios: tuple[str, ...]
     splits: tuple[Split, ...] = ("test",)

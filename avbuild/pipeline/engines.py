@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Where jobs run."""
+    """The place where jobs run."""
 
     name: Literal["local", "ray"] = "local"
     workers: int = 1

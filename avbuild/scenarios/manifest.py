@@ -29,7 +29,7 @@ class FoldSplit(Frozen):
 
 
 class SplitSpec(Frozen):
-    """How rows become train, validation and test splits.
+    """The rule by which rows become train, validation and test splits.
 
     `default`: as the data set was built, no recording in two splits.  `fold: {test: 10, validation: 9}`: the
     publisher's folds.  `random70`: 70 / 30 by row, as in much published work; leaky, and every table says so.

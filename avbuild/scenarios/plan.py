@@ -24,7 +24,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class SamplePlan:
-    """What happens to one sample: which modalities go missing, and which ops act on the others at what severity."""
+    """The plan for one sample: the modalities that go missing, and the ops that act on the others, with severities."""
 
     condition: Condition
     sample: str  # its id

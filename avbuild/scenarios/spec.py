@@ -21,7 +21,7 @@ PRESET_OPTIONS = ("preset", "severity", "visual")
 
 
 class ModalityPlan(Frozen):
-    """What happens to one modality: one op drawn per sample (`any_of`), or several ops in order (`chain`).
+    """The plan for one modality: one op drawn per sample (`any_of`), or several ops in order (`chain`).
 
     YAML: this mapping, `missing`, one op, or a list of ops (a chain).  `{missing: 3}` is a missing rate by severity:
     10, 30, 50, 70 and 90 %.  `fill` names what replaces a missing signal.

@@ -9,7 +9,7 @@ from avbuild.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user can decide about a build."""
+    """The options that a user can set for a build."""
 
     sources: Path
     audio_root: Path | None = None

@@ -16,7 +16,7 @@ Evaluation = dict[str, Any]
 
 @dataclass(frozen=True)
 class Entry:
-    """What a row of a table stands for: runs that differ only in their seed, with one kind of inference.
+    """The runs behind a row of a table: runs that differ only in their seed, with one kind of inference.
 
     Attributes:
         method: name of the method.

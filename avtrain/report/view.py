@@ -1,4 +1,4 @@
-"""What the sections of a report share: the measurements of one manifest's runs, and how each entry is drawn."""
+"""The view that all sections of a report share: the measurements of one manifest, and how each entry is drawn."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -23,7 +23,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="List the runs and make 
 
 
 class ComputeOptions(NamedTuple):
-    """Where runs are computed and how."""
+    """The device, precision and resume mode of all runs."""
 
     machine: "Machine"
     precision: str  # fp32 or bf16

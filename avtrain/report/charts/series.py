@@ -18,7 +18,7 @@ MARKERS = (
 
 @dataclass(frozen=True)
 class SeriesStyle:
-    """How a series is shown: the index of its colour, marker and dashes, and its name in legends and tooltips."""
+    """The look of a series: the index of its colour, marker and dashes, and its name in legends and tooltips."""
 
     index: int
     name: str

@@ -1,4 +1,4 @@
-"""Which prompts a router chose for the samples of each scenario."""
+"""The prompts that a router chose for the samples of each scenario."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""How each modality trained: unimodal accuracy and gradient norm over the epochs."""
+"""Training curves of each modality: unimodal accuracy and gradient norm over the epochs."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

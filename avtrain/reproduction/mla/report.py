@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from avbuild.dataset.build_record import BuildRecord
+from avbuild.modalities.registry import MODALITIES
 from avbuild.scenarios.manifest import Manifest
 from avtrain.report.results import Cell, Evaluation
 from avtrain.reproduction.mla.published import Claim
@@ -147,7 +148,7 @@ def setting_of(
         backbone=fit.backbone,
         frozen=bool(fit.method_options.get("frozen", False)),
         epochs=fit.epochs,
-        frames=None if "video" in modalities else 1,
+        frames=None if any(MODALITIES[m].framewise for m in modalities) else 1,
         selected_on=fit.select_on,
     )
 
