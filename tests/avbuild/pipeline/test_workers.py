@@ -21,6 +21,11 @@ def end_by_kernel(job: int) -> int:
     return job
 
 
+def listen() -> None:
+    """Let a child hear Ctrl-C also where the tests run in the background of a shell, which makes it deaf to it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def write_and_wait(path: str) -> None:
     Path(path).write_text(str(os.getpid()))
     time.sleep(60)
@@ -39,7 +44,7 @@ def test_workers_end_with_their_parent(tmp_path: Path, number: signal.Signals) -
         f"jobs = [{str(tmp_path / 'a')!r}, {str(tmp_path / 'b')!r}]\n"
         "run_program(lambda: list(run_in_processes(write_and_wait, jobs, 2)), 'start it again')\n"
     )
-    parent = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    parent = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, preexec_fn=listen)  # noqa: PLW1509  # no threads here
     deadline = time.monotonic() + 60
     while len([p for p in tmp_path.iterdir() if p.read_text()]) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -58,7 +63,8 @@ def test_workers_end_with_their_parent(tmp_path: Path, number: signal.Signals) -
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_command_that_is_stopped_says_so_in_one_line(tmp_path: Path, number: signal.Signals) -> None:
     command = [*AVBUILD, "make", "demo-av", "--out", str(tmp_path), "--workers", "2"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, **pipes, text=True, preexec_fn=listen)  # noqa: PLW1509  # no threads here
     while not list(tmp_path.rglob("*.parquet")):
         time.sleep(0.1)
     process.send_signal(number)

@@ -92,7 +92,7 @@ class OneBatch:
     def under(self, scenario: str) -> "BatchSource":
         return self
 
-    def batches(self, batch_size: int, shuffle_seed: int | None = None, loading: object = None):  # type: ignore[no-untyped-def]
+    def batches(self, batch_size: int, shuffle_seed: int | None = None, loader: object = None):  # type: ignore[no-untyped-def]
         for start in range(0, len(self.batch), batch_size):
             yield self.batch.rows(slice(start, start + batch_size))
 
