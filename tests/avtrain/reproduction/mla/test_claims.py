@@ -9,7 +9,7 @@ from avbuild.errors import UsageError
 from avtrain.methods.registry import method_config
 from avtrain.report.results import Cell
 from avtrain.reproduction.mla.published import DATA, RESNETS, SAME_PEOPLE, Claim
-from avtrain.reproduction.mla.report import MULTI, SplitKey, Worth, about, times_slower, worths
+from avtrain.reproduction.mla.report import MULTI, SystemScores, Worth, about, times_slower, worths
 from avtrain.reproduction.mla.tables import REFERENCE, TABLE_1, TABLE_3, PublishedTable, choose_rows
 from avtrain.reproduction.mla.verdicts import MlaSetting, judge_claim, published_data
 from avtrain.reproduction.plan import System, also_selected_on_test
@@ -140,8 +140,8 @@ class TestRows:
         cost = Cost(1, 1, 32, 1.0, 1.0, 0.0, None, "")
         honest, flattered = also_selected_on_test([System(name="concat", method="concat", train_on="clean")])
         rows = [
-            SplitKey(honest, THEIRS, {MULTI: Cell((0.50, 0.60))}, cost, None),
-            SplitKey(flattered, THEIRS, {MULTI: Cell((0.53, 0.61))}, cost, None),
+            SystemScores(honest, THEIRS, {MULTI: Cell((0.50, 0.60))}, cost, None),
+            SystemScores(flattered, THEIRS, {MULTI: Cell((0.53, 0.61))}, cost, None),
         ]
         (worth,) = worths(rows)
         assert worth.difference.values == pytest.approx((0.03, 0.01))
