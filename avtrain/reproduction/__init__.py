@@ -1,1 +1,1 @@
-"""Published tables, made anew: common planning, running and judging, and a few small files a publication."""
+"""Reproductions of published tables: one folder per publication, and the plan, runs and verdicts that they share."""

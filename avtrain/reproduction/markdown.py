@@ -1,4 +1,4 @@
-"""What the pages of all reproductions are written with."""
+"""Markdown and JSON that the pages of all reproductions share."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,35 +9,49 @@ from avtrain.reproduction.verdict import NOT_COMPARABLE, Verdict
 UNKNOWN = "not known"
 
 
-class Notes:
-    """Reasons, each written once below a table and cited by its number."""
+class Footnotes:
+    """Reasons, listed once below a table and cited in it by number."""
 
     def __init__(self) -> None:
-        self.known: list[str] = []
+        self.reasons: list[str] = []
 
     def cite(self, verdict: Verdict) -> str:
-        """The numbers of its reasons; a verdict from numbers says why in its own words."""
+        """Return the numbers of a verdict's reasons; for a verdict that rests on numbers, the reasons themselves."""
         if verdict.word != NOT_COMPARABLE:
             return "; ".join(verdict.why)
-        self.known += [reason for reason in verdict.why if reason not in self.known]
-        return ", ".join(map(str, sorted(self.known.index(reason) + 1 for reason in verdict.why)))
+        self.reasons += [reason for reason in verdict.why if reason not in self.reasons]
+        return ", ".join(map(str, sorted(self.reasons.index(reason) + 1 for reason in verdict.why)))
 
     def lines(self) -> list[str]:
-        """What the numbers stand for."""
-        return ["", *(f"{number}. {reason}" for number, reason in enumerate(self.known, 1))] if self.known else []
+        """Return the lines of the numbered list, after an empty one; nothing where no reason was cited."""
+        if not self.reasons:
+            return []
+        return ["", *(f"{number}. {reason}" for number, reason in enumerate(self.reasons, 1))]
 
 
-def table_head(columns: Iterable[str]) -> list[str]:
-    """The first two lines of a table."""
-    named = list(columns)
-    return [table_line(named), "| " + " | ".join("---" for _ in named) + " |"]
+def verdict_legend(more: str = "") -> list[str]:
+    """Return the list items that explain the verdicts.
+
+    Args:
+        more: what else counts as reproduced, beside accuracies.
+    """
+    return [
+        f"- *reproduced*: the two differ by at most 2 points or 2 standard deviations{more}.",
+        "- *not comparable*: they were measured in different ways (data, split, training); the reasons are given.",
+    ]
+
+
+def table_header(columns: Iterable[str]) -> list[str]:
+    """Return the first two lines of a table."""
+    names = list(columns)
+    return [table_line(names), "| " + " | ".join("---" for _ in names) + " |"]
 
 
 def table_line(cells: Iterable[object]) -> str:
-    """A line of it."""
+    """Return one line of a table."""
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
 def cell_as_json(cell: Cell) -> dict[str, Any]:
-    """A cell, unrounded."""
+    """Return a cell unrounded, as it is written to JSON."""
     return {"mean": cell.mean, "std": cell.std, "n": len(cell.values), "values": list(cell.values)}

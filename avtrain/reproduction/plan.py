@@ -1,4 +1,4 @@
-"""Which runs a published table needs: systems by seeds, all of them checked before any is made."""
+"""Plan of a reproduction: the runs that a published table needs, all checked before the first is made."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,47 +6,39 @@ from typing import Any, Literal
 
 import yaml
 
-from avbuild.errors import UsageError, nearest
+from avbuild.errors import UsageError
 from avbuild.frozen import Frozen
 from avbuild.scenarios.manifest import Manifest
 from avbuild.scenarios.manifest_file import read_yaml
-from avtrain.config import SELECTED_ON_TEST, FitConfig, RunConfig, Selection, selection_suffix
+from avtrain.config import SELECTED_ON_TEST, FitConfig, RunConfig, selection_suffix
 from avtrain.data.regimes import clean_scenario
+from avtrain.reproduction.fit_options import check_options, planned_config
+from avtrain.reproduction.system import System
 from avtrain.runs.folder import Run
-from avtrain.training.options import fit_config
-
-DECIDED = ("method", "train_on", "select_on", "init_from", "seed")  # by the plan
-SHARED = ("backbone", "backbone_options")  # by all runs, or their rows could not stand side by side
-
-
-class System(Frozen):
-    """A row of the tables: a method, what it is trained and selected on and what it starts from."""
-
-    name: str
-    method: str
-    train_on: Literal["scenarios", "clean"] = "scenarios"
-    select_on: Selection = "validation"
-    init_from: str | None = None  # the system whose run of the same seed it starts from; None: the pretrained backbone
-    method_options: tuple[tuple[str, str], ...] = ()  # that make it this row; no setting may change them
-
-    @property
-    def row(self) -> str:
-        """Its name, whatever it is selected on."""
-        return self.name.removesuffix(selection_suffix(self.select_on))
 
 
 def also_selected_on_test(systems: Sequence[System]) -> tuple[System, ...]:
-    """Each system followed by the same one whose best epoch is chosen on test.  None of them starts from another."""
-    flattered = {"select_on": "test"}
+    """Return each system, followed by the same one with its best epoch chosen on the test split.
+
+    Args:
+        systems: none of which starts from another.
+    """
+    suffix = selection_suffix("test")
     return tuple(
         kind
         for system in systems
-        for kind in (system, system.model_copy(update=flattered | {"name": system.name + selection_suffix("test")}))
+        for kind in (system, system.model_copy(update={"select_on": "test", "name": system.name + suffix}))
     )
 
 
 class PlannedRun(Frozen):
-    """One training and its evaluation."""
+    """One run: its training and its evaluation.
+
+    Attributes:
+        system: the row of the table that it belongs to.
+        folder: of the run.
+        config: of the fit, with its seed, and the manifest.
+    """
 
     system: System
     folder: Path
@@ -54,20 +46,29 @@ class PlannedRun(Frozen):
 
     @property
     def run(self) -> Run:
-        """Where it is kept."""
+        """Return the run, which need not exist yet."""
         return Run(self.folder)
 
     def __str__(self) -> str:
         fit = self.config.fit
-        options = ", ".join(f"{key} {value}" for key, value in self.system.method_options)
-        trained = f"{fit.method}{f' ({options})' if options else ''} on {fit.train_on}"
+        options = f" ({self.system.described_options})" if self.system.method_options else ""
         marks = f", {SELECTED_ON_TEST}" if fit.select_on == "test" else ""
         source = f", from {fit.init_from}" if fit.init_from else ""
-        return f"{self.folder}: {trained}, {fit.epochs} epochs, lr {fit.lr:g}{marks}{source}"
+        trained = f"{fit.method}{options} on {fit.train_on}, {fit.epochs} epochs, lr {fit.lr:g}"
+        return f"{self.folder}: {trained}{marks}{source}"
 
 
 class ReproductionPlan(Frozen):
-    """All that decides a reproduction; runs stand after those they start from."""
+    """All runs of a reproduction, and what was asked for.
+
+    Attributes:
+        epochs_scale: factor on each method's number of epochs.
+        scored_on: all scenarios of a manifest, or its clean one alone.
+        manifests: with different names.
+        systems: rows of the table.
+        seeds: one run per manifest, system and seed.
+        runs: each after the one that it starts from.
+    """
 
     epochs_scale: float
     scored_on: Literal["scenarios", "clean"]
@@ -77,15 +78,15 @@ class ReproductionPlan(Frozen):
     runs: tuple[PlannedRun, ...]
 
     def runs_of(self, manifest: Manifest, system: System) -> list[Run]:
-        """One a seed."""
+        """Return the runs of a system on a manifest, in the order of seeds."""
         return [p.run for p in self.runs if p.config.manifest.name == manifest.name and p.system == system]
 
     def scenarios_of(self, manifest: Manifest) -> tuple[str, ...]:
-        """What its runs are scored under."""
+        """Return the scenarios that runs on a manifest are scored on."""
         return tuple(manifest.scenarios) if self.scored_on == "scenarios" else (clean_scenario(manifest),)
 
     def config_of(self, manifest: Manifest, system: System) -> FitConfig:
-        """That of the first seed; others differ by their seed alone."""
+        """Return the configuration of a system's first seed; those of the others differ only in the seed."""
         return next(p.config.fit for p in self.runs if p.config.manifest.name == manifest.name and p.system == system)
 
 
@@ -101,34 +102,37 @@ def make_plan(
     epochs_scale: float = 1.0,
     scored_on: Literal["scenarios", "clean"] = "scenarios",
 ) -> ReproductionPlan:
-    """The runs, all of them checked before any is made.
+    """Return the plan of all runs; every option is checked before any run is made.
 
-    options: of every fit.  settings: by the name of a method, for all its systems, or of one system; they come on top.
-    known: all systems that settings may name, chosen or not.  scored_on: the scenarios, or the clean one alone.
+    Args:
+        manifests: with different names.
+        systems: rows of the table, each after the one that it starts from.
+        seeds: one run per manifest, system and seed.
+        options: of every fit.
+        settings: method or system -> options of its fits, which replace those of every fit.
+        out: folder that gets `runs/`.
+        known: all systems that settings may name, chosen or not.
+        epochs_scale: factor on each method's number of epochs, above 0.
+        scored_on: all scenarios of a manifest, or its clean one alone.
+
     Raises UsageError.
     """
     if epochs_scale <= 0:
         raise UsageError(f"--epochs-scale {epochs_scale:g}: must be above 0; 1 keeps each method's epochs")
     names = [manifest.name for manifest in manifests]
     if len(set(names)) < len(names):
-        raise UsageError(f"manifests named {', '.join(names)}: tables are told apart by name; give each its own")
-    words = list(dict.fromkeys(word for system in known for word in (system.method, system.row)))
-    if unknown := [name for name in settings if name not in words]:
-        raise UsageError(f"--settings: no method {unknown[0]}{nearest(unknown[0], words)}; known: {', '.join(words)}")
-    _refuse_decided("--set", options, DECIDED)
-    for name, own in settings.items():
-        _refuse_decided(f"--settings {name}", own, (*DECIDED, *SHARED))
-    runs = []
+        raise UsageError(f"manifests named {', '.join(names)}: the tables need different names; give each its own")
+    check_options(options, settings, known)
+    needs_clean = scored_on == "clean" or any(system.train_on == "clean" for system in systems)
+    runs: list[PlannedRun] = []
     for manifest in manifests:
-        if scored_on == "clean" or any(system.train_on == "clean" for system in systems):
-            clean_scenario(manifest)
+        if needs_clean:
+            clean_scenario(manifest)  # raises where the manifest has none
         for system in systems:
-            place = out / "runs" / f"{manifest.name}-{system.name}"
+            folder = out / "runs" / f"{manifest.name}-{system.name}"
             source = None if system.init_from is None else out / "runs" / f"{manifest.name}-{system.init_from}"
-            fit = _config(system, options, settings, epochs_scale, source)
-            for seed in seeds:
-                config = RunConfig(fit=fit.model_copy(update={"seed": seed}), manifest=manifest)
-                runs.append(PlannedRun(system=system, folder=place / f"seed{seed}", config=config))
+            fit = planned_config(system, options, settings, epochs_scale, source)
+            runs += [_planned_run(system, folder, fit, manifest, seed) for seed in seeds]
     return ReproductionPlan(
         epochs_scale=epochs_scale,
         scored_on=scored_on,
@@ -140,7 +144,10 @@ def make_plan(
 
 
 def read_settings(path: Path) -> dict[str, dict[str, Any]]:
-    """A YAML file: method or system -> options as a run's config.yaml has them under `fit`.  Raises UsageError."""
+    """Read the YAML file of `--settings`: method or system -> options of its fits.
+
+    Raises UsageError where the file is not valid.
+    """
     try:
         content = yaml.safe_load(read_yaml(str(path), "file of --settings"))
     except yaml.YAMLError as error:
@@ -150,36 +157,6 @@ def read_settings(path: Path) -> dict[str, dict[str, Any]]:
     return {str(name): value for name, value in content.items()}
 
 
-def _refuse_decided(where: str, given: Mapping[str, Any], decided: Sequence[str]) -> None:
-    if wrong := [key for key in given if key in decided]:
-        raise UsageError(
-            f"{where}: {', '.join(wrong)} cannot be set for single runs here; a method's own options are "
-            "method_options (--set method.KEY=VALUE), the backbone's --set backbone.KEY=VALUE"
-        )
-
-
-def _config(
-    system: System,
-    options: Mapping[str, Any],
-    settings: Mapping[str, Mapping[str, Any]],
-    epochs_scale: float,
-    source: Path | None,
-) -> FitConfig:
-    """A fit's options: those of all fits, then those of its method, then its own."""
-    given = dict(options)
-    for name in dict.fromkeys((system.method, system.row)):  # both selections of a row are trained alike
-        own = settings.get(name, {})
-        merged = {**given.get("method_options", {}), **own.get("method_options", {})}
-        given |= {**own, "method_options": merged}
-    fixed = dict(system.method_options)
-    if wrong := [key for key in given.get("method_options", {}) if key in fixed]:
-        raise UsageError(f"{system.name}: its row of the table decides {', '.join(wrong)}; leave out method.{wrong[0]}")
-    given |= {
-        "method": system.method,
-        "method_options": given.get("method_options", {}) | fixed,
-        "train_on": system.train_on,
-        "select_on": system.select_on,
-        "init_from": None if source is None else str(source),
-    }
-    config = fit_config(given)
-    return config.model_copy(update={"epochs": max(1, round(config.epochs * epochs_scale))})
+def _planned_run(system: System, folder: Path, fit: FitConfig, manifest: Manifest, seed: int) -> PlannedRun:
+    config = RunConfig(fit=fit.model_copy(update={"seed": seed}), manifest=manifest)
+    return PlannedRun(system=system, folder=folder / f"seed{seed}", config=config)

@@ -1,4 +1,4 @@
-"""Making the runs of a plan, with what `avtrain fit` and `avtrain eval` call."""
+"""Train and score the runs of a plan, with the functions that `avtrain fit` and `avtrain eval` call."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +15,14 @@ from avtrain.training.start import fit_run
 
 
 def reproduce(plan: ReproductionPlan, machine: Machine, resume: str, say: Callable[[str], None]) -> None:
-    """Train and score every run that is not yet."""
+    """Train every run that is not finished, and score every run that is not scored.
+
+    Args:
+        plan: from `make_plan`.
+        machine: where runs are computed.
+        resume: auto, restart or never: what happens to a run that was started before.
+        say: receives one line a run.
+    """
     for planned in plan.runs:
         fit = planned.config.fit
         source = None if fit.init_from is None else Path(fit.init_from)
@@ -26,7 +33,12 @@ def reproduce(plan: ReproductionPlan, machine: Machine, resume: str, say: Callab
 
 
 def scored(planned: PlannedRun, scenarios: Sequence[str]) -> bool:
-    """Whether every scenario has been scored each way the method infers, on the very data of its manifest."""
+    """Return whether a run is scored on all scenarios, with every way of inference, on the data of its manifest.
+
+    Args:
+        planned: the run.
+        scenarios: names of scenarios of its manifest.
+    """
     manifest = planned.config.manifest
     modes = find_method(planned.system.method).inference_modes or (None,)
     there = {
@@ -38,12 +50,12 @@ def scored(planned: PlannedRun, scenarios: Sequence[str]) -> bool:
 
 
 def builds(plan: ReproductionPlan) -> list[BuildRecord]:
-    """What each manifest's data set was built from.  Raises UserError where one is not there."""
+    """Return the build record of each manifest's data set.  Raises UserError where a data set is missing."""
     return [read_build(Folder(manifest.dataset)) for manifest in plan.manifests]
 
 
 def devices(runs: Sequence[Run]) -> list[str]:
-    """What they were made on, each once."""
+    """Return the devices and torch versions that runs were made with, each once, as text."""
     environments = [run.read_json("env.json") for run in runs]
-    said = (f"{e['device']} ({e['device_name']}), torch {e['versions']['torch']}" for e in environments)
-    return list(dict.fromkeys(said))
+    texts = (f"{e['device']} ({e['device_name']}), torch {e['versions']['torch']}" for e in environments)
+    return list(dict.fromkeys(texts))

@@ -1,1 +1,1 @@
-"""The tables of MLA (CVPR 2024)."""
+"""Tables 1 and 3 of MLA (CVPR 2024)."""

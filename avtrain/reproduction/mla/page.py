@@ -1,4 +1,4 @@
-"""One of MLA's tables, made anew, as Markdown and as JSON."""
+"""Pages of the reproduction of one of MLA's tables: Markdown and JSON."""
 
 import json
 from collections.abc import Sequence
@@ -8,85 +8,95 @@ from typing import Any
 
 from avbuild.dataset.storage import write_whole
 from avtrain.config import SELECTED_ON_TEST
-from avtrain.reproduction.markdown import UNKNOWN, Notes, cell_as_json, table_head, table_line
+from avtrain.reproduction.markdown import UNKNOWN, Footnotes, cell_as_json, table_header, table_line, verdict_legend
 from avtrain.reproduction.mla.published import DATA, Claim
 from avtrain.reproduction.mla.report import MULTI, ManifestTable, SystemScores
 from avtrain.reproduction.mla.tables import REFERENCE, PublishedTable
 from avtrain.reproduction.plan import ReproductionPlan
 
 SELECTION_WARNING = (
-    f"**Warning: {SELECTED_ON_TEST}.** Rows marked so chose their best epoch by the very scores that stand here, as in "
-    "much published work. They flatter; they are here only to show by how much."
+    f"**Warning: {SELECTED_ON_TEST}.** The best epoch of the rows marked so was chosen by the test accuracy that they "
+    "report, as in much published work. These accuracies are too high; they are here only to show by how much."
 )
 
 
 def write(
-    plan: ReproductionPlan, table: PublishedTable, parts: Sequence[ManifestTable], out: Path
+    plan: ReproductionPlan, published: PublishedTable, tables: Sequence[ManifestTable], out: Path
 ) -> tuple[Path, Path]:
-    """Write the page and its JSON, called as the table; returns where."""
-    page, data = out / f"{table.name}.md", out / f"{table.name}.json"
-    write_whole(page, as_markdown(plan, table, parts))
-    write_whole(data, json.dumps(as_json(plan, table, parts), indent=1, ensure_ascii=False) + "\n")
+    """Write the page and its JSON, named after the published table.
+
+    Args:
+        plan: of all runs.
+        published: the published table.
+        tables: of each manifest.
+        out: folder that gets both files.
+
+    Returns the paths of both.
+    """
+    page, data = out / f"{published.name}.md", out / f"{published.name}.json"
+    write_whole(page, as_markdown(plan, published, tables))
+    write_whole(data, json.dumps(as_json(plan, published, tables), indent=1, ensure_ascii=False) + "\n")
     return page, data
 
 
-def as_markdown(plan: ReproductionPlan, table: PublishedTable, parts: Sequence[ManifestTable]) -> str:
-    """The page: what was run, then for each manifest rows, the worth of selecting on test, verdicts."""
+def as_markdown(plan: ReproductionPlan, published: PublishedTable, tables: Sequence[ManifestTable]) -> str:
+    """Return the page: what was run, then rows, the gain by selection on test, and verdicts, for each manifest."""
     lines = [
-        f"# {table.title}",
+        f"# {published.title}",
         "",
         f"Trained and scored on clean data. Seeds: {', '.join(map(str, plan.seeds))}. Test accuracy in %, mean ± "
-        "standard deviation over n seeds. Best epoch by validation, but for rows that say otherwise.",
+        "standard deviation over n seeds. The best epoch is chosen on the validation split, except in rows that say "
+        "otherwise.",
         "",
-        "- *reproduced*: within 2 points or 2 standard deviations.",
-        "- *not comparable*: something other than chance keeps the two apart; it says what.",
-        f"- {MULTI}: all modalities together; a modality's column: its own scores, where the method has them.",
-        f"- time: training alone, an epoch, as a ratio to {REFERENCE} here, on the same data and batch size.",
-        "- Of the published tables only the cells shown are known to us, and none of a single modality.",
+        *verdict_legend(),
+        f"- {MULTI}: all modalities together; a modality's column: its own logits, where the method has them.",
+        f"- time: of training alone, per epoch, as a ratio to {REFERENCE} here, on the same data and batch size.",
+        "- Of the published tables we have a source for the cells shown only, and for none of a single modality.",
         "",
     ]
     if any(system.select_on == "test" for system in plan.systems):
         lines += [SELECTION_WARNING, ""]
-    for part in parts:
-        lines += [_heading(part), "", *_rows(part), ""]
-        if part.worths:
-            lines += [f"### {part.manifest.name}: what selecting on test is worth", "", *_worths(part), ""]
-        lines += [f"### {part.manifest.name}: verdicts", "", *_verdicts(part), ""]
+    for table in tables:
+        lines += [_heading(table), "", *_rows(table), ""]
+        if table.gains:
+            lines += [f"### {table.manifest.name}: gain by selection on test", "", *_selection_gains(table), ""]
+        lines += [f"### {table.manifest.name}: verdicts", "", *_verdicts(table), ""]
     return "\n".join(lines)
 
 
-def as_json(plan: ReproductionPlan, table: PublishedTable, parts: Sequence[ManifestTable]) -> dict[str, Any]:
-    """All of the page, unrounded."""
+def as_json(plan: ReproductionPlan, published: PublishedTable, tables: Sequence[ManifestTable]) -> dict[str, Any]:
+    """Return everything that the page shows, unrounded."""
     return {
-        "table": table.name,
+        "table": published.name,
         "seeds": list(plan.seeds),
-        "manifests": [
+        "manifests": [_manifest_as_json(table) for table in tables],
+    }
+
+
+def _manifest_as_json(table: ManifestTable) -> dict[str, Any]:
+    return {
+        "manifest": table.manifest.as_yaml(),
+        "scenario": table.scenario,
+        "leaky": table.leaky,
+        "devices": list(table.devices),
+        "rows": [_row_as_json(row) for row in table.rows],
+        "worth_of_selecting_on_test": [
             {
-                "manifest": part.manifest.as_yaml(),
-                "scenario": part.scenario,
-                "leaky": part.leaky,
-                "devices": list(part.devices),
-                "rows": [_row_as_json(row) for row in part.rows],
-                "worth_of_selecting_on_test": [
-                    {
-                        "row": worth.row,
-                        "validation": cell_as_json(worth.on_validation),
-                        "test": cell_as_json(worth.on_test),
-                        "difference": cell_as_json(worth.difference),
-                    }
-                    for worth in part.worths
-                ],
-                "published": [
-                    {
-                        "claim": asdict(judged.claim),
-                        "row": judged.row and judged.row.system.name,
-                        "measured": judged.row and cell_as_json(judged.row.cells[MULTI]),
-                        **asdict(judged.verdict),
-                    }
-                    for judged in part.claims
-                ],
+                "row": gain.row,
+                "validation": cell_as_json(gain.on_validation),
+                "test": cell_as_json(gain.on_test),
+                "difference": cell_as_json(gain.difference),
             }
-            for part in parts
+            for gain in table.gains
+        ],
+        "published": [
+            {
+                "claim": asdict(judged.claim),
+                "row": judged.row and judged.row.system.name,
+                "measured": judged.row and cell_as_json(judged.row.cells[MULTI]),
+                **asdict(judged.verdict),
+            }
+            for judged in table.claims
         ],
     }
 
@@ -101,67 +111,69 @@ def _row_as_json(row: SystemScores) -> dict[str, Any]:
     }
 
 
-def _heading(part: ManifestTable) -> str:
-    leaky = " (leaky split)" if part.leaky else ""
-    setting, frozen = part.rows[0].setting, [row.system.name for row in part.rows if row.setting.frozen]
+def _heading(table: ManifestTable) -> str:
+    leaky = " (leaky split)" if table.leaky else ""
+    setting, frozen = table.rows[0].setting, [row.system.name for row in table.rows if row.setting.frozen]
     encoders = f"backbone {setting.backbone}"
-    if len(frozen) == len(part.rows):
+    if len(frozen) == len(table.rows):
         encoders = f"frozen features of {encoders}"
     elif frozen:
         encoders += f" (frozen features in {', '.join(frozen)})"
-    where = "; ".join(part.devices)
     return (
-        f"## {part.manifest.name}{leaky}\n\nData {setting.data}, scenario {part.scenario}, {encoders}. Made on {where}."
+        f"## {table.manifest.name}{leaky}\n\n"
+        f"Data {setting.data}, scenario {table.scenario}, {encoders}. Made on {'; '.join(table.devices)}."
     )
 
 
-def _rows(part: ManifestTable) -> list[str]:
-    columns = (*part.modalities, MULTI)
-    lines = table_head(("system", "selected on", *columns, "n", "epochs", "time"))
-    for row in part.rows:
-        options = ", ".join(f"{key} {value}" for key, value in row.system.method_options)
-        marked = f" **({SELECTED_ON_TEST})**" if row.system.select_on == "test" else ""
-        named = f"{row.system.row}{f' ({options})' if options else ''}{marked}"
+def _rows(table: ManifestTable) -> list[str]:
+    columns = (*table.modalities, MULTI)
+    lines = table_header(("system", "selected on", *columns, "n", "epochs", "time"))
+    for row in table.rows:
+        options = f" ({row.system.described_options})" if row.system.method_options else ""
+        mark = f" **({SELECTED_ON_TEST})**" if row.system.select_on == "test" else ""
+        name = f"{row.system.row}{options}{mark}"
         cells = [row.cells.get(column, "") for column in columns]
         time = "" if row.times_slower is None else f"{row.times_slower:.2f}"
         n = len(row.cells[MULTI].values)
-        lines.append(table_line((named, row.system.select_on, *cells, n, row.setting.epochs, time)))
-    for claim in dict.fromkeys(judged.claim for judged in part.claims):
+        lines.append(table_line((name, row.system.select_on, *cells, n, row.setting.epochs, time)))
+    for claim in dict.fromkeys(judged.claim for judged in table.claims):
         name = f"*published: {claim.system}, {DATA[claim.data]} ({claim.source})*"
-        unknown = [UNKNOWN] * len(part.modalities)
+        unknown = [UNKNOWN] * len(table.modalities)
         epochs = UNKNOWN if claim.epochs is None else claim.epochs
-        lines.append(table_line((name, _selected(claim), *unknown, f"*{_theirs(claim)}*", UNKNOWN, epochs, UNKNOWN)))
+        accuracy = f"*{_published(claim)}*"
+        lines.append(table_line((name, _selected_on(claim), *unknown, accuracy, UNKNOWN, epochs, UNKNOWN)))
     return lines
 
 
-def _worths(part: ManifestTable) -> list[str]:
-    lines = table_head(("system", "selected on validation", SELECTED_ON_TEST, "difference in points", "n"))
-    for worth in part.worths:
-        gained = worth.difference
-        sign = "+" if gained.mean >= 0 else ""
-        lines.append(table_line((worth.row, worth.on_validation, worth.on_test, f"{sign}{gained}", len(gained.values))))
+def _selection_gains(table: ManifestTable) -> list[str]:
+    lines = table_header(("system", "selected on validation", SELECTED_ON_TEST, "difference in points", "n"))
+    for gain in table.gains:
+        difference = gain.difference
+        sign = "+" if difference.mean >= 0 else ""
+        cells = (gain.row, gain.on_validation, gain.on_test, f"{sign}{difference}", len(difference.values))
+        lines.append(table_line(cells))
     return [
         *lines,
         "",
-        "The difference is taken seed by seed: both trained alike, only the epoch that is kept differs.",
+        "The difference is computed seed by seed: training is the same, only the epoch that is kept differs.",
     ]
 
 
-def _verdicts(part: ManifestTable) -> list[str]:
-    lines = table_head(("published", "data", "theirs", "ours", "selected on", "verdict", "why", "source", "confidence"))
-    notes = Notes()
-    for judged in part.claims:
+def _verdicts(table: ManifestTable) -> list[str]:
+    columns = ("system", "data", "published", "measured", "selected on", "verdict", "why", "source", "confidence")
+    lines, footnotes = table_header(columns), Footnotes()
+    for judged in table.claims:
         claim, row = judged.claim, judged.row
-        ours = ("", "") if row is None else (row.cells[MULTI], row.system.select_on)
-        verdict = (f"**{judged.verdict.word}**", notes.cite(judged.verdict))
-        said = (claim.system, DATA[claim.data], _theirs(claim))
-        lines.append(table_line((*said, *ours, *verdict, claim.source, claim.confidence)))
-    return [*lines, *notes.lines()]
+        measured = ("", "") if row is None else (row.cells[MULTI], row.system.select_on)
+        verdict = (f"**{judged.verdict.word}**", footnotes.cite(judged.verdict))
+        published = (claim.system, DATA[claim.data], _published(claim))
+        lines.append(table_line((*published, *measured, *verdict, claim.source, claim.confidence)))
+    return [*lines, *footnotes.lines()]
 
 
-def _theirs(claim: Claim) -> str:
+def _published(claim: Claim) -> str:
     return f"{100 * claim.value:.2f}" + ("" if claim.std is None else f" ± {100 * claim.std:.2f}")
 
 
-def _selected(claim: Claim) -> str:
+def _selected_on(claim: Claim) -> str:
     return UNKNOWN if claim.selected_on_test is None else "test" if claim.selected_on_test else "validation"

@@ -1,16 +1,15 @@
-"""Numbers of MLA's Tables 1 and 3 and of re-runs elsewhere, each with its source and how sure we are of it.
+"""Numbers of MLA's Tables 1 and 3, and of other people's runs, each with its source and how certain it is.
 
 X. Zhang et al.: Multimodal Representation Learning by Alternating Unimodal Adaptation, CVPR 2024, and what others
-report of the same methods.  Only numbers that this project's notes hold are here; of the published tables we know these
-cells and no others, and no accuracy of a single modality.
+report of the same methods.  Only cells that this project has a source for are here; none is of a single modality.
 """
 
 from dataclasses import dataclass, replace
 from typing import Literal
 
-# verified: read in the source named.  inferred: read there, but what it stands for is our reading.
-# quoted: as this project's notes quote the paper; we have not seen the place.
-# second-hand: somebody else's account of it.
+# verified: read in the source.  inferred: read in the source, but what the number stands for is our interpretation.
+# quoted: as this project's notes quote the paper; we have not seen the original.
+# second-hand: reported by somebody other than its authors.
 Confidence = Literal["verified", "inferred", "quoted", "second-hand"]
 
 DATA = {
@@ -19,46 +18,60 @@ DATA = {
     "food-101": "UPMC Food-101",
     "iemocap": "IEMOCAP",
 }
-SAME_PEOPLE = ("crema-d", "iemocap")  # whose published splits have the same speakers in training and test
+SAME_PEOPLE = ("crema-d", "iemocap")  # data whose published splits have the same people in training and test
 
 RESNETS = "ResNet-18 from scratch"
 
-_PAPER = "Zhang et al., CVPR 2024, as this project's notes quote it"
-_TABLE_1 = "Zhang et al., CVPR 2024, Table 1, as this project's notes quote it"
-_TABLE_3 = "Zhang et al., CVPR 2024, Table 3, as this project's notes quote it"
-_BALANCE = "BalanceBenchmark, images/Results.jpeg, its authors' re-run"
-_BALANCE_FOOD = "BalanceBenchmark's re-run, as this project's notes quote it"
+_PAPER = "Zhang et al., CVPR 2024, as quoted in this project's notes"
+_TABLE_1 = "Zhang et al., CVPR 2024, Table 1, as quoted in this project's notes"
+_TABLE_3 = "Zhang et al., CVPR 2024, Table 3, as quoted in this project's notes"
+_BALANCE = "BalanceBenchmark, images/Results.jpeg, runs of its authors"
+_BALANCE_FOOD = "BalanceBenchmark, runs of its authors, as quoted in this project's notes"
 _NOTES = "public notes of ASGML experiments, five seeds"
-_G2D = "G²D's own table, as a public note quotes it"
+_G2D = "table of G²D, as quoted in a public note"
 
 _M3AE = "pretrained M3AE"
 _CAV_MAE_M3AE = "pretrained CAV-MAE and M3AE"
-_NO_SCRIPT = "its inputs were made by a script that is not published"
-_ITS_RECIPE = "its recipe is AdamW with batches of 32"
-_WHICH_FUSION = "how its baseline fuses is not stated in what we have"
-_PLAIN_OGM = "it says OGM; whether with GE is not stated in what we have"
-_NOT_DESCRIBED = "its inputs and split are not described in what we have"
+_NO_SCRIPT = "the script that made its inputs is not published"
+_ITS_RECIPE = "it was trained with AdamW and batches of 32"
+_WHICH_FUSION = "how its baseline fuses the modalities is not stated in our sources"
+_PLAIN_OGM = "it is called OGM; whether GE is part of it is not stated in our sources"
+_NOT_DESCRIBED = "its inputs and split are not described in our sources"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """An accuracy of all modalities together, 0 to 1."""
+    """A published accuracy of all modalities together.
 
-    system: str  # a row of ours
-    data: str  # a key of DATA
+    Attributes:
+        system: name of our row that it is compared with.
+        data: a key of DATA.
+        value: accuracy, 0 to 1.
+        source: where it was published.
+        confidence: how certain it is.
+        selected_on_test: whether its best epoch was chosen on the test split; None: not known.
+        epochs: number of epochs; None: not known.
+        frames: number of frames taken of a clip; None: not known, or no video.
+        encoders: in words; None: not known.
+        std: standard deviation, 0 to 1; None: not known.
+        reasons: why no measurement made here can confirm or refute it.
+    """
+
+    system: str
+    data: str
     value: float
     source: str
     confidence: Confidence
-    selected_on_test: bool | None = None  # None: not known
+    selected_on_test: bool | None = None
     epochs: int | None = None
-    frames: int | None = None  # a clip
+    frames: int | None = None
     encoders: str | None = None
     std: float | None = None
-    reasons: tuple[str, ...] = ()  # why nothing that is measured here could confirm or refute it
+    reasons: tuple[str, ...] = ()
 
 
 def _paper(system: str, data: str, value: float, source: str, confidence: Confidence) -> Claim:
-    """MLA's own: best epoch of 100 on test, three frames of a CREMA-D clip."""
+    """Return a claim of the MLA paper: the best of 100 epochs on test, with three frames of a CREMA-D clip."""
     claim = Claim(system, data, value, source, confidence, selected_on_test=True)
     if data == "crema-d":
         return replace(claim, epochs=100, frames=3, encoders=RESNETS)
@@ -66,7 +79,7 @@ def _paper(system: str, data: str, value: float, source: str, confidence: Confid
 
 
 def _balance(system: str, crema_d: float, kinetics_sounds: float, *reasons: str) -> tuple[Claim, ...]:
-    """BalanceBenchmark's pair: 30 epochs, no validation split, two frames of a CREMA-D clip."""
+    """Return BalanceBenchmark's two claims: 30 epochs, no validation split, two frames of a CREMA-D clip."""
     return tuple(
         Claim(
             system,
@@ -93,7 +106,7 @@ def _reported(
     frames: int | None = None,
     std: float | None = None,
 ) -> Claim:
-    """What others say of CREMA-D."""
+    """Return what others report of a method on CREMA-D."""
     described = (_NOT_DESCRIBED, *reasons)
     return Claim(
         system, "crema-d", value, source, confidence, on_test, epochs=None, frames=frames, std=std, reasons=described
@@ -115,7 +128,7 @@ TABLE_1: tuple[Claim, ...] = (
     _reported("concat", 0.6159, f"{_NOTES}, its baseline", _WHICH_FUSION, frames=3, std=0.0080),
     _reported("ogm-ge", 0.6247, _NOTES, frames=1, std=0.0142),
     _reported("ogm-ge", 0.6914, _NOTES, frames=3, std=0.0113),
-    _reported("mmpareto", 0.69, "a user, GeWu-Lab/MMPareto_ICML2024 issue 2 (about)"),
+    _reported("mmpareto", 0.69, "a user, GeWu-Lab/MMPareto_ICML2024 issue 2 (approximate)"),
     _reported("recon-boost", 0.8111, "file name of the shipped checkpoint", confidence="verified", on_test=True),
     _reported("recon-boost", 0.8362, _G2D),
     _reported("mla", 0.7970, _G2D),
@@ -128,7 +141,7 @@ TABLE_3: tuple[Claim, ...] = (
     _paper("mla-off-mean", "crema-d", 0.6632, _FIXED, "quoted"),
     _paper("mla-off-mean", "iemocap", 0.7496, _FIXED, "quoted"),
     _paper("mla-off-entropy", "crema-d", 0.7279, _DYNAMIC, "inferred"),
-    _paper("mla", "crema-d", 0.7970, f"{_PAPER}; that the ablation repeats it is our reading", "inferred"),
+    _paper("mla", "crema-d", 0.7970, f"{_PAPER}; that the ablation repeats it is our interpretation", "inferred"),
     _paper("mla-released-fixed", "crema-d", 0.6632, _FIXED, "inferred"),
     _paper("mla-released", "crema-d", 0.7279, _DYNAMIC, "inferred"),
 )

@@ -1,4 +1,4 @@
-"""What the reproduction of one of MLA's tables found: rows, costs, the worth of selecting on test, verdicts."""
+"""Results of the reproduction of one of MLA's tables: rows, costs, the gain by selection on test, and verdicts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,9 @@ from avtrain.report.results import Cell, Evaluation
 from avtrain.reproduction.mla.published import Claim
 from avtrain.reproduction.mla.tables import REFERENCE, PublishedTable
 from avtrain.reproduction.mla.verdicts import MlaSetting, judge_claim, published_data
-from avtrain.reproduction.plan import ReproductionPlan, System
+from avtrain.reproduction.plan import ReproductionPlan
 from avtrain.reproduction.run import builds, devices
+from avtrain.reproduction.system import System
 from avtrain.reproduction.verdict import Verdict
 from avtrain.runs.cost import Cost, cost
 from avtrain.runs.folder import Run
@@ -20,18 +21,32 @@ MULTI = "multi"  # all modalities together
 
 @dataclass(frozen=True)
 class SystemScores:
-    """One system under the clean scenario."""
+    """Scores of one system on clean data.
+
+    Attributes:
+        system: row of the plan.
+        setting: circumstances that decide what it can be compared with.
+        cells: accuracies; "multi": of all modalities; a modality: of its own logits, where the method has them.
+        cost: of its training.
+        times_slower: training time per epoch divided by that of `concat`; None: not known.
+    """
 
     system: System
     setting: MlaSetting
-    cells: Mapping[str, Cell]  # by modality, where the method has scores of its own; and "multi"
+    cells: Mapping[str, Cell]
     cost: Cost
-    times_slower: float | None  # an epoch's training, as a ratio to `concat` in this reproduction
+    times_slower: float | None
 
 
 @dataclass(frozen=True)
-class Worth:
-    """What choosing the best epoch on test adds, seed by seed."""
+class SelectionGain:
+    """Accuracies of a row with its best epoch chosen on validation, and on test.
+
+    Attributes:
+        row: name of the row.
+        on_validation: test accuracies of the epochs chosen on validation, one a seed.
+        on_test: test accuracies of the epochs chosen on test, one a seed.
+    """
 
     row: str
     on_validation: Cell
@@ -39,13 +54,13 @@ class Worth:
 
     @property
     def difference(self) -> Cell:
-        """A part of 1, one a seed."""
+        """Return what selection on test adds to the accuracy, 0 to 1, one value a seed."""
         return Cell(tuple(t - v for t, v in zip(self.on_test.values, self.on_validation.values, strict=True)))
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A published accuracy beside one of our rows of that name; or beside none, where the plan leaves it out."""
+class JudgedClaim:
+    """A published accuracy, a row of that name (None: not in the plan), and the verdict."""
 
     claim: Claim
     row: SystemScores | None
@@ -54,50 +69,77 @@ class Judged:
 
 @dataclass(frozen=True)
 class ManifestTable:
-    """All about one manifest."""
+    """The table of one manifest.
+
+    Attributes:
+        manifest: of the data set.
+        scenario: name of its clean scenario.
+        leaky: whether a group (a recording, an actor) may be in two splits.
+        modalities: of the data set.
+        rows: measured.
+        gains: by selection on test, for rows that have both selections.
+        claims: verdicts on published accuracies.
+        devices: that the runs were made with, as text.
+    """
 
     manifest: Manifest
     scenario: str
     leaky: bool
     modalities: tuple[str, ...]
     rows: Sequence[SystemScores]
-    worths: Sequence[Worth]
-    claims: Sequence[Judged]
+    gains: Sequence[SelectionGain]
+    claims: Sequence[JudgedClaim]
     devices: Sequence[str]
 
 
 def collect(plan: ReproductionPlan, table: PublishedTable) -> list[ManifestTable]:
-    """Read the finished runs of a plan."""
-    return [_part(plan, table, manifest, build) for manifest, build in zip(plan.manifests, builds(plan), strict=True)]
+    """Read the finished runs of a plan, and judge every published number.
+
+    Args:
+        plan: with all runs finished and scored.
+        table: the published table.
+    """
+    pairs = zip(plan.manifests, builds(plan), strict=True)
+    return [_manifest_table(plan, table, manifest, build) for manifest, build in pairs]
 
 
-def _part(plan: ReproductionPlan, table: PublishedTable, manifest: Manifest, build: BuildRecord) -> ManifestTable:
+def _manifest_table(
+    plan: ReproductionPlan, table: PublishedTable, manifest: Manifest, build: BuildRecord
+) -> ManifestTable:
     (scenario,) = plan.scenarios_of(manifest)
-    found = {system.name: _scores(plan.runs_of(manifest, system), scenario) for system in plan.systems}
-    modalities = tuple(next(iter(found.values()))[0]["missing_rate"])
-    costs = {system.name: cost(plan.runs_of(manifest, system)) for system in plan.systems}
     leaky = manifest.split.leaky or build.leaky
+    evaluations = {system.name: _evaluations(plan.runs_of(manifest, system), scenario) for system in plan.systems}
+    modalities = tuple(next(iter(evaluations.values()))[0]["missing_rate"])
+    costs = {system.name: cost(plan.runs_of(manifest, system)) for system in plan.systems}
     rows = [
         SystemScores(
             system,
             setting_of(plan, manifest, system, build.name, leaky, modalities),
-            _cells(found[system.name], modalities),
+            _cells(evaluations[system.name], modalities),
             costs[system.name],
             times_slower(costs[system.name], costs.get(REFERENCE)),
         )
         for system in plan.systems
     ]
+    shown = [claim for claim in table.claims if about(claim, build.name)]
+    claims = [judged for claim in shown for judged in _judge(claim, rows, rows[0].setting)]
     runs = [run for system in plan.systems for run in plan.runs_of(manifest, system)]
-    claims = [
-        judged for claim in table.claims if about(claim, build.name) for judged in _judged(claim, rows, rows[0].setting)
-    ]
-    return ManifestTable(manifest, scenario, leaky, modalities, rows, worths(rows), claims, devices(runs))
+    return ManifestTable(manifest, scenario, leaky, modalities, rows, selection_gains(rows), claims, devices(runs))
 
 
 def setting_of(
     plan: ReproductionPlan, manifest: Manifest, system: System, data: str, leaky: bool, modalities: Sequence[str]
 ) -> MlaSetting:
-    """On what a row is measured, as far as it decides what it may be compared with."""
+    """Return the circumstances that decide what a row can be compared with.
+
+    Args:
+        plan: of all runs.
+        manifest: one of the plan's.
+        system: row of the plan.
+        data: name of the data set.
+        leaky: whether a group may be in two splits.
+        modalities: of the data set.
+    """
     fit = plan.config_of(manifest, system)
     return MlaSetting(
         data=data,
@@ -111,41 +153,44 @@ def setting_of(
 
 
 def about(claim: Claim, data: str) -> bool:
-    """Data of another name get every claim, and the reason why none can be compared."""
+    """Return whether a claim is shown for a data set; for data that nothing was published on, all claims are."""
     return published_data(data) in (None, claim.data)
 
 
 def times_slower(own: Cost, reference: Cost | None) -> float | None:
-    """Training time of an epoch as a ratio; None where there is nothing equal to compare with."""
+    """Return training time per epoch divided by that of a reference; None without one of the same batch size."""
     if reference is None or own.batch_size != reference.batch_size or reference.seconds_per_epoch == 0:
         return None
     return own.seconds_per_epoch / reference.seconds_per_epoch
 
 
-def worths(rows: Sequence[SystemScores]) -> list[Worth]:
-    """Of each row that is there both ways."""
-    honest = {row.system.row: row for row in rows if row.system.select_on == "validation"}
+def selection_gains(rows: Sequence[SystemScores]) -> list[SelectionGain]:
+    """Return the gain by selection on test of each row that has both selections."""
+    on_validation = {row.system.row: row for row in rows if row.system.select_on == "validation"}
     return [
-        Worth(row.system.row, honest[row.system.row].cells[MULTI], row.cells[MULTI])
+        SelectionGain(row.system.row, on_validation[row.system.row].cells[MULTI], row.cells[MULTI])
         for row in rows
-        if row.system.select_on == "test" and row.system.row in honest
+        if row.system.select_on == "test" and row.system.row in on_validation
     ]
 
 
-def _scores(runs: Sequence[Run], scenario: str) -> list[Evaluation]:
-    """Of the clean scenario, in order of seeds."""
+def _evaluations(runs: Sequence[Run], scenario: str) -> list[Evaluation]:
+    """Return the evaluations of runs on one scenario of their own manifest, in the order of seeds."""
     return [
         next(e for e in run.evaluations() if e["other_manifest"] is None and e["scenario"] == scenario) for run in runs
     ]
 
 
-def _cells(scores: Sequence[Evaluation], modalities: Sequence[str]) -> dict[str, Cell]:
-    alone = {m: Cell(tuple(e["per_modality"][m] for e in scores)) for m in modalities if m in scores[0]["per_modality"]}
-    return alone | {MULTI: Cell(tuple(e["accuracy"] for e in scores))}
+def _cells(evaluations: Sequence[Evaluation], modalities: Sequence[str]) -> dict[str, Cell]:
+    """Return the accuracies of each modality that has logits of its own, and of all together."""
+    scored = [modality for modality in modalities if modality in evaluations[0]["per_modality"]]
+    own = {modality: Cell(tuple(e["per_modality"][modality] for e in evaluations)) for modality in scored}
+    return own | {MULTI: Cell(tuple(e["accuracy"] for e in evaluations))}
 
 
-def _judged(claim: Claim, rows: Sequence[SystemScores], any_setting: MlaSetting) -> list[Judged]:
+def _judge(claim: Claim, rows: Sequence[SystemScores], any_setting: MlaSetting) -> list[JudgedClaim]:
+    """Return a verdict for each selection of the claim's row; one without a measurement where it is not in the plan."""
     own = [row for row in rows if row.system.row == claim.system]
     if not own:
-        return [Judged(claim, None, judge_claim(claim, None, any_setting))]
-    return [Judged(claim, row, judge_claim(claim, row.cells[MULTI], row.setting)) for row in own]
+        return [JudgedClaim(claim, None, judge_claim(claim, None, any_setting))]
+    return [JudgedClaim(claim, row, judge_claim(claim, row.cells[MULTI], row.setting)) for row in own]

@@ -1,56 +1,63 @@
-"""The rows of MLA's Tables 1 and 3, and what was published of them."""
+"""Rows of MLA's Tables 1 and 3, and the published numbers that they are compared with."""
 
 from dataclasses import dataclass
 
 from avbuild.errors import UsageError, nearest
 from avtrain.reproduction.mla import published
 from avtrain.reproduction.mla.published import Claim
-from avtrain.reproduction.plan import System
+from avtrain.reproduction.system import System
 
-REFERENCE = "concat"  # whose time for an epoch is 1
+REFERENCE = "concat"  # times per epoch are relative to it
 
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """One table of the paper."""
+    """One table of the paper.
 
-    name: str  # of its command and its files
+    Attributes:
+        name: of its command and its files.
+        title: of its page.
+        systems: its rows.
+        claims: the published numbers.
+    """
+
+    name: str
     title: str
     systems: tuple[System, ...]
     claims: tuple[Claim, ...]
 
 
 def _system(name: str, method: str = "", **options: str) -> System:
-    """Trained on clean data, as in the paper."""
+    """Return a row that is trained on clean data, as in the paper."""
     return System(name=name, method=method or name, train_on="clean", method_options=tuple(options.items()))
 
 
-_MLA = _system("mla", hgm="rls", fusion="entropy")  # in both tables, and trained once for both
+_MLA = _system("mla", hgm="rls", fusion="entropy")  # in both tables, and trained only once
 
 TABLE_1 = PublishedTable(
     "mla-table1",
-    "Table 1 of MLA (CVPR 2024), with newer methods, made anew",
+    "Table 1 of MLA (CVPR 2024), with newer methods, reproduced",
     (
         *(_system(name) for name in ("sum", "concat", "film", "gated", "ogm-ge", "qmf", "late-fusion")),
         _MLA,
-        *(_system(name) for name in ("mmpareto", "recon-boost", "lfm")),  # beside what the paper has
+        *(_system(name) for name in ("mmpareto", "recon-boost", "lfm")),  # not in the paper
     ),
     published.TABLE_1,
 )
 
 TABLE_3 = PublishedTable(
     "mla-table3",
-    "Table 3 of MLA (CVPR 2024): head gradient modification and dynamic fusion, made anew",
+    "Table 3 of MLA (CVPR 2024): head gradient modification and dynamic fusion, reproduced",
     (
         _system(REFERENCE),
         _system("mla-off-mean", "mla", hgm="off", fusion="mean"),  # called Late Fusion in Table 1
         _system("mla-off-entropy", "mla", hgm="off", fusion="entropy"),
         _system("mla-rls-mean", "mla", hgm="rls", fusion="mean"),
         _MLA,
-        # what the released code does: its modification never runs, its dynamic fusion weighs whole batches
+        # what the released code does: the modification has no effect, the fusion has one weight per batch
         _system("mla-released-fixed", "mla", hgm="as_released_unrepaired", fusion="fixed"),
         _system("mla-released", "mla", hgm="as_released_unrepaired", fusion="entropy_as_released"),
-        # and what it would do if it ran
+        # the same with the modification repaired, so that it runs
         _system("mla-repaired-entropy", "mla", hgm="as_released", fusion="entropy"),
         _system("mla-repaired", "mla", hgm="as_released", fusion="entropy_as_released"),
     ),
@@ -61,7 +68,14 @@ TABLES = {table.name: table for table in (TABLE_1, TABLE_3)}
 
 
 def choose_rows(table: PublishedTable, asked: str) -> tuple[System, ...]:
-    """Rows by their name or their method's, `all` for every one, in the order of the table.  Raises UsageError."""
+    """Return the rows asked for, in the order of the table.
+
+    Args:
+        table: to choose from.
+        asked: names of rows or methods, joined by commas; "all" for every row.
+
+    Raises UsageError where a name is unknown.
+    """
     if asked == "all":
         return table.systems
     words = [word.strip() for word in asked.split(",")]

@@ -1,4 +1,4 @@
-"""Whether an accuracy of MLA's tables is reproduced: pure functions of what was published, and what was measured on."""
+"""Verdicts on the accuracies of MLA's tables: pure functions of what was published and what was measured."""
 
 import re
 from dataclasses import dataclass
@@ -11,47 +11,68 @@ from avtrain.reproduction.verdict import Verdict, judge
 
 @dataclass(frozen=True)
 class MlaSetting:
-    """What decides whether a row measured here may stand beside published numbers."""
+    """Circumstances of a row measured here that decide whether it can be compared with published numbers.
 
-    data: str  # the data set's own name
-    row_split: bool  # recordings of one group may stand in two splits, as in published work
+    Attributes:
+        data: name of the data set.
+        row_split: whether a group (a recording, an actor) may be in two splits, as in published work.
+        backbone: name of the backbone.
+        frozen: whether the encoders are frozen.
+        epochs: number of epochs.
+        frames: number of frames of a sample; None: not known.
+        selected_on: the split that chose the best epoch.
+    """
+
+    data: str
+    row_split: bool
     backbone: str
     frozen: bool
     epochs: int
-    frames: int | None  # of a sample; None: not known
+    frames: int | None
     selected_on: Selection
 
 
 def published_data(name: str) -> str | None:
-    """The key of DATA that a data set's name stands for, however it is written: `cremad-av` is CREMA-D."""
+    """Return the key of DATA that a data set's name stands for, in any spelling (`cremad-av` is CREMA-D), or None."""
     letters = re.sub("[^a-z0-9]", "", name.lower())
     return next((key for key in DATA if letters.startswith(key.replace("-", ""))), None)
 
 
 def judge_claim(claim: Claim, measured: Cell | None, setting: MlaSetting) -> Verdict:
-    """Reproduced: within 2 points or 2 standard deviations, where no reason forbids to compare."""
-    return judge(claim.value, measured, reasons(claim, setting), "the plan leaves this row out")
+    """Return "reproduced" if the difference is at most 2 points or 2 standard deviations and nothing forbids comparing.
+
+    Args:
+        claim: the published accuracy.
+        measured: accuracies, 0 to 1, one a seed; None where there are none.
+        setting: circumstances of the measurement.
+    """
+    return judge(claim.value, measured, reasons(claim, setting), "this row is not in the plan")
 
 
 def reasons(claim: Claim, setting: MlaSetting) -> tuple[str, ...]:
-    """Why an accuracy measured under this setting says nothing about the published one; empty where it does."""
+    """Return why a measured accuracy can neither confirm nor refute the published one; empty where it can.
+
+    Args:
+        claim: the published accuracy.
+        setting: circumstances of the measurement.
+    """
     found = list(claim.reasons)
     if (ours := published_data(setting.data)) != claim.data:
         found.append(f"other data: {setting.data if ours is None else DATA[ours]}, not {DATA[claim.data]}")
     elif claim.data in SAME_PEOPLE and not setting.row_split:
-        found.append("other data split: theirs has the same people in training and test, this one keeps them apart")
+        found.append("other data split: the published one has the same people in training and test, this one does not")
     if claim.encoders is None:
-        found.append("which encoders it has is not stated in what we have")
+        found.append("its encoders are not stated in our sources")
     elif (setting.backbone, claim.encoders) != ("resnet", RESNETS):
         found.append(f"other encoders: {setting.backbone}, not {claim.encoders}")
     if setting.frozen:
-        found.append("encoders are frozen here, only small maps on them are trained")
+        found.append("encoders are frozen here, and only small maps on their features are trained")
     if claim.frames is not None and setting.frames not in (None, claim.frames):
-        found.append(f"theirs sees {_counted(claim.frames)} of a clip, this one {_counted(setting.frames)}")
+        found.append(f"frames of a clip: {setting.frames} here, {claim.frames} published")
     if claim.epochs is None:
-        found.append("how long theirs was trained is not known")
+        found.append("its number of epochs is not known")
     elif claim.epochs != setting.epochs:
-        found.append(f"epochs: {setting.epochs} here, {claim.epochs} there")
+        found.append(f"epochs: {setting.epochs} here, {claim.epochs} published")
     return (*found, *_selection(claim, setting))
 
 
@@ -60,9 +81,5 @@ def _selection(claim: Claim, setting: MlaSetting) -> tuple[str, ...]:
         return ("how its best epoch was chosen is not known",)
     if claim.selected_on_test == (setting.selected_on == "test"):
         return ()
-    theirs, ours = ("test", "validation") if claim.selected_on_test else ("validation", "test")
-    return (f"theirs chose its best epoch on {theirs}, this one on {ours}",)
-
-
-def _counted(frames: int | None) -> str:
-    return "one picture" if frames == 1 else f"{frames} pictures"
+    here, published = ("validation", "test") if claim.selected_on_test else ("test", "validation")
+    return (f"best epoch: chosen on {here} here, on {published} in the published run",)

@@ -1,4 +1,4 @@
-"""What the poster's reproduction found: everything measured, every published number beside it, and whether it holds."""
+"""Results of the reproduction of *Prompt the Missing*: measurements, published numbers, and a verdict on each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,28 +9,35 @@ from avbuild.sources.kaggle import CREDIT
 from avtrain.config import FitConfig
 from avtrain.report.results import Cell, gather
 from avtrain.report.tables import MEAN, accuracy_tables
-from avtrain.reproduction.plan import ReproductionPlan, System
+from avtrain.reproduction.plan import ReproductionPlan
 from avtrain.reproduction.prompt_the_missing.published import ACCURACIES, DATA, EFFICIENCY, PROMPT, Accuracy, Efficiency
 from avtrain.reproduction.prompt_the_missing.verdicts import PromptSetting, judge_accuracy, judge_efficiency
 from avtrain.reproduction.run import builds, devices
+from avtrain.reproduction.system import System
 from avtrain.reproduction.verdict import Verdict
 from avtrain.runs.cost import Cost, cost
 
-FULL = "finetune"  # the other side of a ratio: every weight trained, on the same draws as the prompts
+FULL = "finetune"  # what ratios are relative to: all weights are trained, on the same draws as the prompts
 
 
 @dataclass(frozen=True)
 class SystemRow:
-    """One system, inferring one way."""
+    """Accuracies of one system with one way of inference.
+
+    Attributes:
+        system: row of the plan.
+        inference: how prompts are chosen: "oracle", "concat" or "router"; None for a method without prompts.
+        cells: accuracies by scenario; "mean" too if the scenarios are C, A, V and D.
+    """
 
     system: System
     inference: str | None
-    cells: Mapping[str, Cell]  # by scenario, and "mean"
+    cells: Mapping[str, Cell]
 
 
 @dataclass(frozen=True)
 class JudgedAccuracy:
-    """A published accuracy beside ours."""
+    """A published accuracy, the one measured here (None: not measured), and the verdict."""
 
     claim: Accuracy
     measured: Cell | None
@@ -39,7 +46,7 @@ class JudgedAccuracy:
 
 @dataclass(frozen=True)
 class JudgedEfficiency:
-    """A published time, size or ratio beside ours."""
+    """A published time, size or ratio, the one measured here (None: not measured), and the verdict."""
 
     claim: Efficiency
     measured: float | None
@@ -48,70 +55,103 @@ class JudgedEfficiency:
 
 @dataclass(frozen=True)
 class ManifestTables:
-    """All about one manifest."""
+    """The tables of one manifest.
+
+    Attributes:
+        manifest: with the scenarios that were used.
+        setting: circumstances that decide what can be compared.
+        rows: accuracies.
+        accuracies: verdicts on published accuracies.
+        costs: cost of training, by name of the system.
+        efficiency: verdicts on published times, sizes and ratios.
+        devices: that the runs were made with, as text.
+    """
 
     manifest: Manifest
     setting: PromptSetting
     rows: Sequence[SystemRow]
     accuracies: Sequence[JudgedAccuracy]
-    costs: Mapping[str, Cost]  # by system
+    costs: Mapping[str, Cost]
     efficiency: Sequence[JudgedEfficiency]
     devices: Sequence[str]
 
 
 def is_fair(manifest: Manifest) -> bool:
-    """Whether D does to sound what A does and to pictures what V does."""
-    there = manifest.scenarios
-    if not {"A", "V", "D"} <= set(there):
+    """Return whether D corrupts audio exactly as A does and images exactly as V does."""
+    scenarios = manifest.scenarios
+    if not {"A", "V", "D"} <= set(scenarios):
         return False
-    return dict(there["D"].plans) == {**there["A"].plans, **there["V"].plans}
+    return dict(scenarios["D"].plans) == {**scenarios["A"].plans, **scenarios["V"].plans}
 
 
 def collect(plan: ReproductionPlan, preset: str) -> list[ManifestTables]:
-    """Read the finished runs of a plan.  preset: the scenarios of its manifests."""
-    return [_part(plan, manifest, build, preset) for manifest, build in zip(plan.manifests, builds(plan), strict=True)]
+    """Read the finished runs of a plan, and judge every published number.
+
+    Args:
+        plan: with all runs finished and scored.
+        preset: the scenarios of its manifests: "fair", "poster" or "poster-fixed".
+    """
+    pairs = zip(plan.manifests, builds(plan), strict=True)
+    return [_manifest_tables(plan, manifest, build, preset) for manifest, build in pairs]
 
 
 def setting_of(plan: ReproductionPlan, manifest: Manifest, build: BuildRecord, preset: str) -> PromptSetting:
-    """On what these numbers are measured, as far as it decides what they may be compared with."""
+    """Return the circumstances that decide what the measurements on a manifest can be compared with.
+
+    Args:
+        plan: of all runs.
+        manifest: one of the plan's.
+        build: build record of its data set.
+        preset: the scenarios of the manifest.
+    """
     options = plan.config_of(manifest, plan.systems[0])
-    cav_mae = _cav_mae(options)
+    size, weights = _cav_mae(options)
     return PromptSetting(
         data=build.name,
         their_pairs=any(source.homepage == CREDIT.homepage for source in build.sources),
         row_split=manifest.split.leaky or build.leaky,
         preset=preset,
         backbone=options.backbone,
-        size=cav_mae[0],
-        weights=cav_mae[1],
+        size=size,
+        weights=weights,
         epochs_scale=plan.epochs_scale,
     )
 
 
 def measured_cost(claim: Efficiency, costs: Mapping[str, Cost]) -> float | None:
-    """Our value of what a claim is about; None where these runs do not tell."""
-    if claim.system is not None:
-        found = costs.get(claim.system)
-        if found is None:
-            return None
-        values = {
-            "seconds": found.seconds_per_epoch,
-            "trainable": float(found.trainable),
-            "memory": found.own_peak_memory,
-        }
-        return values[claim.quantity]
+    """Return the measured value of what a claim is about, in the claim's unit; None where it is not known.
+
+    Args:
+        claim: a published time, size or ratio.
+        costs: cost of training, by name of the system.
+    """
+    return _measured_ratio(claim, costs) if claim.system is None else _measured_size(claim, costs.get(claim.system))
+
+
+def _measured_size(claim: Efficiency, cost: Cost | None) -> float | None:
+    if cost is None:
+        return None
+    values = {
+        "seconds": cost.seconds_per_epoch,
+        "trainable": float(cost.trainable),
+        "memory": cost.own_peak_memory,
+    }
+    return values[claim.quantity]
+
+
+def _measured_ratio(claim: Efficiency, costs: Mapping[str, Cost]) -> float | None:
     full, prompts = costs.get(FULL), costs.get(PROMPT)
     if full is None or prompts is None or full.batch_size != prompts.batch_size:
         return None
     if claim.quantity == "times_faster":
         return full.seconds_per_epoch / prompts.seconds_per_epoch
-    of_full, of_prompts = full.own_peak_memory, prompts.own_peak_memory
-    if of_full is None or of_prompts is None:
+    full_memory, prompt_memory = full.own_peak_memory, prompts.own_peak_memory
+    if full_memory is None or prompt_memory is None:
         return None
-    return of_full / of_prompts if claim.quantity == "times_less_memory" else 1 - of_prompts / of_full
+    return full_memory / prompt_memory if claim.quantity == "times_less_memory" else 1 - prompt_memory / full_memory
 
 
-def _part(plan: ReproductionPlan, manifest: Manifest, build: BuildRecord, preset: str) -> ManifestTables:
+def _manifest_tables(plan: ReproductionPlan, manifest: Manifest, build: BuildRecord, preset: str) -> ManifestTables:
     setting = setting_of(plan, manifest, build, preset)
     rows = [row for system in plan.systems for row in _rows(plan, manifest, system)]
     costs = {system.name: cost(plan.runs_of(manifest, system)) for system in plan.systems}
@@ -128,14 +168,14 @@ def _rows(plan: ReproductionPlan, manifest: Manifest, system: System) -> list[Sy
     table = accuracy_tables(gather(plan.runs_of(manifest, system))[0])[0]
     rows = []
     for entry, cells in table.rows.items():
-        # published means are over these four; over others it would be another number
-        own = {name: cell for name, cell in cells.items() if name != MEAN or set(table.scenarios) == set("CAVD")}
-        rows.append(SystemRow(system, entry.inference, own))
+        # published means are over C, A, V and D; a mean over other scenarios is not the same quantity
+        kept = {name: cell for name, cell in cells.items() if name != MEAN or set(table.scenarios) == set("CAVD")}
+        rows.append(SystemRow(system, entry.inference, kept))
     return rows
 
 
 def _about(claim: Accuracy, data: str) -> bool:
-    """Other data than either of the two get every claim, and the reason why none can be compared."""
+    """Return whether a claim is shown for a data set; for data that nothing was published on, all claims are."""
     return data not in DATA or claim.data in (None, data)
 
 
@@ -146,6 +186,7 @@ def _judged(claim: Accuracy, rows: Sequence[SystemRow], setting: PromptSetting) 
 
 
 def _cav_mae(fit: FitConfig) -> tuple[str | None, str | None]:
+    """Return size and file of weights of a CAV-MAE; None twice for another backbone."""
     if fit.backbone != "cav-mae":
         return None, None
     from avtrain.backbones.cav_mae import CavMaeConfig

@@ -1,4 +1,4 @@
-"""Whether a number of the poster is reproduced: pure functions of what was published and what was measured on what."""
+"""Verdicts on the numbers of *Prompt the Missing*: pure functions of what was published and what was measured."""
 
 from dataclasses import dataclass
 
@@ -6,49 +6,77 @@ from avtrain.report.results import Cell
 from avtrain.reproduction.prompt_the_missing.published import DATA, Accuracy, Efficiency
 from avtrain.reproduction.verdict import NOT_COMPARABLE, NOT_REPRODUCED, REPRODUCED, SLACK, Verdict, judge
 
-PART = 0.1  # sizes and times this close, as a part of what was published
+RELATIVE_TOLERANCE = 0.1  # of sizes, times and ratios, as a fraction of the published value
 ROUNDING = 0.0005  # of a published percentage with one decimal
 
 
 @dataclass(frozen=True)
 class PromptSetting:
-    """What decides whether numbers measured here may stand beside published ones."""
+    """Circumstances of a measurement that decide whether it can be compared with published numbers.
 
-    data: str  # the data set's own name
-    their_pairs: bool  # built from the release by Guo et al.: the same pictures
-    row_split: bool  # recordings may stand in two splits, as in published work
+    Attributes:
+        data: name of the data set.
+        their_pairs: whether the data set was built from the release by Guo et al., which has the same images.
+        row_split: whether a recording may be in two splits, as in published work.
+        preset: the scenarios: "fair", "poster" or "poster-fixed".
+        backbone: name of the backbone.
+        size: of a CAV-MAE; None for another backbone.
+        weights: file of the weights of a CAV-MAE; None: random weights.
+        epochs_scale: factor on each method's number of epochs.
+    """
+
+    data: str
+    their_pairs: bool
+    row_split: bool
     preset: str
     backbone: str
-    size: str | None  # of a CAV-MAE
-    weights: str | None  # file of a CAV-MAE's; None: random
+    size: str | None
+    weights: str | None
     epochs_scale: float
 
 
 def judge_accuracy(published: Accuracy, measured: Cell | None, setting: PromptSetting) -> Verdict:
-    """Reproduced: within 2 points or 2 standard deviations, where no reason forbids to compare."""
+    """Return "reproduced" if the difference is at most 2 points or 2 standard deviations and nothing forbids comparing.
+
+    Args:
+        published: the claim.
+        measured: accuracies, 0 to 1, one a seed; None where there are none.
+        setting: circumstances of the measurement.
+    """
     absent = f"no {published.scenario} here for that system and way of inference"
     return judge(published.value, measured, accuracy_reasons(published, setting), absent)
 
 
 def judge_efficiency(published: Efficiency, measured: float | None, setting: PromptSetting) -> Verdict:
-    """Reproduced: within a tenth, where no reason forbids to compare.
+    """Return "reproduced" if the difference is at most a tenth of the published value and nothing forbids comparing.
 
-    A ratio that the published parts do not give is not reproduced, whatever is measured.
+    A published ratio that differs from the ratio of its published parts is "not reproduced", whatever is measured.
+
+    Args:
+        published: the claim.
+        measured: in the unit of the claim; None where it was not measured.
+        setting: circumstances of the measurement.
     """
     own = published.own_arithmetic
     if own is not None and _rounded_apart(published.value, own):
-        return Verdict(NOT_REPRODUCED, (f"the published parts themselves give {_percent_or_factor(published, own)}",))
+        return Verdict(NOT_REPRODUCED, (f"its published parts give {_percent_or_factor(published, own)}",))
     reasons = (*published.reasons, *architecture_reasons(setting))
     if measured is None:
         reasons = (*reasons, _not_measured(published))
     if reasons or measured is None:
         return Verdict(NOT_COMPARABLE, reasons)
     apart = abs(measured - published.value) / published.value
-    return Verdict(REPRODUCED if apart <= PART + SLACK else NOT_REPRODUCED, (f"{100 * apart:.0f} % apart",))
+    word = REPRODUCED if apart <= RELATIVE_TOLERANCE + SLACK else NOT_REPRODUCED
+    return Verdict(word, (f"{100 * apart:.0f} % apart",))
 
 
 def accuracy_reasons(published: Accuracy, setting: PromptSetting) -> tuple[str, ...]:
-    """Why an accuracy measured under this setting says nothing about the published one; empty where it does."""
+    """Return why a measured accuracy can neither confirm nor refute the published one; empty where it can.
+
+    Args:
+        published: the claim.
+        setting: circumstances of the measurement.
+    """
     reasons = [*published.reasons, *architecture_reasons(setting)]
     if setting.backbone == "cav-mae" and setting.weights is None:
         reasons.append("CAV-MAE with random weights, not pretrained ones")
@@ -57,19 +85,19 @@ def accuracy_reasons(published: Accuracy, setting: PromptSetting) -> tuple[str, 
     elif published.data not in (None, setting.data):
         reasons.append(f"other data: {DATA[setting.data]}, not {DATA[str(published.data)]}")
     elif not setting.their_pairs:
-        reasons.append("other pictures: the data set was not built from the release by Guo et al.")
+        reasons.append("other images: the data set was not built from the release by Guo et al.")
     if not setting.row_split:
-        reasons.append("other data split: theirs is not public; those that are leak recordings, this one does not")
+        reasons.append("other data split: the original is not public; public ones leak recordings, this one does not")
     if setting.preset != "poster" and published.scenario != "C":
-        weaker = ", and its D is weaker than A and V" if published.scenario in ("D", "mean") else ""
-        reasons.append(f"other noise: theirs is --preset poster{weaker}")
+        weaker = ", whose D is weaker than A and V" if published.scenario in ("D", "mean") else ""
+        reasons.append(f"other noise: the published one is --preset poster{weaker}")
     if setting.epochs_scale != 1:
-        reasons.append(f"training was scaled to {setting.epochs_scale:g} of its epochs")
+        reasons.append(f"the number of epochs was scaled by {setting.epochs_scale:g}")
     return tuple(reasons)
 
 
 def architecture_reasons(setting: PromptSetting) -> tuple[str, ...]:
-    """Why sizes and times of another backbone than the published one are another matter."""
+    """Return why sizes and times cannot be compared with those of the published backbone; empty where they can."""
     if setting.backbone != "cav-mae":
         return (f"other backbone: {setting.backbone}, not CAV-MAE",)
     return () if setting.size == "base" else (f"other backbone: CAV-MAE of size {setting.size}, not base",)
@@ -77,11 +105,12 @@ def architecture_reasons(setting: PromptSetting) -> tuple[str, ...]:
 
 def _not_measured(published: Efficiency) -> str:
     if published.quantity in ("memory", "times_less_memory", "memory_saving"):
-        return "not measured: on a CPU a run's own memory cannot be told here; benchmarks/training.py measures it"
-    return "not measured: the plan leaves its systems out, or their batch sizes differ"
+        return "not measured: on a CPU the memory of a single run is not known; benchmarks/training.py measures it"
+    return "not measured: its systems are not in the plan, or their batch sizes differ"
 
 
 def _rounded_apart(claimed: float, own: float) -> bool:
+    """Return whether a claimed ratio differs from its own arithmetic by more than rounding."""
     places = 3 if claimed < 1 else 1
     return abs(claimed - round(own, places)) > ROUNDING
 

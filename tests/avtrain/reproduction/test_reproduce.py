@@ -1,4 +1,4 @@
-"""The poster reproduced: every run is planned, made once, scored and judged."""
+"""Reproduction of *Prompt the Missing*: every run is planned, made once, scored and compared."""
 
 import json
 import re
@@ -13,10 +13,16 @@ from avbuild.errors import UserError
 from avbuild.scenarios.manifest_file import load_manifest
 from avbuild.scenarios.presets import SCENARIO_SETS
 from avtrain.reproduction.plan import make_plan
-from avtrain.reproduction.prompt_the_missing import systems as poster_systems
 from avtrain.reproduction.prompt_the_missing.published import EFFICIENCY, PROMPT
 from avtrain.reproduction.prompt_the_missing.report import is_fair, setting_of
-from avtrain.reproduction.prompt_the_missing.systems import ALSO_CLEAN, EVERY, SYSTEMS, choose_systems, with_preset
+from avtrain.reproduction.prompt_the_missing.systems import (
+    ALSO_CLEAN,
+    EVERY,
+    METHODS,
+    SYSTEMS,
+    choose_systems,
+    with_preset,
+)
 from avtrain.reproduction.prompt_the_missing.verdicts import PromptSetting
 from avtrain.reproduction.run import builds
 from tests.avtrain.training.test_fit import SMALL, avtrain_
@@ -37,15 +43,15 @@ POSTER = ("--preset", "poster", "--methods", "prompt,finetune", "--seeds", "0", 
 
 @pytest.fixture(scope="module")
 def done(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """finetune and prompt under the poster's own noise, one epoch each; leave it as it was."""
+    """Run finetune and prompt with the published noise for one epoch each.  Tests leave the folder unchanged."""
     out = tmp_path_factory.mktemp("reproduced")
     (out / "settings.yaml").write_text("prompt: {method_options: {heads: 2}}")
     reproduce(manifest, out, *POSTER, "--settings", out / "settings.yaml")
     return out
 
 
-def scored(out: Path) -> dict[Path, int]:
-    """Every score and weight on disk, with the time it was written."""
+def written(out: Path) -> dict[Path, int]:
+    """Return the files of all scores and weights, with the time each was written."""
     files = [*out.rglob("eval/*.json"), *out.rglob("model.safetensors")]
     return {path: path.stat().st_mtime_ns for path in files}
 
@@ -65,17 +71,17 @@ def test_everything_is_scored_and_judged(done: Path) -> None:
             assert row["scenarios"][scenario]["values"] == [json.loads(file.read_text())["accuracy"]]
     judged = part["published_accuracy"]
     assert {row["claim"]["value"] for row in judged} >= {0.87, 0.76, 0.71, 0.69, 0.94}
-    assert not {row["claim"]["value"] for row in judged} & {0.74}, "CIFAR10-AV's are for CIFAR10-AV"
+    assert not {row["claim"]["value"] for row in judged} & {0.74}, "claims on CIFAR10-AV are not shown for other data"
     assert {row["word"] for row in judged} == {"not comparable"}
     assert all("other backbone: tiny, not CAV-MAE" in row["why"] for row in judged)
     assert part["cost"]["prompt"]["trainable"] < part["cost"]["prompt"]["parameters"]
     assert part["cost"]["finetune"]["peak_memory"] > 0
 
 
-def test_the_page_names_regimes_and_what_is_not_known(done: Path) -> None:
+def test_the_page_names_training_data_and_what_is_not_known(done: Path) -> None:
     page = (done / "poster.md").read_text()
     assert "| finetune-clean | clean |" in page
-    assert "| prompt-from-finetune | scenarios, from finetune-clean | oracle (told the scenario) |" in page
+    assert "| prompt-from-finetune | scenarios, from finetune-clean | oracle (true scenario given) |" in page
     published = [line for line in page.splitlines() if line.startswith("| *published: CAV-MAE, UrbanSound8K-AV")]
     assert re.search(r"\| not known \| \*69\* \| not known \| \*71\* \| not known \|", published[0])
     assert "D is not A and V together" in page
@@ -87,7 +93,7 @@ def test_the_page_names_regimes_and_what_is_not_known(done: Path) -> None:
         assert {line.count("|") for line in rows[start - 1 : stop]} == {rows[start].count("|")}
 
 
-def test_prompts_begin_where_their_source_ended(done: Path) -> None:
+def test_prompts_start_from_the_final_weights_of_their_source(done: Path) -> None:
     from safetensors.torch import load_file
 
     def backbone(name: str) -> dict[str, Any]:
@@ -101,16 +107,16 @@ def test_prompts_begin_where_their_source_ended(done: Path) -> None:
         assert not all(key in fresh and value.equal(fresh[key]) for key, value in before.items())
 
 
-def test_the_posters_noise_takes_the_place_of_the_manifests(done: Path, manifest: Path) -> None:
+def test_the_published_noise_replaces_the_scenarios_of_the_manifest(done: Path, manifest: Path) -> None:
     config = yaml.safe_load((done / "runs" / "urbansound8k-av-poster-finetune" / "seed0" / "config.yaml").read_text())
-    swapped = with_preset(load_manifest(manifest), "poster")
-    assert config["manifest"]["scenarios"] == swapped.as_yaml()["scenarios"]
-    ops = {op.name for name in "AVD" for op in swapped.scenarios[name].ops}
+    replaced = with_preset(load_manifest(manifest), "poster")
+    assert config["manifest"]["scenarios"] == replaced.as_yaml()["scenarios"]
+    ops = {op.name for name in "AVD" for op in replaced.scenarios[name].ops}
     assert {"feature_gaussian_noise", "feature_blank"} <= ops
-    assert set(swapped.scenarios) == set(SCENARIO_SETS["poster"])
+    assert set(replaced.scenarios) == set(SCENARIO_SETS["poster"])
 
 
-def test_only_the_posters_own_d_is_weaker_than_a_and_v(manifest: Path) -> None:
+def test_d_is_weaker_than_a_and_v_only_in_the_published_protocol(manifest: Path) -> None:
     loaded = load_manifest(manifest)
     assert [is_fair(with_preset(loaded, preset)) for preset in ("fair", "poster-fixed", "poster")] == [
         True,
@@ -119,12 +125,12 @@ def test_only_the_posters_own_d_is_weaker_than_a_and_v(manifest: Path) -> None:
     ]
 
 
-def test_what_is_done_is_kept_and_what_is_lost_is_made_again(done: Path, manifest: Path) -> None:
-    before = scored(done)
+def test_finished_files_are_kept_and_deleted_ones_are_made_again(done: Path, manifest: Path) -> None:
+    before = written(done)
     again = ("--settings", done / "settings.yaml")
     page = (done / "poster.md").read_text()
     assert reproduce(manifest, done, *POSTER, *again).count("finished already") == 6
-    assert scored(done) == before
+    assert written(done) == before
     assert (done / "poster.md").read_text() == page
     lost = done / "runs" / "urbansound8k-av-poster-prompt" / "seed0" / "eval" / "D.router.json"
     content = lost.read_text()
@@ -137,7 +143,7 @@ def test_what_is_done_is_kept_and_what_is_lost_is_made_again(done: Path, manifes
 
 
 class TestPlan:
-    def test_a_dry_run_says_what_would_be_and_makes_nothing(self, manifest: Path, tmp_path: Path) -> None:
+    def test_a_dry_run_lists_the_runs_and_makes_none(self, manifest: Path, tmp_path: Path) -> None:
         out = tmp_path / "out"
         said = reproduce(manifest, out, "--dry-run", "--seeds", "0,1,2")
         assert "30 runs; nothing was made" in said
@@ -156,7 +162,7 @@ class TestPlan:
         assert "finetune on clean, 4 epochs, lr 3e-05" in said
         assert "finetune on scenarios, 4 epochs, lr 2e-05" in said
 
-    def test_a_system_brings_what_it_starts_from_in_front_of_it(self) -> None:
+    def test_a_chosen_system_is_planned_after_the_one_it_starts_from(self) -> None:
         for methods, regimes in (("prompt", "scenarios"), ("all", "both"), ("lora,prompt", "both")):
             names = [system.name for system in choose_systems(methods, regimes)]
             assert names.index("finetune-clean") < names.index(PROMPT)
@@ -165,7 +171,7 @@ class TestPlan:
     def test_both_regimes_are_for_every_method(self) -> None:
         chosen = choose_systems("all", "both")
         assert set(chosen) == {*SYSTEMS, *ALSO_CLEAN}
-        for method in poster_systems.METHODS:
+        for method in METHODS:
             assert {s.train_on for s in chosen if s.method == method} == {"clean", "scenarios"}
 
     @pytest.mark.parametrize(
@@ -213,7 +219,7 @@ class TestPlan:
             reproduce(tmp_path / "noisy.yaml", tmp_path / "out", "--dry-run")
         assert "30 runs" in reproduce(tmp_path / "noisy.yaml", tmp_path / "out", "--dry-run", "--preset", "poster")
 
-    def test_what_may_be_compared_is_read_from_the_plan_and_the_data(self, manifest: Path, tmp_path: Path) -> None:
+    def test_the_setting_is_read_from_the_plan_and_the_data(self, manifest: Path, tmp_path: Path) -> None:
         def setting(options: dict[str, Any], preset: str = "fair", scale: float = 1.0) -> PromptSetting:
             tested = [with_preset(load_manifest(manifest), preset)]
             plan = make_plan(tested, SYSTEMS, [0], options, {}, tmp_path, known=EVERY, epochs_scale=scale)
@@ -227,6 +233,6 @@ class TestPlan:
         random = {"backbone": "cav-mae", "backbone_options": {"size": "small"}}
         assert setting(random, scale=0.1) == replace(tiny, backbone="cav-mae", size="small", epochs_scale=0.1)
 
-    def test_tables_are_told_apart_by_name(self, manifest: Path, tmp_path: Path) -> None:
+    def test_manifests_need_different_names(self, manifest: Path, tmp_path: Path) -> None:
         with pytest.raises(UserError, match="give each its own"):
             reproduce(manifest, tmp_path / "out", manifest, "--dry-run")

@@ -1,4 +1,4 @@
-"""Published numbers have sources, and verdicts on them follow from facts."""
+"""Published numbers of *Prompt the Missing*: their sources, and the verdicts on them."""
 
 import re
 from dataclasses import replace
@@ -30,7 +30,7 @@ SIZE = Efficiency("trains 86.4 M", "trainable", CAV_MAE, 86.4e6, "made up", "quo
 
 
 class TestPublished:
-    def test_every_number_has_a_source_and_a_system_of_ours(self) -> None:
+    def test_every_number_has_a_source_and_a_system(self) -> None:
         systems = {system.name: system for system in SYSTEMS}
         for claim in ACCURACIES:
             assert claim.source
@@ -39,12 +39,12 @@ class TestPublished:
             assert claim.scenario in ("C", "A", "V", "D", "mean")
             modes = METHODS[systems[claim.system].method].inference_modes or (None,)
             assert claim.inference in modes
-            assert claim.data is not None or claim.reasons, "a number of unknown data can never be compared"
+            assert claim.data is not None or claim.reasons, "a number without data can never be compared"
         for cost in EFFICIENCY:
             assert cost.source
             assert cost.system is None or cost.system in systems
 
-    def test_the_ratio_of_memory_is_its_parts_and_the_saving_is_not(self) -> None:
+    def test_the_published_memory_ratio_agrees_with_its_parts_and_the_saving_does_not(self) -> None:
         own = {claim.quantity: claim.own_arithmetic for claim in EFFICIENCY if claim.own_arithmetic}
         assert own["times_less_memory"] == pytest.approx(95.12 / 17.85)
         assert own["memory_saving"] == pytest.approx(1 - 17.85 / 95.12)
@@ -80,10 +80,10 @@ class TestVerdicts:
             ({"weights": None}, "random weights"),
             ({"data": "cifar10-av"}, "other data: CIFAR10-AV, not UrbanSound8K-AV"),
             ({"data": "demo-av"}, "other data: demo-av"),
-            ({"their_pairs": False}, "other pictures"),
+            ({"their_pairs": False}, "other images"),
             ({"row_split": False}, "leak recordings"),
-            ({"preset": "fair"}, "its D is weaker than A and V"),
-            ({"epochs_scale": 0.5}, "0.5 of its epochs"),
+            ({"preset": "fair"}, "whose D is weaker than A and V"),
+            ({"epochs_scale": 0.5}, "epochs was scaled by 0.5"),
         ],
     )
     def test_one_thing_that_differs_is_one_reason_not_to_compare(self, change: dict[str, Any], reason: str) -> None:
@@ -92,7 +92,7 @@ class TestVerdicts:
         assert len(verdict.why) == 1
         assert reason in verdict.why[0]
 
-    def test_noise_does_not_matter_where_there_is_none(self) -> None:
+    def test_the_noise_protocol_is_no_reason_on_clean_data(self) -> None:
         clean = replace(CLAIM, scenario="C")
         assert judge_accuracy(clean, Cell((0.71,)), replace(THEIRS, preset="fair")).word == "reproduced"
 
@@ -113,13 +113,13 @@ class TestVerdicts:
 
 
 class TestCost:
-    def test_time_to_99_percent_of_what_it_ends_with(self) -> None:
+    def test_time_to_99_percent_of_the_final_accuracy(self) -> None:
         means = [0.5, 0.791, 0.85, 0.8]
         lines = [{"mean": mean, "seconds": {"train": 2.0**i, "all": 99}} for i, mean in enumerate(means)]
         assert seconds_to_nearly(lines) == 1 + 2 + 4  # 0.791 is below 0.792
         assert seconds_to_nearly(lines[:1]) == 1
 
-    def test_ratios_want_equal_batches_and_memory_of_the_runs_alone(self) -> None:
+    def test_ratios_need_equal_batch_sizes_and_memory_of_single_runs(self) -> None:
         full = Cost(100, 100, 32, 6.0, 6.0, 0.0, 900, "cuda allocator")
         prompts = Cost(10, 110, 32, 2.0, 2.0, 1.0, 300, "cuda allocator")
         claims = {claim.quantity: claim for claim in EFFICIENCY if claim.system is None}
@@ -132,7 +132,7 @@ class TestCost:
         assert ratios(full, replace(prompts, memory_of="process")) == [3.0, None, None]
         assert ratios(full, replace(prompts, batch_size=16)) == [None, None, None]
 
-    @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the reference is Linux's own count")
+    @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the reference is the count of Linux")
     def test_peak_memory_of_a_process_is_what_it_held(self) -> None:
         from avtrain.device import Machine
 
@@ -141,5 +141,5 @@ class TestCost:
         assert found["of"] == "process"
         reference = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
         assert reference is not None
-        # a process that a larger one started counts that one's too; pages are counted in batches
+        # the peak of a child includes that of the parent that started it; the kernel counts pages in batches
         assert 0.95 * 1024 * int(reference[1]) <= int(found["bytes"]) < 64 * 1024 * int(reference[1])

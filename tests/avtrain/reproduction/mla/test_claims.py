@@ -1,5 +1,6 @@
-"""What was published of MLA's tables: sources, verdicts, and rows that are the paper's."""
+"""Published numbers of MLA's tables: their sources, the verdicts on them, and the rows they are compared with."""
 
+import re
 from dataclasses import fields, replace
 from typing import Any
 
@@ -9,10 +10,18 @@ from avbuild.errors import UsageError
 from avtrain.methods.registry import method_config
 from avtrain.report.results import Cell
 from avtrain.reproduction.mla.published import DATA, RESNETS, SAME_PEOPLE, Claim
-from avtrain.reproduction.mla.report import MULTI, SystemScores, Worth, about, times_slower, worths
+from avtrain.reproduction.mla.report import (
+    MULTI,
+    SelectionGain,
+    SystemScores,
+    about,
+    selection_gains,
+    times_slower,
+)
 from avtrain.reproduction.mla.tables import REFERENCE, TABLE_1, TABLE_3, PublishedTable, choose_rows
 from avtrain.reproduction.mla.verdicts import MlaSetting, judge_claim, published_data
-from avtrain.reproduction.plan import System, also_selected_on_test
+from avtrain.reproduction.plan import also_selected_on_test
+from avtrain.reproduction.system import System
 from avtrain.runs.cost import Cost
 
 TABLES = pytest.mark.parametrize("table", [TABLE_1, TABLE_3], ids=["table1", "table3"])
@@ -22,7 +31,7 @@ CLAIM = Claim("mla", "crema-d", 0.70, "made up", "quoted", True, 100, 3, RESNETS
 
 class TestPublished:
     @TABLES
-    def test_every_number_has_a_source_and_a_row_of_ours(self, table: PublishedTable) -> None:
+    def test_every_number_has_a_source_and_a_row(self, table: PublishedTable) -> None:
         rows = {system.name for system in table.systems}
         for claim in table.claims:
             assert claim.source
@@ -31,7 +40,9 @@ class TestPublished:
             assert claim.data in DATA
             assert 0 < claim.value < 1
             assert claim.std is None or 0 < claim.std < 0.1
-            assert claim.selected_on_test is not None or claim.reasons, "of unknown selection, and nothing else said"
+            assert claim.selected_on_test is not None or claim.reasons, (
+                "selection is not known, and no other reason is given"
+            )
 
     @TABLES
     def test_no_number_stands_twice_with_one_source(self, table: PublishedTable) -> None:
@@ -82,12 +93,12 @@ class TestVerdicts:
         [
             ({"data": "urbansound8k-av"}, "other data: urbansound8k-av, not CREMA-D"),
             ({"data": "kinetics-sounds"}, "other data: Kinetics-Sounds, not CREMA-D"),
-            ({"row_split": False}, "same people in training and test"),
+            ({"row_split": False}, "the published one has the same people in training and test"),
             ({"backbone": "dual"}, "other encoders: dual, not ResNet-18"),
             ({"frozen": True}, "encoders are frozen"),
-            ({"epochs": 30}, "epochs: 30 here, 100 there"),
-            ({"frames": 1}, "theirs sees 3 pictures of a clip, this one one picture"),
-            ({"selected_on": "validation"}, "theirs chose its best epoch on test, this one on validation"),
+            ({"epochs": 30}, "epochs: 30 here, 100 published"),
+            ({"frames": 1}, "frames of a clip: 1 here, 3 published"),
+            ({"selected_on": "validation"}, "best epoch: chosen on validation here, on test in the published run"),
         ],
     )
     def test_one_thing_that_differs_is_one_reason_not_to_compare(self, change: dict[str, Any], reason: str) -> None:
@@ -96,25 +107,27 @@ class TestVerdicts:
         assert len(verdict.why) == 1
         assert reason in verdict.why[0]
 
-    def test_every_part_of_the_setting_has_such_a_case(self) -> None:
+    def test_every_field_of_the_setting_has_such_a_case(self) -> None:
         assert {field.name for field in fields(MlaSetting)} == {
             "data", "row_split", "backbone", "frozen", "epochs", "frames", "selected_on"
         }  # fmt: skip
 
-    def test_what_is_not_known_of_theirs_is_a_reason(self) -> None:
-        dim = replace(CLAIM, selected_on_test=None, epochs=None, encoders=None)
-        why = judge_claim(dim, Cell((0.70,)), THEIRS).why
-        assert [reason.split(" is not ")[1] for reason in why] == ["stated in what we have", "known", "known"]
+    def test_what_is_not_known_of_the_published_run_is_a_reason(self) -> None:
+        vague = replace(CLAIM, selected_on_test=None, epochs=None, encoders=None)
+        why = judge_claim(vague, Cell((0.70,)), THEIRS).why
+        assert [re.split(" (?:is|are) not ", reason)[1] for reason in why] == [
+            "stated in our sources", "known", "known"
+        ]  # fmt: skip
 
-    def test_other_encoders_than_a_resnet_are_no_resnet(self) -> None:
+    def test_other_encoders_than_a_resnet_are_a_reason(self) -> None:
         (reason,) = judge_claim(replace(CLAIM, encoders="pretrained M3AE"), Cell((0.70,)), THEIRS).why
         assert reason == "other encoders: resnet, not pretrained M3AE"
 
     def test_what_was_not_measured_is_not_judged(self) -> None:
-        assert judge_claim(CLAIM, None, THEIRS).why == ("not measured: the plan leaves this row out",)
+        assert judge_claim(CLAIM, None, THEIRS).why == ("not measured: this row is not in the plan",)
 
     @pytest.mark.parametrize("data", [key for key in DATA if key not in SAME_PEOPLE])
-    def test_a_split_by_people_is_no_matter_where_theirs_has_none(self, data: str) -> None:
+    def test_a_split_by_people_is_no_reason_for_data_without_such_a_split(self, data: str) -> None:
         claim, setting = replace(CLAIM, data=data), replace(THEIRS, data=data)
         assert judge_claim(claim, Cell((0.70,)), replace(setting, row_split=False)).word == "reproduced"
 
@@ -122,7 +135,7 @@ class TestVerdicts:
         ("name", "key"),
         [("cremad", "crema-d"), ("crema-d-av", "crema-d"), ("KineticsSounds", "kinetics-sounds"), ("cifar10-av", None)],
     )
-    def test_data_are_known_however_they_are_written(self, name: str, key: str | None) -> None:
+    def test_data_are_recognised_in_any_spelling(self, name: str, key: str | None) -> None:
         assert published_data(name) == key
         assert about(CLAIM, name) == (key in (None, "crema-d"))
 
@@ -136,28 +149,28 @@ class TestRows:
         assert times_slower(slow, None) is None
         assert times_slower(replace(slow, batch_size=64), concat) is None
 
-    def test_the_worth_of_selecting_on_test_is_taken_seed_by_seed(self) -> None:
+    def test_the_gain_by_selection_on_test_is_computed_seed_by_seed(self) -> None:
         cost = Cost(1, 1, 32, 1.0, 1.0, 0.0, None, "")
-        honest, flattered = also_selected_on_test([System(name="concat", method="concat", train_on="clean")])
+        on_validation, on_test = also_selected_on_test([System(name="concat", method="concat", train_on="clean")])
         rows = [
-            SystemScores(honest, THEIRS, {MULTI: Cell((0.50, 0.60))}, cost, None),
-            SystemScores(flattered, THEIRS, {MULTI: Cell((0.53, 0.61))}, cost, None),
+            SystemScores(on_validation, THEIRS, {MULTI: Cell((0.50, 0.60))}, cost, None),
+            SystemScores(on_test, THEIRS, {MULTI: Cell((0.53, 0.61))}, cost, None),
         ]
-        (worth,) = worths(rows)
-        assert worth.difference.values == pytest.approx((0.03, 0.01))
-        assert str(worth.difference) == "2.0 ± 1.4"
-        assert worth == Worth("concat", rows[0].cells[MULTI], rows[1].cells[MULTI])
-        assert worths(rows[1:]) == []
+        (gain,) = selection_gains(rows)
+        assert gain.difference.values == pytest.approx((0.03, 0.01))
+        assert str(gain.difference) == "2.0 ± 1.4"
+        assert gain == SelectionGain("concat", rows[0].cells[MULTI], rows[1].cells[MULTI])
+        assert selection_gains(rows[1:]) == []
 
-    def test_both_kinds_of_a_row_differ_by_their_name_and_selection_alone(self) -> None:
+    def test_both_selections_of_a_row_differ_only_in_name_and_selection(self) -> None:
         both = also_selected_on_test(TABLE_3.systems)
         assert len({system.name for system in both}) == len(both) == 2 * len(TABLE_3.systems)
-        for honest, flattered in zip(both[::2], both[1::2], strict=True):
-            assert honest.row == flattered.row == honest.name
-            assert (honest.select_on, flattered.select_on) == ("validation", "test")
-            assert flattered.model_copy(update={"name": honest.name, "select_on": "validation"}) == honest
+        for on_validation, on_test in zip(both[::2], both[1::2], strict=True):
+            assert on_validation.row == on_test.row == on_validation.name
+            assert (on_validation.select_on, on_test.select_on) == ("validation", "test")
+            assert on_test.model_copy(update={"name": on_validation.name, "select_on": "validation"}) == on_validation
 
-    def test_rows_are_chosen_by_their_name_or_their_methods_in_order(self) -> None:
+    def test_rows_are_chosen_by_name_or_method_in_the_order_of_the_table(self) -> None:
         assert choose_rows(TABLE_3, "all") == TABLE_3.systems
         assert {s.method for s in choose_rows(TABLE_3, "mla")} == {"mla"}
         assert [s.name for s in choose_rows(TABLE_1, "mla, concat")] == ["concat", "mla"]

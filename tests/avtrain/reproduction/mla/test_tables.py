@@ -1,4 +1,4 @@
-"""MLA's tables made anew: the runs of a plan, both selections side by side, and going on."""
+"""Reproductions of MLA's tables: the runs of a plan, both selections of a row, and continuing after an interruption."""
 
 import json
 import re
@@ -11,7 +11,8 @@ from avbuild.errors import UsageError, UserError
 from avbuild.scenarios.manifest_file import load_manifest
 from avtrain.reproduction.mla.report import setting_of
 from avtrain.reproduction.mla.tables import TABLE_1, TABLE_3
-from avtrain.reproduction.plan import System, make_plan
+from avtrain.reproduction.plan import make_plan
+from avtrain.reproduction.system import System
 from tests.avtrain.training.test_fit import SMALL, avtrain_
 from tests.support.stopping import stopped_at_call
 
@@ -31,7 +32,7 @@ SMALLEST = ("--methods", "concat,late-fusion", "--seeds", "0")
 
 @pytest.fixture(scope="module")
 def done(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """concat and late fusion, both ways of selection, one epoch each; leave it as it was."""
+    """Run concat and late fusion with both selections for one epoch each.  Tests leave the folder unchanged."""
     out = tmp_path_factory.mktemp("table1")
     table1(manifest, out, *SMALLEST, "--select-on-test")
     return out
@@ -63,17 +64,17 @@ def test_every_claim_is_judged_against_both_selections(done: Path) -> None:
     assert [each["row"] for each in late if each["claim"]["data"] == "crema-d"] == [
         "late-fusion", "late-fusion-selected-on-test"
     ]  # fmt: skip
-    honest, flattered = (each["why"] for each in late if each["claim"]["data"] == "crema-d")
-    only = "theirs chose its best epoch on test, this one on validation"
-    assert (only in honest, only in flattered) == (True, False)
+    on_validation, on_test = (each["why"] for each in late if each["claim"]["data"] == "crema-d")
+    other_selection = "best epoch: chosen on validation here, on test in the published run"
+    assert (other_selection in on_validation, other_selection in on_test) == (True, False)
     assert {each["word"] for each in part["published"]} == {"not comparable"}
     assert all("other data: urbansound8k-av" in " ".join(each["why"]) for each in part["published"])
     left_out = [each for each in part["published"] if each["claim"]["system"] == "mla"]
     assert left_out
-    assert all(each["measured"] is None and "leaves this row out" in each["why"][-1] for each in left_out)
+    assert all(each["measured"] is None and "this row is not in the plan" in each["why"][-1] for each in left_out)
 
 
-def test_the_page_marks_selection_and_says_what_it_is_worth(done: Path) -> None:
+def test_the_page_marks_selection_on_test_and_shows_its_gain(done: Path) -> None:
     page = (done / "mla-table1.md").read_text()
     (part,) = json.loads((done / "mla-table1.json").read_text())["manifests"]
     assert "Warning: selected on test." in page
@@ -82,11 +83,11 @@ def test_the_page_marks_selection_and_says_what_it_is_worth(done: Path) -> None:
     ]
     measured = [line for line in rows if "| CREMA-D" not in line and "IEMOCAP" not in line][:4]
     assert ["(selected on test)" in line for line in measured] == [False, True, False, True]
-    for worth in part["worth_of_selecting_on_test"]:
-        gained = worth["test"]["mean"] - worth["validation"]["mean"]
-        assert worth["difference"]["mean"] == pytest.approx(gained)
-        assert f"| {worth['row']} | {100 * worth['validation']['mean']:.1f} | " in page
-        assert f"| {gained * 100:+.1f} | 1 |" in page
+    for gain in part["worth_of_selecting_on_test"]:
+        difference = gain["test"]["mean"] - gain["validation"]["mean"]
+        assert gain["difference"]["mean"] == pytest.approx(difference)
+        assert f"| {gain['row']} | {100 * gain['validation']['mean']:.1f} | " in page
+        assert f"| {difference * 100:+.1f} | 1 |" in page
     assert "| *published: late-fusion, CREMA-D (Zhang et al., CVPR 2024, Table 1" in page
     assert "*61.59 ± 0.80*" in page
     tables = [line for line in page.splitlines() if line.startswith("|")]
@@ -95,7 +96,7 @@ def test_the_page_marks_selection_and_says_what_it_is_worth(done: Path) -> None:
         assert {line.count("|") for line in tables[start - 1 : stop]} == {tables[start].count("|")}
 
 
-def test_it_goes_on_where_it_stopped_and_repeats_nothing(manifest: Path, done: Path) -> None:
+def test_it_continues_where_it_stopped_and_repeats_nothing(manifest: Path, done: Path) -> None:
     page = (done / "mla-table1.md").read_text()
     files = [*done.rglob("eval/*.json"), *done.rglob("model.safetensors")]
     before = {path: path.stat().st_mtime_ns for path in files}
@@ -123,12 +124,15 @@ def test_frozen_features_are_named(manifest: Path, tmp_path: Path) -> None:
     table1(manifest, tmp_path, "--methods", "concat", "--seeds", "0", "--set", "method.frozen=true")
     assert "frozen features of backbone tiny" in (tmp_path / "mla-table1.md").read_text()
     (part,) = json.loads((tmp_path / "mla-table1.json").read_text())["manifests"]
-    assert all("encoders are frozen here, only small maps on them are trained" in p["why"] for p in part["published"])
+    assert all(
+        "encoders are frozen here, and only small maps on their features are trained" in p["why"]
+        for p in part["published"]
+    )
     assert list((tmp_path / "features").iterdir())
 
 
 class TestPlan:
-    def test_a_dry_run_says_what_would_be_and_makes_nothing(self, manifest: Path, tmp_path: Path) -> None:
+    def test_a_dry_run_lists_the_runs_and_makes_none(self, manifest: Path, tmp_path: Path) -> None:
         out = tmp_path / "out"
         said = table1(manifest, out, "--methods", "concat,late-fusion", "--dry-run", "--epochs", 7)
         assert "6 runs; nothing was made" in said
@@ -166,7 +170,7 @@ class TestPlan:
         assert caught.value.exit_code == 2
         assert not (tmp_path / "out").exists()
 
-    def test_no_setting_changes_what_makes_a_row(self, manifest: Path, tmp_path: Path) -> None:
+    def test_no_setting_changes_an_option_that_defines_a_row(self, manifest: Path, tmp_path: Path) -> None:
         row = System(name="narrow", method="concat", train_on="clean", method_options=(("width", "4"),))
         loaded = [load_manifest(manifest)]
         for options, settings in (
@@ -174,7 +178,7 @@ class TestPlan:
             ({}, {"concat": {"method_options": {"width": 8}}}),
         ):
             with pytest.raises(
-                UsageError, match=r"narrow: its row of the table decides width; leave out method\.width"
+                UsageError, match=r"narrow: width cannot be set, .* row of the table; leave out method\.width"
             ):
                 make_plan(loaded, [row], [0], options, settings, tmp_path, known=[row])
         plan = make_plan(loaded, [row], [0], {"backbone": "tiny"}, {}, tmp_path, known=[row], scored_on="clean")

@@ -1,0 +1,36 @@
+"""A system: one row of a reproduced table."""
+
+from typing import Literal
+
+from avbuild.frozen import Frozen
+from avtrain.config import Selection, selection_suffix
+
+
+class System(Frozen):
+    """A method, the data it is trained on, the split that chooses its best epoch, and the weights it starts from.
+
+    Attributes:
+        name: identifier of the row and of the folder of its runs; no two systems have the same.
+        method: name of the method.
+        train_on: "scenarios" or "clean".
+        select_on: the split that chooses the best epoch.
+        init_from: the system whose run of the same seed it starts from; None: the pretrained backbone.
+        method_options: options of the method that define this row; `--set` and `--settings` may not change them.
+    """
+
+    name: str
+    method: str
+    train_on: Literal["scenarios", "clean"] = "scenarios"
+    select_on: Selection = "validation"
+    init_from: str | None = None
+    method_options: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def row(self) -> str:
+        """Return the name without the suffix of selection on test: the same for both selections of a row."""
+        return self.name.removesuffix(selection_suffix(self.select_on))
+
+    @property
+    def described_options(self) -> str:
+        """Return the options that define this row as text, such as "hgm rls, fusion mean"; may be empty."""
+        return ", ".join(f"{key} {value}" for key, value in self.method_options)
