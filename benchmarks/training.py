@@ -1,13 +1,13 @@
-"""What training costs, method by method: weights, peak memory, time an epoch, each beside fine-tuning.
+"""Measure the cost of training of each method, relative to fine-tuning: weights, peak memory, time per epoch.
 
     python benchmarks/training.py manifests/urbansound8kav.yaml --set backbone.vision=FILE --set backbone.audio=FILE
     python benchmarks/training.py --synthetic 256 --backbone dual-shapes --epochs 3 > table.md
 
-One run, one device, equal data and batch size, so that only ratios matter. Each method is one `avtrain fit` in a
-process of its own, with a cache of its own that starts empty. Peak memory: on CUDA that of the allocator in training
-and validation; on a CPU all the process ever held, libraries and cache building included. `--synthetic` makes so many
-pairs of its own, 60 at least; the backbone `dual-shapes` is `dual` at its published sizes with random weights;
-`cav-mae` and `tiny` are random too.
+All methods run on the same device with the same data and batch size; compare ratios, not absolute times. Each method
+is one `avtrain fit` in its own process, with its own cache that starts empty. Peak memory is on CUDA that of the
+allocator in training and validation, on a CPU that of the whole process, libraries and building the cache included.
+`--synthetic N` makes N pairs (at least 60) instead of reading a manifest. The backbone `dual-shapes` is `dual` at its
+published sizes with random weights; `cav-mae` and `tiny` have random weights too.
 """
 
 import argparse
@@ -31,16 +31,16 @@ METHODS = {
     "spiking": ("spiking",),
 }
 COLUMNS = (
-    "method", "trained", "of all", "peak memory, GiB", "s an epoch", "s to 99 %", "s for the cache",
+    "method", "trained weights", "all weights", "peak memory, GiB", "s per epoch", "s to 99 %", "s for the cache",
     "times faster", "times less memory",
 )  # fmt: skip
 
 
 def run(*line: str) -> None:
-    """A command in its own process; ends the program with the command's own words where it fails.
+    """Run a command in its own process; exit with the command's own message where it fails.
 
-    A process counts what its parent held when it was started as its own peak, so nothing heavy is imported in this one
-    until the last has ended.
+    The peak of a process includes the memory of its parent at the time it was started, so heavy libraries are imported
+    in this process only after the last command.
     """
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -48,7 +48,7 @@ def run(*line: str) -> None:
 
 
 def write_encoders(folder: Path) -> None:
-    """DINOv2's ViT-S/14 and Whisper tiny's encoder, at their published sizes, random."""
+    """Write DINOv2's ViT-S/14 and the encoder of Whisper tiny, at their published sizes, with random weights."""
     from safetensors.torch import save_file
 
     from avtrain.backbones.vit import VisionTransformer
@@ -61,7 +61,7 @@ def write_encoders(folder: Path) -> None:
 
 
 def backbone_options(name: str, folder: Path) -> list[str]:
-    """What `avtrain fit` is told of the backbone."""
+    """Return the options of `avtrain fit` for a backbone; for `dual-shapes`, write its weights first."""
     if name != "dual-shapes":
         return ["--backbone", name]
     writer = get_context("spawn").Process(target=write_encoders, args=(folder,))
@@ -74,7 +74,7 @@ def backbone_options(name: str, folder: Path) -> list[str]:
 
 
 def measure(chosen: list[str], options: argparse.Namespace, folder: Path) -> str:
-    """Fit every method chosen, its run at folder/runs/NAME; returns the manifest's path."""
+    """Fit every chosen method, with its run at folder/runs/NAME; return the path of the manifest."""
     manifest = options.manifest
     if manifest is None:
         run(*command("avbuild", "make", "demo-av", "--limit", options.synthetic, "--out", folder))
@@ -89,42 +89,43 @@ def measure(chosen: list[str], options: argparse.Namespace, folder: Path) -> str
     return manifest
 
 
-def table(chosen: list[str], runs: Path) -> None:
-    """Print what the runs wrote down."""
+def print_table(chosen: list[str], runs: Path) -> None:
+    """Print the costs that the runs recorded."""
     from avtrain.runs.cost import cost
     from avtrain.runs.folder import Run
 
     costs = {name: cost([Run(runs / name / "seed0")]) for name in chosen}
     full = costs["finetune"]
     print("| " + " | ".join(COLUMNS) + " |\n| --- |" + " ---: |" * (len(COLUMNS) - 1))
-    for name, found in costs.items():
+    for name, own in costs.items():
         memory = less = ""
-        if found.peak_memory and full.peak_memory:
-            memory, less = f"{found.peak_memory / 2**30:.2f}", f"{full.peak_memory / found.peak_memory:.2f}"
-        seconds = [f"{x:.3g}" for x in (found.seconds_per_epoch, found.seconds_to_nearly, found.cache_seconds)]
-        faster = f"{full.seconds_per_epoch / found.seconds_per_epoch:,.1f}"
-        cells = (name, f"{found.trainable:,}", f"{found.parameters:,}", memory, *seconds, faster, less)
+        if own.peak_memory and full.peak_memory:
+            memory, less = f"{own.peak_memory / 2**30:.2f}", f"{full.peak_memory / own.peak_memory:.2f}"
+        seconds = [f"{x:.3g}" for x in (own.seconds_per_epoch, own.seconds_to_nearly, own.cache_seconds)]
+        faster = f"{full.seconds_per_epoch / own.seconds_per_epoch:,.1f}"
+        cells = (name, f"{own.trainable:,}", f"{own.parameters:,}", memory, *seconds, faster, less)
         print("| " + " | ".join(cells) + " |")
 
 
-def describe(manifest: str, runs: Path, options: argparse.Namespace) -> None:
-    """Print on what it was measured."""
+def print_conditions(manifest: str, runs: Path, options: argparse.Namespace) -> None:
+    """Print device, versions, data and settings of the measurement."""
     from avbuild.scenarios.manifest_file import load_manifest
     from avtrain.data.shards import read_rows
     from avtrain.runs.folder import Run
 
     first = Run(runs / "finetune" / "seed0")
-    where, fit, memory = first.read_json("env.json"), first.config().fit, first.read_json("result.json")["peak_memory"]
-    pairs, of = len(read_rows(load_manifest(manifest), "train").samples), memory["of"] if memory else "system: unknown"
+    env, fit, memory = first.read_json("env.json"), first.config().fit, first.read_json("result.json")["peak_memory"]
+    pairs = len(read_rows(load_manifest(manifest), "train").samples)
+    of = f"peak memory of the {memory['of']}" if memory else "peak memory is not known on this system"
     print(
-        f"{where['device']} ({where['device_name']}), {where['threads']} threads, torch {where['versions']['torch']}, "
-        f"{fit.precision}; backbone {options.backbone}, {pairs:,} training pairs, batch {fit.batch_size}; seconds of "
-        f"training alone, the median of {fit.epochs} epochs; peak memory of the {of}.\n"
+        f"{env['device']} ({env['device_name']}), {env['threads']} threads, torch {env['versions']['torch']}, "
+        f"{fit.precision}; backbone {options.backbone}, {pairs:,} training pairs, batch size {fit.batch_size}; seconds "
+        f"of training alone, median of {fit.epochs} epochs; {of}.\n"
     )
 
 
-def published() -> None:
-    """Print the published ratios, and what keeps them apart from these."""
+def print_published() -> None:
+    """Print the published ratios, and why they cannot be compared with the measured ones."""
     from avtrain.reproduction.prompt_the_missing.published import EFFICIENCY
 
     ratios = [claim for claim in EFFICIENCY if claim.system is None]
@@ -133,19 +134,21 @@ def published() -> None:
 
 
 def main() -> None:
-    """Fit all, then print one table."""
+    """Fit all chosen methods, then print one table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     data = parser.add_mutually_exclusive_group(required=True)
-    data.add_argument("manifest", nargs="?", help="whose training and validation data are used")
-    data.add_argument("--synthetic", type=int, metavar="N", help="make N pairs instead")
+    data.add_argument("manifest", nargs="?", help="manifest of the training and validation data")
+    data.add_argument("--synthetic", type=int, metavar="N", help="make N synthetic pairs instead")
     parser.add_argument("--backbone", default="dual", choices=("dual", "dual-shapes", "cav-mae", "tiny"))
-    parser.add_argument("--methods", default=",".join(METHODS), help="some of them; finetune always is")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as of avtrain fit")
+    parser.add_argument(
+        "--methods", default=",".join(METHODS), help="names joined by commas; finetune is always measured"
+    )
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as for avtrain fit")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="auto")
-    parser.add_argument("--workers", type=int, default=0, help="processes that load data")
+    parser.add_argument("--workers", type=int, default=0, help="number of processes that load data")
     options = parser.parse_args()
     asked = options.methods.split(",")
     if unknown := [name for name in asked if name not in METHODS]:
@@ -153,9 +156,9 @@ def main() -> None:
     chosen = [name for name in METHODS if name in ("finetune", *asked)]
     with tempfile.TemporaryDirectory() as folder:
         manifest = measure(chosen, options, Path(folder))
-        describe(manifest, Path(folder) / "runs", options)
-        table(chosen, Path(folder) / "runs")
-    published()
+        print_conditions(manifest, Path(folder) / "runs", options)
+        print_table(chosen, Path(folder) / "runs")
+    print_published()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""benchmarks/training.py: every method beside fine-tuning, on encoders of the published sizes."""
+"""benchmarks/training.py: the costs of each method relative to fine-tuning, with encoders of the published sizes."""
 
 import importlib
 import sys
@@ -23,7 +23,7 @@ class TestBenchmark:
         monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
         return importlib.import_module("training")
 
-    def test_every_method_stands_beside_fine_tuning(
+    def test_every_method_is_compared_with_fine_tuning(
         self, script: ModuleType, manifest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         asked = ["--backbone", "tiny", "--methods", "linear-probe", "--epochs", "1", "--device", "cpu"]
@@ -34,14 +34,14 @@ class TestBenchmark:
         rows = [line.strip("| ").split(" | ") for line in printed.splitlines() if line.startswith("|")]
         assert [row[0] for row in rows] == ["method", "---", "finetune", "linear-probe"]
         full, probe = (dict(zip(rows[0], row, strict=True)) for row in rows[2:])
-        assert full["trained"] == full["of all"] == probe["of all"]
-        assert int(probe["trained"].replace(",", "")) < int(full["trained"].replace(",", ""))
+        assert full["trained weights"] == full["all weights"] == probe["all weights"]
+        assert int(probe["trained weights"].replace(",", "")) < int(full["trained weights"].replace(",", ""))
         assert float(full["times faster"]) == float(full["times less memory"]) == 1
         assert float(full["s for the cache"]) < float(probe["s for the cache"])
         assert float(full["peak memory, GiB"]) > 0.05
         assert "25 times faster" in printed
 
-    def test_a_method_that_fails_ends_it_with_its_own_words(
+    def test_a_command_that_fails_ends_the_program_with_its_message(
         self, script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with pytest.raises(SystemExit, match=r"nowhere\.yaml: no such manifest"):
@@ -51,5 +51,5 @@ class TestBenchmark:
         script.write_encoders(tmp_path)
         backbone = build_backbone("dual", {part: str(tmp_path / f"{part}.safetensors") for part in ("vision", "audio")})
         sizes = {m: sum(p.numel() for p in backbone.encoder(m).parameters()) for m in backbone.modalities}
-        mask_token = 384  # of DINOv2's 22,056,576, and not used
+        mask_token = 384  # part of DINOv2's 22,056,576 weights, and not used
         assert sizes == {"image": 22_056_576 - mask_token, "audio": 8_208_384}
