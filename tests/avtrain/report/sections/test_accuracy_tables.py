@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from tests.support.reports import report, score, severities
+from avtrain.report.sections import accuracy_tables
+from tests.support.reports import report, score, severities, view_of
 
 
 def test_means_deviations_and_the_best_are_in_the_table(tmp_path: Path) -> None:
@@ -40,7 +41,9 @@ def test_another_manifests_scenarios_have_a_table_of_their_own(tmp_path: Path) -
         *severities("map", "rain", [0.8], other_manifest="weather"),
     ]
     page = report(tmp_path, evaluations)
-    own, other = re.findall(r"<thead>(.*?)</thead>", page, re.DOTALL)
+    section = accuracy_tables.html(view_of(tmp_path / "view", evaluations))
+    assert section in page
+    own, other = re.findall(r"<thead>(.*?)</thead>", section, re.DOTALL)
     assert ">D<" in own
     assert ">rain" not in own
     assert "fog†" in other
