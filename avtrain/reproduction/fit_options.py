@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from avbuild.errors import UsageError, nearest
+from avbuild.scenarios.manifest_file import read_yaml
 from avtrain.config import FitConfig
 from avtrain.reproduction.system import System
 from avtrain.training.options import fit_config
@@ -13,6 +16,20 @@ SET_BY_PLAN = ("method", "train_on", "select_on", "init_from", "seed")
 SAME_FOR_ALL = ("backbone", "backbone_options")  # rows with different backbones could not be compared
 
 Options = Mapping[str, Any]  # of a fit, as under `fit` in a run's config.yaml
+
+
+def read_settings(path: Path) -> dict[str, dict[str, Any]]:
+    """Read the YAML file of `--settings`: method or system -> options of its fits.
+
+    Raises UsageError where the file is not valid.
+    """
+    try:
+        content = yaml.safe_load(read_yaml(str(path), "file of --settings"))
+    except yaml.YAMLError as error:
+        raise UsageError(f"--settings {path}: not YAML: {error}") from None
+    if not isinstance(content, dict) or not all(isinstance(value, dict) for value in content.values()):
+        raise UsageError(f"--settings {path}: write  METHOD: {{lr: 0.001, epochs: 20, method_options: {{...}}}}")
+    return {str(name): value for name, value in content.items()}
 
 
 def check_options(options: Options, settings: Mapping[str, Options], known: Sequence[System]) -> None:

@@ -4,31 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from avbuild.errors import UsageError
 from avbuild.frozen import Frozen
 from avbuild.scenarios.manifest import Manifest
-from avbuild.scenarios.manifest_file import read_yaml
-from avtrain.config import SELECTED_ON_TEST, FitConfig, RunConfig, selection_suffix
+from avtrain.config import SELECTED_ON_TEST, FitConfig, RunConfig
 from avtrain.data.regimes import clean_scenario
 from avtrain.reproduction.fit_options import check_options, planned_config
 from avtrain.reproduction.system import System
 from avtrain.runs.folder import Run
-
-
-def also_selected_on_test(systems: Sequence[System]) -> tuple[System, ...]:
-    """Return each system, followed by the same one with its best epoch chosen on the test split.
-
-    Args:
-        systems: none of which starts from another.
-    """
-    suffix = selection_suffix("test")
-    return tuple(
-        kind
-        for system in systems
-        for kind in (system, system.model_copy(update={"select_on": "test", "name": system.name + suffix}))
-    )
 
 
 class PlannedRun(Frozen):
@@ -141,20 +124,6 @@ def make_plan(
         seeds=tuple(seeds),
         runs=tuple(runs),
     )
-
-
-def read_settings(path: Path) -> dict[str, dict[str, Any]]:
-    """Read the YAML file of `--settings`: method or system -> options of its fits.
-
-    Raises UsageError where the file is not valid.
-    """
-    try:
-        content = yaml.safe_load(read_yaml(str(path), "file of --settings"))
-    except yaml.YAMLError as error:
-        raise UsageError(f"--settings {path}: not YAML: {error}") from None
-    if not isinstance(content, dict) or not all(isinstance(value, dict) for value in content.values()):
-        raise UsageError(f"--settings {path}: write  METHOD: {{lr: 0.001, epochs: 20, method_options: {{...}}}}")
-    return {str(name): value for name, value in content.items()}
 
 
 def _planned_run(system: System, folder: Path, fit: FitConfig, manifest: Manifest, seed: int) -> PlannedRun:

@@ -1,5 +1,6 @@
 """A system: one row of a reproduced table."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from avbuild.frozen import Frozen
@@ -34,3 +35,17 @@ class System(Frozen):
     def described_options(self) -> str:
         """Return the options that define this row as text, such as "hgm rls, fusion mean"; may be empty."""
         return ", ".join(f"{key} {value}" for key, value in self.method_options)
+
+
+def also_selected_on_test(systems: Sequence[System]) -> tuple[System, ...]:
+    """Return each system, followed by the same one with its best epoch chosen on the test split.
+
+    Args:
+        systems: none of which starts from another.
+    """
+    suffix = selection_suffix("test")
+    return tuple(
+        kind
+        for system in systems
+        for kind in (system, system.model_copy(update={"select_on": "test", "name": system.name + suffix}))
+    )

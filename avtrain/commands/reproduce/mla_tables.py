@@ -59,7 +59,8 @@ def mla_table(
     from avtrain.reproduction.mla.page import write
     from avtrain.reproduction.mla.report import collect
     from avtrain.reproduction.mla.tables import TABLES, choose_rows
-    from avtrain.reproduction.plan import also_selected_on_test, make_plan
+    from avtrain.reproduction.plan import make_plan
+    from avtrain.reproduction.system import also_selected_on_test
 
     table = TABLES[str(context.info_name)]
     compute = compute_options(device, precision, resume, workers, cache_folder(cache, no_cache, out))

@@ -76,7 +76,7 @@ def shared_fit_options(
 
 def method_settings(path: Path | None) -> dict[str, dict[str, Any]]:
     """Read the file of `--settings`: method or system -> its options.  Raises UsageError where it is not valid."""
-    from avtrain.reproduction.plan import read_settings
+    from avtrain.reproduction.fit_options import read_settings
 
     return {} if path is None else read_settings(path)
 

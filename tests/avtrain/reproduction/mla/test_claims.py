@@ -20,8 +20,7 @@ from avtrain.reproduction.mla.report import (
 )
 from avtrain.reproduction.mla.tables import REFERENCE, TABLE_1, TABLE_3, PublishedTable, choose_rows
 from avtrain.reproduction.mla.verdicts import MlaSetting, judge_claim, published_data
-from avtrain.reproduction.plan import also_selected_on_test
-from avtrain.reproduction.system import System
+from avtrain.reproduction.system import System, also_selected_on_test
 from avtrain.runs.cost import Cost
 
 TABLES = pytest.mark.parametrize("table", [TABLE_1, TABLE_3], ids=["table1", "table3"])
