@@ -1,4 +1,4 @@
-"""Every command that the README and the docs show is run, in their order, on small stand-ins for the corpora."""
+"""The docs: every command they show works on small stand-ins for the source data, and what they name exists."""
 
 import hashlib
 import pickle
@@ -18,7 +18,7 @@ DOCS = [REPOSITORY / "README.md", REPOSITORY / "README.ko.md", *sorted((REPOSITO
 
 
 def shown(page: Path) -> list[list[str]]:
-    """The commands in a page's `sh` blocks, comments removed."""
+    """Return the commands in the `sh` blocks of a page, without comments."""
     blocks = re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     text = "".join(blocks).replace("\\\n", " ")
     lines = [shlex.split(line, comments=True) for line in text.splitlines()]
@@ -26,7 +26,7 @@ def shown(page: Path) -> list[list[str]]:
 
 
 def write_cifar10(folder: Path) -> dict[str, str]:
-    """A few pictures a class in the official format; returns the md5 of each batch."""
+    """Write a few images per class in the official format; return the md5 of each batch."""
     folder.mkdir(parents=True)
     rng, md5 = np.random.default_rng(0), {}
     for name, count in (("data_batch_1", 200), ("test_batch", 60)):
@@ -38,7 +38,7 @@ def write_cifar10(folder: Path) -> dict[str, str]:
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder as the reader has it: manifests, and corpora and weights under their published names."""
+    """A folder as a reader has it: manifests, source data sets, and weights under their published names."""
     from avbuild.sources import images
     from avtrain.backbones import dual
     from tests.avtrain.backbones.test_encoders import checkpoints
@@ -48,8 +48,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_urbansound8k(tmp_path / "data" / "sources" / "UrbanSound8K")
     write_crema_d(tmp_path / "data" / "sources" / "CREMA-D")
     write_urbansound8k(tmp_path / "whole")
-    shutil.copytree(tmp_path / "whole" / "audio" / "fold1", tmp_path / "my-sounds" / "airplane")
-    write_image_folder(tmp_path / "my-pictures", 12, ("airplane",))
+    shutil.copytree(tmp_path / "whole" / "audio" / "fold1", tmp_path / "my-audio" / "airplane")
+    write_image_folder(tmp_path / "my-images", 12, ("airplane",))
     md5 = write_cifar10(tmp_path / "data" / "sources" / "cifar-10-batches-py")
     read = images.read_cifar10
     monkeypatch.setattr(images, "read_cifar10", lambda root: read(root, md5))
@@ -61,7 +61,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("page", [page for page in DOCS if shown(page)], ids=lambda page: page.name)
-def test_the_commands_a_page_shows_work(page: Path, workplace: Path) -> None:
+def test_the_commands_of_a_page_work(page: Path, workplace: Path) -> None:
     from avbuild.cli import app as avbuild
     from avtrain.cli import app as avtrain
 
@@ -75,11 +75,11 @@ def test_the_commands_a_page_shows_work(page: Path, workplace: Path) -> None:
         if program == "make":
             assert f"\n{arguments[0]}: " in (REPOSITORY / "Makefile").read_text()
             continue
-        if program == "source":  # what `make .venv` puts there
+        if program == "source":  # `make .venv` creates it
             assert arguments == [".venv/bin/activate"]
             continue
-        assert program in ("avbuild", "avtrain"), f"{page.name} shows a command that this test does not know: {program}"
-        # a test need not train as long as a reader does, nor start processes; the rest is as written
+        assert program in ("avbuild", "avtrain"), f"{page.name}: this test cannot run {program}"
+        # short training and no worker processes, to save time; everything else is as written
         quick = ["--set", "epochs=1"] if arguments[0] == "fit" else []
         quick += ["--workers", "1"] if program == "avbuild" and arguments[0] in ("make", "corrupt") else []
         globbed = [
@@ -89,21 +89,79 @@ def test_the_commands_a_page_shows_work(page: Path, workplace: Path) -> None:
         assert result.exit_code == 0, f"{program} {' '.join(arguments)}: {result.exception}"
 
 
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that GitHub gives the headings of a page."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
-        assert (page.parent / target).exists(), target
+def test_links_and_anchors_exist(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        linked = page.parent / path if path else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), target
 
 
-def test_both_readmes_show_the_cards_three_commands() -> None:
-    cards = [
-        ["avbuild", "make", "urbansound8k-av", "--out", "data/"],
-        ["avbuild", "corrupt", "--scenario", "D"],
-        ["avtrain", "fit", "manifests/cifar10av.yaml"],
-    ]
-    for page in DOCS[:2]:
-        commands = shown(page)
-        assert [command for command in commands if command in cards] == cards
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_paths_in_the_text_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r"`((?:avbuild|avtrain|tests|docs|manifests|benchmarks)/[\w./*-]*)`", text)
+    for path in named:
+        assert list(REPOSITORY.glob(path.rstrip("/"))), path
+
+
+def test_both_readmes_show_the_same_commands() -> None:
+    english, korean = (shown(page) for page in DOCS[:2])
+    assert english == korean
+    assert [command for command in english if command in CARD] == CARD
+
+
+# the commands that the project promises to keep
+CARD = [
+    ["avbuild", "make", "urbansound8k-av", "--out", "data/"],
+    ["avbuild", "corrupt", "--scenario", "D"],
+    ["avtrain", "fit", "manifests/cifar10av.yaml"],
+]
+
+
+def first_cells(page: str) -> list[str]:
+    """Return the first cell of every table row of a page in docs/."""
+    lines = (REPOSITORY / "docs" / page).read_text(encoding="utf-8").splitlines()
+    return [line.split("|")[1] for line in lines if line.startswith("| ")]
+
+
+def test_the_table_of_columns_is_complete() -> None:
+    from avbuild.dataset.shards import schema
+    from avbuild.modalities.registry import MODALITIES
+
+    documented = re.findall(r"`(\w+)`", " ".join(first_cells("data-format.md")))
+    assert sorted(documented) == sorted(schema(("a",), tuple(MODALITIES)).names)
+
+
+def test_every_method_and_backbone_is_documented() -> None:
+    from avtrain.backbones.registry import BACKBONES
+    from avtrain.methods.registry import METHODS
+
+    assert sorted(re.findall(r"`([\w-]+)`", " ".join(first_cells("methods.md")))) == sorted(METHODS)
+    text = (REPOSITORY / "docs" / "methods.md").read_text(encoding="utf-8")
+    backbones = re.split("^## ", text.split("## Backbones")[1], flags=re.MULTILINE)[0]
+    assert sorted(re.findall(r"^- `([\w-]+)`", backbones, flags=re.MULTILINE)) == sorted(BACKBONES)
+
+
+def test_options_named_in_the_docs_exist() -> None:
+    from avtrain.backbones.registry import BACKBONES
+    from avtrain.methods.registry import METHODS
+
+    options = {f"method.{key}" for method in METHODS.values() for key in method.Config.model_fields}
+    options |= {f"backbone.{key}" for _, config in BACKBONES.values() for key in config.model_fields}
+    for page in DOCS:
+        named = set(re.findall(r"\b(?:method|backbone)\.[a-z_]+", page.read_text(encoding="utf-8")))
+        assert named <= options, page.name
 
 
 def test_manifests_in_the_docs_are_valid() -> None:
@@ -115,7 +173,7 @@ def test_manifests_in_the_docs_are_valid() -> None:
         assert parse_manifest(block, "docs/scenarios.md").scenarios
 
 
-def test_shipped_manifests_have_the_scenarios_their_data_sets_are_made_with() -> None:
+def test_shipped_manifests_have_the_default_scenarios_of_their_data_sets() -> None:
     from avbuild.scenarios.default_manifest import default_manifest
     from avbuild.scenarios.manifest_file import load_manifest
     from avbuild.sources.registry import BUILDERS
@@ -129,7 +187,7 @@ def test_shipped_manifests_have_the_scenarios_their_data_sets_are_made_with() ->
         ]
 
 
-def test_the_lock_holds_no_download_address_and_the_matched_triple() -> None:
+def test_the_lock_file_has_matching_versions_of_torch_and_no_addresses() -> None:
     lock = (REPOSITORY / "requirements.lock").read_text()
     assert "://" not in lock
     for pin in ("torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"):
