@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from building import command, measured
@@ -101,7 +102,7 @@ def compare(title: str, modality: str, signal: np.ndarray, peers: dict[str, Call
 def recode(job: CorruptJob) -> ShardRecord:
     """Read a shard, decode and encode what its scenario corrupts, and write it: the least that corrupting needs."""
     folder = Folder(job.folder)
-    samples = list(read_samples(folder.read(job.source)))
+    samples: list[Any] = list(read_samples(folder.read(job.source)))
     for sample in samples:
         for modality in job.condition.scenario.plans:
             record = MODALITIES[modality]
@@ -109,7 +110,7 @@ def recode(job: CorruptJob) -> ShardRecord:
     return write_shard(folder, job.name, samples, job.classes, job.job, job.scenario_hash)
 
 
-def corrupt_jobs(data: Folder, scenarios: str) -> list[CorruptJob]:
+def all_jobs(data: Folder, scenarios: str) -> list[CorruptJob]:
     """Return the jobs of `avbuild corrupt` for all splits of a data set.
 
     Args:
@@ -118,7 +119,12 @@ def corrupt_jobs(data: Folder, scenarios: str) -> list[CorruptJob]:
     """
     build, manifest = read_build(data), load_manifest(data.path("manifest.yaml"))
     splits = build.scenarios["C"].splits
-    return [job for name in scenarios for split in splits for job in corrupt._jobs(data, build, manifest, name, split)]
+    return [
+        job
+        for name in scenarios
+        for split in splits
+        for job in corrupt.corrupt_jobs(data, build, manifest, name, split)
+    ]
 
 
 def compare_with_recoding(sources: list[str], pairs: int) -> None:
@@ -129,7 +135,7 @@ def compare_with_recoding(sources: list[str], pairs: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         measured(*command("avbuild", "make", "cifar10-av", *sources, "--limit", pairs, "--out", folder))
         data = Folder(f"{folder}/cifar10-av")
-        jobs = corrupt_jobs(data, "AVD")
+        jobs = all_jobs(data, "AVD")
         rows = sum(job.rows for job in jobs)
         for workers in (1, 2):
             shortest = [float("inf")] * 2

@@ -25,7 +25,7 @@ def test_recoding_keeps_every_sample_and_changes_no_signal(
 ) -> None:
     shutil.copytree(small_data, tmp_path / "data")
     folder = Folder(str(tmp_path / "data"))
-    jobs = script.corrupt_jobs(folder, "AV")
+    jobs = script.all_jobs(folder, "AV")
     assert {job.name.split("/")[0] for job in jobs} == {"A", "V"}
     for job in jobs:
         assert script.recode(job).rows == job.rows

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NotRequired, TypedDict, cast
+from typing import Any, TypedDict, cast
 
 import pyarrow as pa
 
@@ -22,18 +22,16 @@ Cell = Encoded | list[Encoded]  # a list holds the frames of a video, in order o
 
 
 class StoredSample(TypedDict):
-    """A row: media and a `_missing` flag for each modality of the data set, and no columns of other modalities."""
+    """The columns that every row has.
+
+    Beside them a row has a cell and a `_missing` flag for each modality of its data set; `cells_of` and `missing_of`
+    return these.
+    """
 
     id: str
-    audio: NotRequired[Encoded | None]
-    image: NotRequired[Encoded | None]
-    video: NotRequired[list[Encoded] | None]
     label: int
     group: str
     fold: int
-    audio_missing: NotRequired[bool]
-    image_missing: NotRequired[bool]
-    video_missing: NotRequired[bool]
     corruption: str
 
 

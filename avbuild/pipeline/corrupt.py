@@ -144,7 +144,7 @@ def corrupt_data_set(
     jobs = []
     for name in names:
         for split in splits:
-            new = _corrupt_jobs(folder, build, manifest, name, split)
+            new = corrupt_jobs(folder, build, manifest, name, split)
             jobs += new
             belongs_to |= {job.name: (name, split) for job in new}
     jobs = list(share.of(jobs)) if share else jobs
@@ -165,8 +165,16 @@ def corrupt_data_set(
     return build
 
 
-def _corrupt_jobs(folder: Folder, build: BuildRecord, manifest: Manifest, name: str, split: Split) -> list[CorruptJob]:
-    """Return one job per clean shard of a split."""
+def corrupt_jobs(folder: Folder, build: BuildRecord, manifest: Manifest, name: str, split: Split) -> list[CorruptJob]:
+    """Return one job per clean shard of a split.
+
+    Args:
+        folder: of the data set.
+        build: its record.
+        manifest: with the scenario.
+        name: of the scenario.
+        split: one that the data set has.
+    """
     scenario_hash = manifest.scenario_hash(name)
     return [
         CorruptJob(

@@ -18,18 +18,18 @@ def pair_samples(builder: Builder, material: Material, options: Options) -> list
 
     Args:
         builder: of the data set.
-        material: items of both modalities.
+        material: items of all modalities; two where classes are matched, any number where ids are equal.
         options: limit, split and seed.
     """
-    audio, visual = (material.of(modality).items for modality in builder.modalities)
+    audio, *others = (material.of(modality).items for modality in builder.modalities)
     if MODALITIES[builder.anchor].visual:
-        return _one_per_image(material, visual, audio, options)
+        return _one_per_image(material, others[0], audio, options)
     clips = _limited(audio, options)
     splits = _clip_splits(clips, options)
     clips = [clip for clip in clips if clip.id in splits]
     if not material.match:
-        return equal_ids(clips, visual, splits, material.classes)
-    return images_for_clips(clips, visual, splits, material.match, material.classes, options.seed)
+        return equal_ids(clips, others, splits, material.classes)
+    return images_for_clips(clips, others[0], splits, material.match, material.classes, options.seed)
 
 
 def _one_per_image(

@@ -130,21 +130,21 @@ def clips_for_images(
 
 
 def equal_ids(
-    clips: Sequence[SourceItem], images: Sequence[SourceItem], splits: Splits, classes: Sequence[str]
+    clips: Sequence[SourceItem], others: Sequence[Sequence[SourceItem]], splits: Splits, classes: Sequence[str]
 ) -> list[PairedSample]:
-    """Pair each clip with the image or video of the same id, where the publisher has paired them.
+    """Combine each clip with the items of the same id, where the publisher has paired them.
 
     Args:
-        clips: one sample is made of each that has a partner.
-        images: to choose from; or videos.
+        clips: one sample is made of each that has a partner in every other modality.
+        others: items of each other modality, in the order of the columns.
         splits: clip id -> split.
         classes: in the order of their index.
     """
-    by_id = {image.id: image for image in images}
+    by_id = [{item.id: item for item in items} for items in others]
     return [
-        PairedSample(clip.id, (clip, by_id[clip.id]), classes.index(clip.label), splits[clip.id])
+        PairedSample(clip.id, (clip, *(items[clip.id] for items in by_id)), classes.index(clip.label), splits[clip.id])
         for clip in clips
-        if clip.id in by_id
+        if all(clip.id in items for items in by_id)
     ]
 
 
