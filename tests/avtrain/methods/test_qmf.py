@@ -246,7 +246,7 @@ class TestHistory:
         file = io.BytesIO()
         torch.save(methods[0].training_state(), file)
         file.seek(0)
-        methods[2].resume(torch.load(file, weights_only=True))
+        methods[2].load_training_state(torch.load(file, weights_only=True))
         batch = with_gaps(toy_batch(11, seed=2), seed=3)
         went_on, resumed = (method.loss(batch) for method in methods[1:])
         assert torch.equal(went_on, resumed)
