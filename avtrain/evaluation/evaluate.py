@@ -107,7 +107,12 @@ def inference_modes(method: Method, *, scenario_known: bool) -> tuple[str | None
 
 
 def score(outputs: Outputs, rows: Rows) -> dict[str, Any]:
-    """Compute all metrics of one condition.  rows: that the outputs are for."""
+    """Compute all metrics of one condition, for its JSON file.
+
+    Args:
+        outputs: predictions for the rows.
+        rows: name the classes.
+    """
     labels, predicted = outputs.labels, outputs.logits.argmax(axis=1)
     confusion = confusion_matrix(predicted, labels, len(rows.classes))
     bins = reliability(softmax(outputs.logits), labels)
