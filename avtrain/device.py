@@ -74,7 +74,11 @@ def pick_device(name: str) -> torch.device:
 
 
 def pick_precision(name: str, device: torch.device) -> str:
-    """Return `fp32` or `bf16` for the value of --precision; `auto` is bf16 on a CUDA device that supports it.
+    """Return `fp32` or `bf16` for the value of --precision.
+
+    Args:
+        name: `fp32`, `bf16` or `auto`, which is bf16 on a CUDA device that supports it.
+        device: of the model.
 
     Raises:
         UsageError: the precision is unknown.

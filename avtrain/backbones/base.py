@@ -52,12 +52,28 @@ class Backbone(nn.Module):
 
     @torch.no_grad()
     def frozen_tokens(self, batch: Batch, reading: Reading) -> dict[str, Tensor]:
-        """Return the tokens of each modality without gradient, [B, N, D], from the batch where it holds cached ones."""
+        """Return the tokens of each modality without gradient, from the batch where it holds cached ones.
+
+        Args:
+            batch: with inputs, or with cached tokens of the same reading.
+            reading: which tokens.
+
+        Returns:
+            modality -> [B, N, D].
+        """
         return batch.tokens or self.encode_frozen(batch, reading)
 
     @torch.no_grad()
     def encode_frozen(self, batch: Batch, reading: Reading) -> dict[str, Tensor]:
-        """Compute the tokens of each modality without gradient, [B, N, D]."""
+        """Compute the tokens of each modality without gradient.
+
+        Args:
+            batch: with inputs.
+            reading: which tokens.
+
+        Returns:
+            modality -> [B, N, D].
+        """
         return {m: self.encoder(m).read(batch.inputs[m], reading) for m in self.modalities}
 
     @property
@@ -83,7 +99,14 @@ class Backbone(nn.Module):
         return {m: self.encoder(m).pooled_width for m in self.modalities}
 
     def pool_unimodal(self, tokens: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Pool tokens to one vector for each modality, [B, F], on which no other modality has an influence."""
+        """Pool tokens to one vector for each modality, on which no other modality has an influence.
+
+        Args:
+            tokens: modality -> [B, N, D].
+
+        Returns:
+            modality -> [B, F].
+        """
         return {m: self.encoder(m).pool(x) for m, x in tokens.items()}
 
     def require_transformers(self, user: str) -> None:
@@ -161,7 +184,15 @@ class Encoder(nn.Module):
         return self.last_norm(tokens)
 
     def read(self, inputs: Tensor, reading: Reading) -> Tensor:
-        """Compute the tokens that a reading names, [B, N, D]."""
+        """Compute the tokens that a reading names.
+
+        Args:
+            inputs: of the front end, [B, ...].
+            reading: which tokens.
+
+        Returns:
+            [B, N, D].
+        """
         if reading.below is None:
             tokens: Tensor = self(inputs)
         else:
@@ -171,7 +202,7 @@ class Encoder(nn.Module):
         return tokens if reading.most is None else self.reduce(tokens, reading.most)
 
     def layers_below(self, fraction: float) -> int:
-        """Return the number of layers that a fraction of all layers is."""
+        """Return the number of layers that a fraction of all layers is, rounded.  fraction: 0 to 1."""
         return round(fraction * len(self.blocks()))
 
     def reduce(self, tokens: Tensor, most: int) -> Tensor:

@@ -58,12 +58,27 @@ class Block(nn.Module):
 
 
 def make_blocks(blocks: int, width: int, heads: int) -> nn.ModuleList:
-    """Return a list of blocks, randomly initialised."""
+    """Build randomly initialised blocks.
+
+    Args:
+        blocks: number of blocks.
+        width: D, of a token.
+        heads: number of attention heads; divides the width.
+    """
     return nn.ModuleList(Block(width, heads) for _ in range(blocks))
 
 
 def run_blocks(blocks: Iterable[nn.Module], tokens: Tensor, norms: str = UNIFIED) -> Tensor:
-    """Apply blocks one after the other, with one kind of norms.  [B, N, D] to [B, N, D]."""
+    """Apply blocks one after the other.
+
+    Args:
+        blocks: by `make_blocks`.
+        tokens: [B, N, D].
+        norms: which of the norms to use, `UNIFIED` or one of `NORMS`.
+
+    Returns:
+        [B, N, D].
+    """
     for block in blocks:
         tokens = block(tokens, norms=norms)
     return tokens

@@ -85,5 +85,10 @@ def check_keys(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], source
 
 
 def count_layers(state: Mapping[str, Tensor], prefix: str) -> int:
-    """Return the number of numbered layers behind a prefix such as `encoder.layer.`."""
+    """Count the numbered layers of a state dict.
+
+    Args:
+        state: weights by name.
+        prefix: of the names before the number, such as `encoder.layer.`.
+    """
     return 1 + max(int(key[len(prefix) :].split(".", 1)[0]) for key in state if key.startswith(prefix))

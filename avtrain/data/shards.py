@@ -84,6 +84,11 @@ def read_rows(manifest: Manifest, split: Split) -> Rows:
 def read_corrupted(manifest: Manifest, split: Split, scenario: str) -> Rows | None:
     """Read a scenario as `avbuild corrupt` wrote it.
 
+    Args:
+        manifest: names the data set and defines the scenario.
+        split: `train`, `validation` or `test`.
+        scenario: name.
+
     Returns:
         Its rows; None where it is not on disk, was written for another spec or seed, or the split is not the default.
     """

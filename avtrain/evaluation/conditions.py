@@ -24,7 +24,7 @@ class EvalRequest:
 
 
 @dataclass(frozen=True)
-class TestCondition:
+class EvalCondition:
     """One scenario that a run is scored under.
 
     Attributes:
@@ -90,7 +90,7 @@ def manifest_under_test(own: Manifest, request: EvalRequest) -> Manifest:
     return own.model_copy(update={"scenarios": new})
 
 
-def conditions_to_test(tested: Manifest, request: EvalRequest) -> list[TestCondition]:
+def conditions_to_test(tested: Manifest, request: EvalRequest) -> list[EvalCondition]:
     """Return the conditions of a request: each scenario, followed by its severities.
 
     A scenario of the manifest that is named like a severity, such as D-severity5, is that severity.
@@ -102,7 +102,7 @@ def conditions_to_test(tested: Manifest, request: EvalRequest) -> list[TestCondi
     Raises:
         UsageError: a pattern fits no scenario, or a scenario named like a severity is something else.
     """
-    found: dict[str, TestCondition] = {}
+    found: dict[str, EvalCondition] = {}
     for base in _matching(request, tested):
         scenario = tested.scenarios[base]
         found.setdefault(base, _condition(tested, request, base, base, 0 if scenario.clean else None))
@@ -114,7 +114,7 @@ def conditions_to_test(tested: Manifest, request: EvalRequest) -> list[TestCondi
     return list(found.values())
 
 
-def _condition(tested: Manifest, request: EvalRequest, name: str, base: str, severity: int | None) -> TestCondition:
+def _condition(tested: Manifest, request: EvalRequest, name: str, base: str, severity: int | None) -> EvalCondition:
     scenario = at_severity(tested.scenarios[base], base, severity) if severity else tested.scenarios[base]
     other = request.manifest.name if request.manifest else None
     listed = name in tested.scenarios
@@ -128,7 +128,7 @@ def _condition(tested: Manifest, request: EvalRequest, name: str, base: str, sev
         raise UsageError(
             f"manifest {other or tested.name}: its {name} is not {base} at severity {severity}; give it another name"
         )
-    return TestCondition(name, base, severity, manifest, listed, other)
+    return EvalCondition(name, base, severity, manifest, listed, other)
 
 
 def _matching(request: EvalRequest, tested: Manifest) -> list[str]:

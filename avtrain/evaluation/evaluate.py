@@ -13,7 +13,7 @@ from avtrain.data.dataset import MultimodalData
 from avtrain.data.regimes import train_scenarios
 from avtrain.data.shards import Rows, content_of, read_corrupted, read_rows, shared_recordings
 from avtrain.device import Machine
-from avtrain.evaluation.conditions import EvalRequest, TestCondition, conditions_to_test, manifest_under_test
+from avtrain.evaluation.conditions import EvalCondition, EvalRequest, conditions_to_test, manifest_under_test
 from avtrain.evaluation.contributions import modality_contributions
 from avtrain.evaluation.metrics import accuracy, calibration_error, confusion_matrix, macro_f1, reliability, softmax
 from avtrain.evaluation.predict import Outputs, predict, unimodal_accuracy
@@ -107,7 +107,12 @@ def inference_modes(method: Method, *, scenario_known: bool) -> tuple[str | None
 
 
 def score(outputs: Outputs, rows: Rows) -> dict[str, Any]:
-    """Compute all metrics of one condition.  rows: that the outputs are for."""
+    """Compute all metrics of one condition, for its JSON file.
+
+    Args:
+        outputs: predictions for the rows.
+        rows: name the classes.
+    """
     labels, predicted = outputs.labels, outputs.logits.argmax(axis=1)
     confusion = confusion_matrix(predicted, labels, len(rows.classes))
     bins = reliability(softmax(outputs.logits), labels)
@@ -124,7 +129,7 @@ def score(outputs: Outputs, rows: Rows) -> dict[str, Any]:
     }
 
 
-def _describe(run: Run, config: RunConfig, condition: TestCondition) -> dict[str, Any]:
+def _describe(run: Run, config: RunConfig, condition: EvalCondition) -> dict[str, Any]:
     fit, manifest = config.fit, config.manifest
     return {
         "manifest": manifest.name,
@@ -146,7 +151,7 @@ def _describe(run: Run, config: RunConfig, condition: TestCondition) -> dict[str
     }
 
 
-def _ops_trained_on(config: RunConfig, condition: TestCondition) -> list[str]:
+def _ops_trained_on(config: RunConfig, condition: EvalCondition) -> list[str]:
     """Return the corruptions of a condition that training drew from too, at any severity, as `modality name`."""
     manifest = config.manifest
     drawn = {

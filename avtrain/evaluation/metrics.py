@@ -101,7 +101,7 @@ def calibration_error(bins: Sequence[Bin]) -> float:
 
 
 def pooled(parts: Sequence[Sequence[Bin]]) -> tuple[Bin, ...]:
-    """Merge the bins of several sets of predictions."""
+    """Merge the bins of several sets of predictions.  parts: by `reliability`, one for each set."""
     return tuple(_merged(bins) for bins in zip(*parts, strict=True))
 
 

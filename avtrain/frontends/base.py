@@ -33,7 +33,12 @@ class AnyFrontend(Protocol):
 
 
 def visual_shapes(size: int, frames: int) -> dict[str, tuple[int, ...]]:
-    """Return the shapes that `prepare_visual` gives, by modality."""
+    """Return the shapes that `prepare_visual` gives, by modality.
+
+    Args:
+        size: side of an image or frame in pixels.
+        frames: number of frames of a video.
+    """
     return {"image": (3, size, size), "video": (frames, 3, size, size)}
 
 
@@ -54,9 +59,11 @@ def prepare_visual(modality: str, signal: Tensor, size: int, frames: int) -> Ten
 
 
 def spread(count: int, wanted: int) -> list[int]:
-    """Return the indices of the frames to take: the middles of `wanted` equal parts of a video of `count` frames.
+    """Return the indices of evenly spread frames: the middles of `wanted` equal parts of a video.
 
-    A video with fewer frames than wanted repeats them.
+    Args:
+        count: number of frames of the video, at least 1; where there are fewer than wanted they are repeated.
+        wanted: number of indices.
     """
     return [(2 * part + 1) * count // (2 * wanted) for part in range(wanted)]
 

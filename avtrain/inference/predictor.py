@@ -116,7 +116,11 @@ def _read(modality: str, path: Path) -> Media:
 
 
 def pick_inference(method: Method, asked: str | None = None) -> str | None:
-    """Choose the inference mode: the one asked for, else the router where the method has one, else its own.
+    """Choose the inference mode.
+
+    Args:
+        method: of the run.
+        asked: name of a mode; None: the router where the method has one, else the mode of training.
 
     Raises:
         UsageError: the method does not have the mode asked for.
@@ -130,7 +134,11 @@ def pick_inference(method: Method, asked: str | None = None) -> str | None:
 
 
 def pick_scenario(loaded: LoadedRun, asked: str | None) -> str:
-    """Choose the scenario for the mode `oracle`: the one asked for, else the manifest's first.
+    """Choose the scenario for the mode `oracle`.
+
+    Args:
+        loaded: the run.
+        asked: name of a scenario; None: the manifest's first.
 
     Raises:
         UsageError: the method has no such mode, or the manifest no such scenario.

@@ -96,7 +96,12 @@ def discrepancy_ratios(logits: dict[str, Tensor], batch: Batch) -> dict[str, Ten
 
 
 def modulation_coefficient(ratio: Tensor, alpha: float) -> Tensor:
-    """Compute k_m, below 1 for a leading modality and 1 for others.  ratio: rho_m, a scalar."""
+    """Compute k_m, below 1 for a leading modality and 1 for others.
+
+    Args:
+        ratio: rho_m, a scalar above 0.
+        alpha: strength, from 0.
+    """
     return torch.where(ratio > 1, 1 - torch.tanh(alpha * ratio), 1.0)
 
 

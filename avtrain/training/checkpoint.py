@@ -75,8 +75,8 @@ class TrainingState:
         before = saved["fingerprints"] if "fingerprints" in saved else saved["ground"]  # as version 0.1 called them
         if changed := [name for name, value in self.fingerprints.items() if before.get(name) != value]:
             raise UserError(
-                f"{run}: begun on other {' and '.join(changed)} than there are now. Put back what has changed since "
-                "(the data set, a file of weights, the run of --init-from), or --resume restart to begin anew"
+                f"{run}: {' and '.join(changed)} changed since this run was begun. Put them back (the data set, a file "
+                "of weights, the run of --init-from), or --resume restart to begin anew"
             )
 
 

@@ -69,7 +69,13 @@ def _feature_map(width: int, to: int) -> nn.Sequential:
 
 
 def linear_heads(modalities: tuple[str, ...], width: int, classes: int) -> nn.ModuleDict:
-    """Return one linear classifier for each modality."""
+    """Build one linear classifier for each modality.
+
+    Args:
+        modalities: of the backbone.
+        width: D, of every feature vector.
+        classes: number of outputs.
+    """
     return nn.ModuleDict({m: nn.Linear(width, classes) for m in modalities})
 
 

@@ -27,7 +27,12 @@ class Neurons(nn.Module):
 
 
 def firing(width: int, decay: float) -> nn.Sequential:
-    """Return a module from currents to spikes, [T, B, N, D] to [T, B, N, D], with a LayerNorm on the currents."""
+    """Build a module from currents to spikes, [T, B, N, D] to [T, B, N, D], with a LayerNorm on the currents.
+
+    Args:
+        width: D.
+        decay: fraction of a membrane potential that is left one step later, 0 to 1.
+    """
     return nn.Sequential(nn.LayerNorm(width), Neurons(decay))
 
 

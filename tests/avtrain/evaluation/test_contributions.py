@@ -78,7 +78,7 @@ class TestShapley:
 
 
 class OneBatch:
-    """A `Source` of one batch, cut."""
+    """A `BatchSource` of one batch, cut."""
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
@@ -103,7 +103,7 @@ def without(batch: Batch, modality: str, rows: list[int]) -> Batch:
     return replace(batch, present={**batch.present, modality: there})
 
 
-class TestKeeping:
+class TestModalitySubset:
     def test_hidden_modalities_are_absent_and_zero_and_nothing_is_lost(self) -> None:
         whole = toy_batch(modalities=THREE)
         whole = replace(whole, tokens={m: x + 1 for m, x in whole.inputs.items()})

@@ -109,5 +109,5 @@ def test_a_stopped_run_is_refused_where_its_digests_differ(manifest: Path, tmp_p
     as_in_0_1(path.parent)
     state = torch.load(path, weights_only=True)
     torch.save(state | {"ground": state["ground"] | {"train data": "another"}}, path)
-    with pytest.raises(UserError, match="begun on other train data than there are now"):
+    with pytest.raises(UserError, match="train data changed since this run was begun"):
         fit(manifest, tmp_path)

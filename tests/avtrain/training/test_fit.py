@@ -232,7 +232,7 @@ def test_a_stopped_run_does_not_go_on_when_what_it_stands_on_has_changed(manifes
         fit(manifest, tmp_path, *prompt)
     before = (source / "seed0" / "model.safetensors").read_bytes()
     fit(manifest, tmp_path, "--epochs", 1, "--lr", "1e-4", "--resume", "restart")
-    with pytest.raises(UserError, match=r"begun on other frozen weights than .* the run of --init-from"):
+    with pytest.raises(UserError, match=r"frozen weights changed since .* the run of --init-from"):
         fit(manifest, tmp_path, *prompt)
     (source / "seed0" / "model.safetensors").write_bytes(before)
     fit(manifest, tmp_path, *prompt)
@@ -244,7 +244,7 @@ def test_a_stopped_run_does_not_go_on_when_its_data_were_made_anew(small_data: P
     with stopped_in(epoch=1):
         fit(data / "manifest.yaml", tmp_path)
     make_anew(data)
-    with pytest.raises(UserError, match="begun on other train data and validation data than there are now"):
+    with pytest.raises(UserError, match="train data and validation data changed since this run was begun"):
         fit(data / "manifest.yaml", tmp_path)
     fit(data / "manifest.yaml", tmp_path, "--resume", "restart")
 
