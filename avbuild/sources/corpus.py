@@ -1,5 +1,6 @@
 """The result of reading a source: items that know where their bytes are, problems, and credit."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -60,12 +61,21 @@ class Credit:
     citation: str
 
 
+def printable(path: str) -> str:
+    """Return a path that every terminal and file can hold: what is no UTF-8 or a control character is escaped."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """A file that cannot be used, and why."""
 
     path: str
     what: str  # "missing", "empty", "unreadable: ...", "not in UrbanSound8K.csv"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", printable(self.path))
 
     def __str__(self) -> str:
         return f"{self.path}: {self.what}"
