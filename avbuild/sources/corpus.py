@@ -1,6 +1,5 @@
 """The result of reading a source: items that know where their bytes are, problems, and credit."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Literal, Protocol
 
 from avbuild.modalities.video_frames import FPS
 from avbuild.sources.label_map import ClassMatch
+from avbuild.sources.names import printable
 
 
 class Media(Protocol):
@@ -59,12 +59,6 @@ class Credit:
     licence: str
     homepage: str
     citation: str
-
-
-def printable(path: str) -> str:
-    """Return a path that every terminal and file can hold: what is no UTF-8 or a control character is escaped."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Literal
 
 from avbuild.errors import UsageError, listed
-from avbuild.sources.corpus import Corpus, Problem, printable
+from avbuild.sources.corpus import Corpus, Problem
 from avbuild.sources.crema_d_names import EMOTIONS, NAME
 from avbuild.sources.files import visible
+from avbuild.sources.names import printable
 from avbuild.text_files import read_text
 
 SUFFIXES = (".csv", ".txt")

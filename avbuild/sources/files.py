@@ -2,14 +2,13 @@
 
 import os
 import stat
-import unicodedata
 from pathlib import Path
 
-from avbuild.sources.corpus import Problem, printable
+from avbuild.sources.corpus import Problem
+from avbuild.sources.names import is_visible, printable
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 LARGEST_POINTER = 1024  # bytes, as Git LFS says
-MACOS = "__MACOSX"  # the folder of resource forks in archives that macOS writes
 
 
 def file_problem(path: Path) -> Problem | None:
@@ -37,27 +36,12 @@ def is_lfs_pointer(path: Path) -> bool:
         return file.read(len(LFS_POINTER)) == LFS_POINTER
 
 
-def is_visible(name: str) -> bool:
-    """Whether a file or folder is one of the user's, not one that the system keeps there."""
-    return not name.startswith(".") and name != MACOS
-
-
 def visible(folder: Path) -> list[Path]:
     """Return the files and folders in a folder, in order, but for hidden ones; none where it cannot be read."""
     try:
         return sorted(path for path in folder.iterdir() if is_visible(path.name))
     except OSError:
         return []
-
-
-def is_utf8(name: str) -> bool:
-    """Whether a name is UTF-8: Python keeps other bytes as surrogates, which no file can store."""
-    return not any(unicodedata.category(letter) == "Cs" for letter in name)
-
-
-def normal(name: str) -> str:
-    """Return a name in Unicode's form NFC: macOS may write an accent as a letter of its own."""
-    return unicodedata.normalize("NFC", name)
 
 
 def contents(folder: Path, most: int = 8) -> str:
