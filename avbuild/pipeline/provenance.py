@@ -19,6 +19,7 @@ from avbuild.modalities.registry import MODALITIES
 from avbuild.modalities.video_frames import FPS
 from avbuild.pipeline.prepare import Prepared
 from avbuild.scenarios.seeding import digest
+from avbuild.sources.names import printable
 from avbuild.sources.options import Options
 
 
@@ -149,7 +150,8 @@ def _notes(prepared: Prepared, rows: Sequence[SplitKey], group: str) -> list[str
 def _relative(path: str, options: Options) -> str:
     """Return a path relative to the source it is in."""
     image_root = options.images.partition(":")[2] if options.images else ""
-    for root in (options.audio_root, Path(image_root) if image_root else None, options.lists, options.sources):
+    for given in (options.audio_root, Path(image_root) if image_root else None, options.lists, options.sources):
+        root = None if given is None else Path(printable(str(given)))  # as in the paths of problems
         if root is not None and Path(path).is_relative_to(root):
             return Path(path).relative_to(root).as_posix()
     return path

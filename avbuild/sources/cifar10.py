@@ -2,12 +2,10 @@
 
 import functools
 import hashlib
-import io
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from avbuild.errors import UserError
 from avbuild.modalities.image import encode_image
 from avbuild.sources.builder import AnyCorpus, Builder
+from avbuild.sources.cifar10_batches import LARGEST, load_batch
 from avbuild.sources.corpus import Corpus, Credit, Material, SourceItem
 from avbuild.sources.label_map import match_partners
 from avbuild.sources.locate import Download
@@ -66,12 +65,12 @@ class CifarRow:
         return encode_image(np.ascontiguousarray(pixels.reshape(3, 32, 32).transpose(1, 2, 0)))
 
 
-def read_cifar10(root: Path, md5: Mapping[str, str] = MD5) -> Corpus:
+def read_cifar10(root: Path, md5: Mapping[str, str | None] = MD5) -> Corpus:
     """Read the batch files in `root` or in `root/cifar-10-batches-py`.
 
     Args:
         root: folder of the unpacked archive, or the one around it.
-        md5: batch file -> expected checksum.
+        md5: batch file -> expected checksum; None: not verified.
 
     Raises UserError that names every batch file that is missing or damaged.
     """
@@ -93,28 +92,21 @@ def read_cifar10(root: Path, md5: Mapping[str, str] = MD5) -> Corpus:
     return Corpus("image", CREDIT, CLASSES, tuple(images))
 
 
-def _wrong(path: Path, expected: str) -> str | None:
-    if not path.is_file():
+def _wrong(path: Path, expected: str | None) -> str | None:
+    try:
+        if path.stat().st_size > LARGEST:
+            return f"{path}: {path.stat().st_size:,} bytes, more than any official file has"
+        found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    except FileNotFoundError:
         return f"{path}: missing"
-    found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-    return None if found == expected else f"{path}: md5 is {found}, expected {expected}"
+    except OSError as error:
+        return f"{path}: cannot be read: {error.strerror or error}"
+    return None if expected in (None, found) else f"{path}: md5 is {found}, expected {expected}"
 
 
 @functools.lru_cache(maxsize=2)  # a worker reads rows of one batch file after the other
 def _load(path: str) -> tuple[NDArray[np.uint8], list[int]]:
-    batch = _PlainUnpickler(io.BytesIO(Path(path).read_bytes()), encoding="latin1").load()
-    return np.asarray(batch["data"], np.uint8), list(batch["labels"])
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Load arrays, lists and strings only, so that a downloaded pickle cannot run code."""
-
-    allowed = frozenset({"_reconstruct", "ndarray", "dtype", "scalar", "encode", "_frombuffer"})
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module.split(".", maxsplit=1)[0] in ("numpy", "_codecs") and name in self.allowed:
-            return super().find_class(module, name)
-        raise UserError(f"a CIFAR-10 batch file loads {module}.{name}, which no official one does; it was not opened")
+    return load_batch(Path(path))
 
 
 def read_cifar10_av(options: Options, any_corpus: AnyCorpus) -> Material:

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from avbuild.modalities.video_frames import FPS
 from avbuild.sources.label_map import ClassMatch
+from avbuild.sources.names import printable
 
 
 class Media(Protocol):
@@ -66,6 +67,9 @@ class Problem:
 
     path: str
     what: str  # "missing", "empty", "unreadable: ...", "not in UrbanSound8K.csv"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", printable(self.path))
 
     def __str__(self) -> str:
         return f"{self.path}: {self.what}"

@@ -10,7 +10,7 @@ from avbuild.sources.builder import AnyCorpus, Builder
 from avbuild.sources.corpus import Corpus, Credit, LocalFile, Material, Problem, SourceItem
 from avbuild.sources.crema_d_lists import follow, read_lists
 from avbuild.sources.crema_d_names import EMOTIONS, NAME
-from avbuild.sources.files import contents, file_problem, is_lfs_pointer
+from avbuild.sources.files import contents, file_problem, is_lfs_pointer, visible
 from avbuild.sources.locate import Repository, find_source
 from avbuild.sources.options import Options
 
@@ -40,7 +40,7 @@ def read_crema_d(root: Path, fps: float) -> tuple[Corpus, Corpus]:
     clips, videos = [], []
     for name in names:
         audio, video = _paths(root, name)
-        if found := [problem for path in (audio, video) if (problem := _problem(path))]:
+        if found := [problem for path in (audio, video) if (problem := file_problem(path))]:
             problems += found
             continue
         actor, _, emotion, _ = name.split("_")
@@ -64,9 +64,7 @@ def _names(root: Path) -> tuple[list[str], list[Problem]]:
     """Return the names of all clips in either folder, and the files that are not named like clips."""
     names, problems = set(), []
     for folder, suffix in FOLDERS.items():
-        for path in sorted((root / folder).iterdir()):
-            if path.name.startswith("."):
-                continue
+        for path in visible(root / folder):
             if path.suffix != suffix:
                 problems.append(Problem(str(path), f"not a {suffix} file"))
             elif not NAME.fullmatch(path.stem):
@@ -78,11 +76,6 @@ def _names(root: Path) -> tuple[list[str], list[Problem]]:
 
 def _paths(root: Path, name: str) -> list[Path]:
     return [root / folder / f"{name}{suffix}" for folder, suffix in FOLDERS.items()]
-
-
-def _problem(path: Path) -> Problem | None:
-    pointer = Problem(str(path), "a Git-LFS pointer, not the file it stands for")
-    return file_problem(path) or (pointer if is_lfs_pointer(path) else None)
 
 
 def _refuse_pointers(root: Path, names: Sequence[str]) -> None:

@@ -12,7 +12,10 @@ from typing import Literal
 
 from avbuild.errors import UsageError, listed
 from avbuild.sources.corpus import Corpus, Problem
-from avbuild.sources.crema_d_names import NAME
+from avbuild.sources.crema_d_names import EMOTIONS, NAME
+from avbuild.sources.files import visible
+from avbuild.sources.names import printable
+from avbuild.text_files import read_text
 
 SUFFIXES = (".csv", ".txt")
 ListedSplit = Literal["train", "test"]
@@ -39,11 +42,11 @@ def read_lists(folder: Path) -> Lists:
     splits: dict[str, ListedSplit] = {}
     problems = []
     for split, path in files.items():
-        for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        for number, line in enumerate(read_text(path, "list").splitlines(), start=1):
             name, *label = re.split(r"[,\s]+", line.strip())
             name = name.removesuffix(".wav").removesuffix(".flv")
             clip = NAME.fullmatch(name)
-            if not line.strip() or (number == 1 and not line.strip()[0].isdigit()):
+            if not line.strip() or (number == 1 and _is_header(line.strip())):
                 continue
             if not clip or (label and label != [clip[3]]):
                 problems.append(f"{path}: line {number}: {line.strip()!r} is not a clip with its own emotion")
@@ -57,12 +60,17 @@ def read_lists(folder: Path) -> Lists:
     return Lists(splits, files)
 
 
+def _is_header(line: str) -> bool:
+    """Whether a first line names columns; one that holds the code of an emotion is a clip with a damaged name."""
+    return not line[0].isdigit() and not any(f"_{emotion}_" in line for emotion in EMOTIONS)
+
+
 def _file(folder: Path, split: ListedSplit) -> Path:
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    files = visible(folder)
     found = [path for path in files if split in path.stem.lower() and path.suffix.lower() in SUFFIXES]
     if len(found) == 1:
         return found[0]
-    names = ", ".join(path.name for path in found or files[:8]) or "nothing"
+    names = ", ".join(printable(path.name) for path in found or files[:8]) or "nothing"
     raise UsageError(
         f"--lists {folder}: needs one file with {split} in its name, such as {split}.csv or {split}.txt; found {names}"
     )

@@ -1,17 +1,30 @@
 """A folder of class folders, of audio or of images."""
 
-from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from avbuild.errors import UserError
+from avbuild.errors import UserError, listed
 from avbuild.sources.corpus import Corpus, Credit, LocalFile, Problem, SourceItem
-from avbuild.sources.files import contents, file_problem
+from avbuild.sources.files import file_problem, visible
+from avbuild.sources.names import printable
 from avbuild.sources.urbansound8k_table import SLICE_NAME
+from avbuild.sources.walk import class_folders, folders_in, unique_ids, walk
 
 AUDIO = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64"})
-# problems call an image file a picture, since build.json and its hashes have that word
-IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm"})
+IMAGES = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff", ".avif", ".jp2"}
+    | {".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".qoi"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The files in class folders."""
+
+    classes: tuple[str, ...]
+    files: dict[str, tuple[str, Path]]  # id -> class, path
+    problems: tuple[Problem, ...]
 
 
 def read_audio_folder(root: Path) -> Corpus:
@@ -24,13 +37,12 @@ def read_audio_folder(root: Path) -> Corpus:
 
     Raises UserError where there are no class folders, or no audio file in them.
     """
-    classes = _class_folders(root)
-    files, problems = _files(root, classes, AUDIO, "audio")
+    found = _find(root, root, AUDIO, "audio", set())
     clips = []
-    for id, (label, path) in _named(root, files).items():
+    for id, (label, path) in found.files.items():
         slice_name = SLICE_NAME.fullmatch(path.stem)
         clips.append(SourceItem("audio", id, label, LocalFile(str(path)), slice_name[1] if slice_name else id))
-    return Corpus("audio", _credit(root), classes, tuple(clips), problems)
+    return Corpus("audio", _credit(root), found.classes, tuple(clips), found.problems)
 
 
 def read_image_folder(root: Path) -> Corpus:
@@ -41,65 +53,67 @@ def read_image_folder(root: Path) -> Corpus:
 
     Raises UserError where there are no class folders, or no image file in them.
     """
+    # problems call an image file a picture, since build.json and its hashes have that word
     splits: tuple[Literal["train", "test"], ...] = ("train", "test")
-    if not all((root / split).is_dir() for split in splits):
-        classes = _class_folders(root)
-        files, problems = _files(root, classes, IMAGES, "picture")
-        found = _named(root, files).items()
-        images = tuple(_image(id, label, path) for id, (label, path) in found)
-        return Corpus("image", _credit(root), classes, images, problems)
-    classes = tuple(sorted({name for split in splits for name in _class_folders(root / split)}))
-    both: list[SourceItem] = []
-    problems = ()
-    for split in splits:
-        files, wrong = _files(root / split, classes, IMAGES, "picture")
-        problems += wrong
-        both += [_image(id, label, path, split) for id, (label, path) in _named(root, files).items()]
-    return Corpus("image", _credit(root), classes, tuple(both), problems)
+    if [path.name for path in folders_in(root)] != sorted(splits):
+        found = _find(root, root, IMAGES, "picture", set())
+        images = tuple(_image(id, label, path) for id, (label, path) in found.files.items())
+        return Corpus("image", _credit(root), found.classes, images, found.problems)
+    seen: set[str] = set()
+    loose = [path for path in visible(root) if path.suffix.lower() in IMAGES]
+    problems = [file_problem(path) or Problem(str(path), "in neither train/ nor test/") for path in loose]
+    both = {split: _find(root, root / split, IMAGES, "picture", seen) for split in splits}
+    return Corpus(
+        "image",
+        _credit(root),
+        tuple(sorted({name for found in both.values() for name in found.classes})),
+        tuple(
+            _image(id, label, path, split) for split, found in both.items() for id, (label, path) in found.files.items()
+        ),
+        (*problems, *(problem for found in both.values() for problem in found.problems)),
+    )
 
 
 def _image(id: str, label: str, path: Path, split: Literal["train", "test"] | None = None) -> SourceItem:
     return SourceItem("image", id, label, LocalFile(str(path)), group=id, split=split)
 
 
-def _class_folders(root: Path) -> tuple[str, ...]:
-    if not root.is_dir():
-        raise UserError(f"{root}: no such folder")
-    classes = tuple(sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")))
+def _find(root: Path, place: Path, suffixes: frozenset[str], kind: str, seen: set[str]) -> Found:
+    """Find the files in class folders.
+
+    Args:
+        root: of the source; ids are paths below it.
+        place: that holds the class folders: the root, or a split in it.
+        suffixes: of the files that are wanted.
+        kind: what they are, for problems.
+        seen: real paths of folders that have been read.
+
+    Raises UserError where there is no such file; a class without any is none.
+    """
+    folders, problems = class_folders(place, suffixes)
+    labels: dict[Path, str] = {}
+    classes = []
+    for label, paths in folders.items():
+        media = 0
+        for folder in paths:
+            files, wrong = walk(folder, seen)
+            problems += wrong
+            for path in files:
+                known = path.suffix.lower() in suffixes
+                media += known
+                problem = file_problem(path) if known else Problem(str(path), f"not a known {kind} type")
+                if problem:
+                    problems.append(problem)
+                else:
+                    labels[path] = label
+        if media:
+            classes.append(label)
     if not classes:
-        raise UserError(f"{root}: no class folders here, only {contents(root)}; expected {root}/CLASS/FILE")
-    return classes
-
-
-def _files(
-    root: Path, classes: tuple[str, ...], suffixes: frozenset[str], kind: str
-) -> tuple[list[tuple[str, Path]], tuple[Problem, ...]]:
-    files, problems = [], []
-    for label in classes:
-        for path in sorted((root / label).rglob("*")):
-            if path.is_dir() or any(part.startswith(".") for part in path.relative_to(root).parts):
-                continue
-            if path.suffix.lower() not in suffixes:
-                problems.append(Problem(str(path), f"not a known {kind} type"))
-            elif problem := file_problem(path):
-                problems.append(problem)
-            else:
-                files.append((label, path))
-    if not files and not problems:
-        raise UserError(f"{root}: its class folders hold no {kind} file")
-    return files, tuple(problems)
-
-
-def _named(root: Path, files: list[tuple[str, Path]]) -> dict[str, tuple[str, Path]]:
-    """Return files by id: the path below root without suffix, or with it where two files would have the same id."""
-    stems = Counter(path.relative_to(root).with_suffix("").as_posix() for _, path in files)
-    named = {}
-    for label, path in files:
-        below = path.relative_to(root)
-        stem = below.with_suffix("").as_posix()
-        named[stem if stems[stem] == 1 else below.as_posix()] = (label, path)
-    return named
+        reasons = f":\n{listed(problems, 10)}" if problems else ""
+        raise UserError(f"{printable(str(place))}: its class folders hold no {kind} file{reasons}")
+    named, clashing = unique_ids(root, list(labels))
+    return Found(tuple(classes), {id: (labels[path], path) for id, path in named.items()}, (*problems, *clashing))
 
 
 def _credit(root: Path) -> Credit:
-    return Credit(name=f"folder {root.name}", licence="not stated", homepage="", citation="")
+    return Credit(name=f"folder {printable(root.name)}", licence="not stated", homepage="", citation="")

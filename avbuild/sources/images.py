@@ -1,16 +1,15 @@
 """Read images as `--images` names them: folder:PATH, cifar10:PATH or hf:NAME."""
 
-import tarfile
 from pathlib import Path
 
 from avbuild.errors import UsageError
 from avbuild.sources.cifar10 import DOWNLOAD, FOLDER, read_cifar10
 from avbuild.sources.corpus import Corpus
-from avbuild.sources.download import unpack
 from avbuild.sources.folders import read_image_folder
 from avbuild.sources.huggingface import read_huggingface_images
 from avbuild.sources.locate import find_source
 from avbuild.sources.options import Options
+from avbuild.sources.unpack import unpack
 
 
 def read_images(options: Options) -> Corpus:
@@ -28,7 +27,7 @@ def read_images(options: Options) -> Corpus:
         return read_image_folder(Path(place))
     if kind == "cifar10" and place:
         path = Path(place)
-        return read_cifar10(_unpacked(path) if path.is_file() and tarfile.is_tarfile(path) else path)
+        return read_cifar10(_unpacked(path) if path.is_file() else path)
     if kind == "hf" and place:
         return read_huggingface_images(place)
     raise UsageError(f"--images {options.images}: write folder:PATH, cifar10:PATH or hf:NAME")

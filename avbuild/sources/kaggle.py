@@ -55,7 +55,7 @@ def _inside(root: Path, names: tuple[str, ...]) -> Path:
 def _by_stem(items: Sequence[SourceItem]) -> list[SourceItem]:
     """Replace ids by stems, as UrbanSound8K names its slices; keep the class in the id where stems are not unique."""
     stems = Counter(item.id.rsplit("/", 1)[-1] for item in items)
-    if max(stems.values()) > 1:
+    if max(stems.values(), default=0) > 1:
         return list(items)
     return [replace(item, id=item.id.rsplit("/", 1)[-1]) for item in items]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from avbuild.errors import UsageError, nearest
 from avbuild.scenarios.yaml_lines import parse
+from avbuild.sources.names import normal
 from avbuild.text_files import read_text
 
 SHIPPED = Path(__file__).parent / "label_maps"
@@ -29,7 +30,7 @@ def load_label_map(path: Path, targets: Sequence[str], partners: Sequence[str]) 
 
     Raises UsageError that names every duplicate, unknown class and malformed entry with its line.
     """
-    document = parse(read_text(path, "label map"), words_only=True)
+    document = parse(normal(read_text(path, "label map")), words_only=True)
     problems = [(line, message) for line, _, message in document.problems]
     if not isinstance(document.data, dict):
         problems.append((1, "a label map must have lines like  dog_bark: [dog]"))
@@ -110,7 +111,7 @@ def _found(name: str, partners: Sequence[str]) -> list[str]:
 
 
 def _normal(name: str) -> str:
-    return name.strip().lower().replace("_", " ").replace("-", " ")
+    return normal(name).strip().lower().replace("_", " ").replace("-", " ")
 
 
 def match_partners(

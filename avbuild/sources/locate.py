@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avbuild.errors import UserError
-from avbuild.sources.download import check_md5, fetch, unpack
+from avbuild.sources.download import check_md5, fetch
+from avbuild.sources.unpack import unpack
 
 
 @dataclass(frozen=True, slots=True)

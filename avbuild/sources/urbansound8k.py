@@ -7,12 +7,12 @@ from pathlib import Path
 from avbuild.errors import UsageError, UserError
 from avbuild.sources.builder import AnyCorpus, Builder
 from avbuild.sources.corpus import Corpus, Credit, LocalFile, Material, Problem, SourceItem
-from avbuild.sources.files import contents, file_problem
+from avbuild.sources.files import contents, file_problem, visible
 from avbuild.sources.kaggle import read_kaggle
 from avbuild.sources.label_map import match_partners
 from avbuild.sources.locate import Download, find_source
 from avbuild.sources.options import Options
-from avbuild.sources.urbansound8k_table import CLASSES, TableRow, official_table, read_table
+from avbuild.sources.urbansound8k_table import CLASSES, FOLDS, TableRow, official_table, read_table
 
 CREDIT = Credit(
     name="UrbanSound8K",
@@ -53,7 +53,7 @@ def read_urbansound8k(root: Path, folds: Sequence[int] | None = None) -> Corpus:
             clips.append(
                 SourceItem("audio", path.stem, row.label, LocalFile(str(path)), group=row.recording, fold=row.fold)
             )
-    problems += _unlisted(audio, {(row.fold, row.file) for row in rows}, sorted({row.fold for row in rows}))
+    problems += _unlisted(audio, {(row.fold, row.file) for row in rows}, folds or range(1, FOLDS + 1))
     return Corpus("audio", CREDIT, CLASSES, tuple(clips), tuple(problems), _notes(rows))
 
 
@@ -96,12 +96,8 @@ def recordings_across_folds(rows: Iterable[TableRow] | Iterable[SourceItem]) -> 
 
 def _unlisted(audio: Path, listed: set[tuple[int, str]], folds: Sequence[int]) -> list[Problem]:
     """Return a problem for each file in the fold folders that the table does not list."""
-    found = ((fold, path) for fold in folds for path in sorted((audio / f"fold{fold}").glob("*")))
-    return [
-        Problem(str(path), "not in UrbanSound8K.csv")
-        for fold, path in found
-        if not path.name.startswith(".") and (fold, path.name) not in listed
-    ]
+    found = ((fold, path) for fold in folds for path in visible(audio / f"fold{fold}"))
+    return [Problem(str(path), "not in UrbanSound8K.csv") for fold, path in found if (fold, path.name) not in listed]
 
 
 def _notes(rows: Sequence[TableRow]) -> tuple[str, ...]:

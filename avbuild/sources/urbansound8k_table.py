@@ -1,18 +1,18 @@
 """UrbanSound8K.csv: the official table of slices, folds and classes."""
 
-import csv
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from avbuild.errors import UserError
+from avbuild.sources.tables import BadRow, Row, Unique, file_name, number, parse_rows, some
 
 CLASSES = (
     "air_conditioner", "car_horn", "children_playing", "dog_bark", "drilling",
     "engine_idling", "gun_shot", "jackhammer", "siren", "street_music",
 )  # fmt: skip
+FOLDS = 10
 COLUMNS = ("slice_file_name", "fsID", "start", "end", "salience", "fold", "classID", "class")
-SLICE_NAME = re.compile(r"(\d+)-(\d+)-(\d+)-(\d+)")  # [fsID]-[classID]-[occurrenceID]-[sliceID]
+SLICE_NAME = re.compile(r"([0-9]+)-([0-9]+)-([0-9]+)-([0-9]+)")  # [fsID]-[classID]-[occurrenceID]-[sliceID]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +31,32 @@ def read_table(path: Path) -> list[TableRow]:
     Args:
         path: of the file.
 
-    Raises UserError where its columns or a row are not as published.
+    Raises UserError where its columns are not as published, or that names all rows which contradict themselves or each
+    other.
     """
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise UserError(f"{path}: columns are {', '.join(reader.fieldnames or ())}; expected {', '.join(COLUMNS)}")
-        rows = []
-        for line, row in enumerate(reader, start=2):
-            try:
-                rows.append(
-                    TableRow(row["slice_file_name"], row["fsID"], int(row["fold"]), CLASSES[int(row["classID"])])
-                )
-            except (ValueError, IndexError, TypeError):
-                raise UserError(
-                    f"{path}: line {line}: fold {row['fold']!r}, classID {row['classID']!r}; "
-                    f"expected numbers 1 to 10 and 0 to 9"
-                ) from None
-    return rows
+    names = Unique("the name")
+    return parse_rows(path, _wrong_columns, lambda row: _parse(row, names))
+
+
+def _wrong_columns(found: tuple[str, ...]) -> str | None:
+    return None if found == COLUMNS else f"columns are {some(found)}; expected {', '.join(COLUMNS)}"
+
+
+def _parse(row: Row, names: Unique) -> TableRow:
+    file, recording = file_name(row, "slice_file_name"), row["fsID"]
+    fold, class_id = number(row, "fold", 1, FOLDS), number(row, "classID", 0, len(CLASSES) - 1)
+    if row["class"] != CLASSES[class_id]:
+        raise BadRow(f"classID {class_id} is {CLASSES[class_id]}, but class says {row['class'][:40]!r}")
+    if not recording.strip():
+        raise BadRow("fsID is empty; expected the number of the recording")
+    stem = Path(file).stem
+    named = SLICE_NAME.fullmatch(stem)
+    if named and (named[1], int(named[2])) != (recording, class_id):
+        raise BadRow(
+            f"{file} is of recording {named[1]} and class {named[2]}, but the row says {recording}, {class_id}"
+        )
+    names.add(stem)
+    return TableRow(file, recording, fold, CLASSES[class_id])
 
 
 def official_table(sources: Path) -> Path | None:

@@ -13,8 +13,9 @@ import pytest
 
 from avbuild.errors import UserError
 from avbuild.sources import urbansound8k
-from avbuild.sources.download import fetch, unpack
+from avbuild.sources.download import fetch
 from avbuild.sources.locate import Download, find_source
+from avbuild.sources.unpack import unpack
 from tests.support.full_disk import no_file_above
 
 CONTENT = bytes(range(256)) * 4_000
@@ -41,6 +42,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(CONTENT) - start))
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
         self.end_headers()
         stop, self.server.break_at = self.server.break_at, None
         self.wfile.write(CONTENT[start:stop])
