@@ -10,10 +10,10 @@ from avbuild.dataset.build_record import (
     LeftOutFile,
     MatchRecord,
     Recipe,
-    ScenarioRecord,
     SourceRecord,
     library_versions,
 )
+from avbuild.dataset.scenario_record import ScenarioRecord
 from avbuild.dataset.splits import SPLITS, SplitKey, shared_groups
 from avbuild.modalities.registry import MODALITIES
 from avbuild.modalities.video_frames import FPS
