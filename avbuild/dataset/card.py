@@ -12,7 +12,7 @@ from avbuild.dataset.croissant import render_croissant
 from avbuild.dataset.scenario_record import ScenarioRecord
 from avbuild.dataset.splits import SPLITS
 from avbuild.dataset.storage import Folder
-from avbuild.escaping import in_markdown, in_markdown_code
+from avbuild.escaping import in_markdown, in_markdown_code, visible
 from avbuild.modalities.registry import MODALITIES
 from avbuild.scenarios.manifest import CLEAN, Manifest
 
@@ -76,7 +76,7 @@ def _front_matter(build: BuildRecord) -> dict[str, object]:
         for name, scenario in build.scenarios.items()
     ]
     return {
-        "pretty_name": build.title,
+        "pretty_name": visible(build.title),
         "license": "other",
         "license_name": "see-sources-below",
         "task_categories": ["audio-classification", f"{build.visual}-classification"],
