@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from avbuild.errors import Stopped, UserError
+from avbuild.escaping import visible
 
 
 def run_program(app: Callable[[], object], when_stopped: str, extra: str | None = None) -> None:
@@ -21,7 +22,7 @@ def run_program(app: Callable[[], object], when_stopped: str, extra: str | None 
     try:
         app()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(error, keep=chr(10))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
         if extra is None or (error.name or "").split(".", maxsplit=1)[0] in ("avbuild", "avtrain"):

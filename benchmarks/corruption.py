@@ -102,7 +102,7 @@ def compare(title: str, modality: str, signal: np.ndarray, peers: dict[str, Call
 def recode(job: CorruptJob) -> ShardRecord:
     """Read a shard, decode and encode what its scenario corrupts, and write it: the least that corrupting needs."""
     folder = Folder(job.folder)
-    samples: list[Any] = list(read_samples(folder.read(job.source)))
+    samples: list[Any] = list(read_samples(folder.read(job.source.file)))
     for sample in samples:
         for modality in job.condition.scenario.plans:
             record = MODALITIES[modality]
@@ -136,7 +136,7 @@ def compare_with_recoding(sources: list[str], pairs: int) -> None:
         measured(*command("avbuild", "make", "cifar10-av", *sources, "--limit", pairs, "--out", folder))
         data = Folder(f"{folder}/cifar10-av")
         jobs = all_jobs(data, "AVD")
-        rows = sum(job.rows for job in jobs)
+        rows = sum(job.source.rows for job in jobs)
         for workers in (1, 2):
             shortest = [float("inf")] * 2
             for _ in range(2):

@@ -28,8 +28,8 @@ def test_recoding_keeps_every_sample_and_changes_no_signal(
     jobs = script.all_jobs(folder, "AV")
     assert {job.name.split("/")[0] for job in jobs} == {"A", "V"}
     for job in jobs:
-        assert script.recode(job).rows == job.rows
-        before, after = (list(read_samples(folder.read(name))) for name in (job.source, job.name))
+        assert script.recode(job).rows == job.source.rows
+        before, after = (list(read_samples(folder.read(name))) for name in (job.source.file, job.name))
         for old, new in zip(before, after, strict=True):
             for modality in ("audio", "image"):
                 decode = script.MODALITIES[modality].decode

@@ -1,8 +1,6 @@
 """`avbuild card`."""
 
-import typer
-
-from avbuild.commands.options import DataSetArgument
+from avbuild.commands.options import DataSetArgument, say
 
 
 def card(folder: DataSetArgument) -> None:
@@ -23,5 +21,5 @@ def card(folder: DataSetArgument) -> None:
     build = read_build(data)
     manifest = load_manifest(data.path("manifest.yaml")).model_copy(update={"dataset": "."})
     write_card(data, build, manifest)
-    typer.echo(f"written: {', '.join(data.path(name) for name in card_files(build, manifest))}")
-    typer.echo(f"next: avbuild verify {folder}")
+    say(f"written: {', '.join(data.path(name) for name in card_files(build, manifest))}")
+    say(f"next: avbuild verify {folder}")

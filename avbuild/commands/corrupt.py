@@ -17,8 +17,10 @@ from avbuild.commands.options import (
     Workers,
     chosen_engine,
     chosen_job_share,
+    comma_separated,
     only_data_set,
     print_share_written,
+    say,
 )
 from avbuild.errors import UsageError
 
@@ -60,13 +62,13 @@ def corrupt(
 
     started, share, chosen_splits = time.monotonic(), chosen_job_share(job_share, shard), _parse_splits(splits)
     folder = Folder(data or only_data_set())
-    scenarios = tuple(_comma_separated(scenario))
+    scenarios = tuple(comma_separated("--scenario", scenario))
     request = CorruptRequest(scenarios, splits=chosen_splits, severity=severity, seed=seed, manifest=manifest)
     build, updated, names = plan_corruptions(folder, request)
     if dry_run:
         from avbuild.pipeline.estimate import estimate_corrupt
 
-        typer.echo(estimate_corrupt(folder, build, updated, names, chosen_splits))
+        say(estimate_corrupt(folder, build, updated, names, chosen_splits))
         return
     where = chosen_engine(engine, workers, ray_address)
     corrupted = corrupt_data_set(folder, build, updated, names, chosen_splits, where, share)
@@ -80,15 +82,10 @@ def _parse_splits(text: str) -> "tuple[Split, ...]":
     """Convert `validation,test` to splits, in the order train, validation, test."""
     from avbuild.dataset.splits import SPLITS
 
-    names = _comma_separated(text)
+    names = comma_separated("--splits", text)
     if unknown := [name for name in names if name not in SPLITS]:
         raise UsageError(f"--splits {','.join(unknown)}: allowed are {', '.join(SPLITS)}")
     return tuple(split for split in SPLITS if split in names)
-
-
-def _comma_separated(text: str) -> list[str]:
-    """Return the words between the commas, each once."""
-    return list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
 
 
 def _print_result(
@@ -99,5 +96,5 @@ def _print_result(
         rows = ", ".join(f"{record.splits[split].rows:,} {split}" for split in splits)
         counts = {m: sum(made.missing[m] for made in record.splits.values()) for m in build.modalities}
         missing = "".join(f", {modality} missing in {count:,}" for modality, count in counts.items() if count)
-        typer.echo(f"{name}: {rows}{missing} in {folder.path(name)}, {time.monotonic() - started:.0f} s")
-    typer.echo(f"next: avtrain fit {folder.path('manifest.yaml')}")
+        say(f"{name}: {rows}{missing} in {folder.path(name)}, {time.monotonic() - started:.0f} s")
+    say(f"next: avtrain fit {folder.path('manifest.yaml')}")

@@ -1,6 +1,7 @@
 """`avbuild make`."""
 
 import os
+import re
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -19,9 +20,12 @@ from avbuild.commands.options import (
     chosen_engine,
     chosen_job_share,
     data_option,
+    home,
     print_share_written,
+    say,
 )
 from avbuild.errors import UsageError
+from avbuild.places import expanded
 
 if TYPE_CHECKING:
     from avbuild.dataset.build_record import BuildRecord
@@ -105,11 +109,12 @@ def make(
     from avbuild.sources.registry import find_builder
 
     started, builder, share = time.monotonic(), find_builder(name), chosen_job_share(job_share, shard)
+    folder = Folder(f"{expanded(out).rstrip('/')}/{name}")
     options = Options(
-        sources=sources,
-        audio_root=audio_root,
-        images=images,
-        label_map=label_map,
+        sources=Path(expanded(sources)),
+        audio_root=home(audio_root),
+        images=_images(images),
+        label_map=home(label_map),
         layout=layout.value,
         split=split.value,
         folds=_parse_folds(folds),
@@ -117,18 +122,17 @@ def make(
         seed=seed,
         offline=offline or bool(os.environ.get("HF_HUB_OFFLINE")),
         fps=fps,
-        lists=lists,
+        lists=home(lists),
     )
     refuse_unused(options, name, builder.options)
     from avbuild.pipeline.make import write
     from avbuild.pipeline.prepare import prepare
 
     prepared = prepare(builder, options, workers or default_workers(), skip_bad)
-    folder = Folder(f"{out.rstrip('/')}/{name}")
     if dry_run:
         from avbuild.pipeline.estimate import estimate_make
 
-        typer.echo(estimate_make(prepared, folder))
+        say(estimate_make(prepared, folder))
         return
     build = write(prepared, folder, chosen_engine(engine, workers, ray_address), share)
     if build is None:
@@ -137,11 +141,18 @@ def make(
         _print_result(name, build, folder, started)
 
 
+def _images(text: str | None) -> str | None:
+    """Replace `~` in `folder:~/images`."""
+    kind, colon, place = (text or "").partition(":")
+    return f"{kind}:{expanded(place)}" if colon and place.startswith("~") else text
+
+
 def _parse_folds(text: str | None) -> tuple[int, ...]:
     """Convert `1,2` or `all` to fold numbers."""
     if text is None:
         return ()
-    folds = range(1, 11) if text == "all" else [int(part) if part.strip().isdigit() else 0 for part in text.split(",")]
+    numbers = (part.strip() for part in text.split(","))
+    folds = range(1, 11) if text == "all" else [int(n) if re.fullmatch("[0-9]{1,4}", n) else 0 for n in numbers]
     if len(set(folds)) < 2 or len(set(folds)) != len(folds) or min(folds) < 1:
         raise UsageError(f"--folds {text}: give two or more different folds, such as 1,2 (the last is test), or all")
     return tuple(folds)
@@ -150,5 +161,5 @@ def _parse_folds(text: str | None) -> tuple[int, ...]:
 def _print_result(name: str, build: "BuildRecord", folder: "Folder", started: float) -> None:
     rows = sum(made.rows for made in build.scenarios["C"].splits.values())
     left_out = f", {len(build.left_out):,} left out ({folder.path('build.json')})" if build.left_out else ""
-    typer.echo(f"{name}: {rows:,} pairs{left_out} in {folder}, {time.monotonic() - started:.0f} s")
-    typer.echo("next: avbuild corrupt --scenario D" + data_option(folder.url))
+    say(f"{name}: {rows:,} pairs{left_out} in {folder}, {time.monotonic() - started:.0f} s")
+    say("next: avbuild corrupt --scenario D" + data_option(folder.url))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avbuild.errors import UsageError, listed
+from avbuild.escaping import visible
+from avbuild.places import expanded
 
 if TYPE_CHECKING:
     from avbuild.dataset.storage import Folder
@@ -36,6 +38,31 @@ JobShareOption = Annotated[
     ),
 ]
 OldJobShareOption = Annotated[str | None, typer.Option("--shard", hidden=True)]
+
+
+def say(text: str) -> None:
+    """Print what a command did; control characters in names are written out."""
+    typer.echo(visible(text, keep="\n"))
+
+
+def home(path: Path | None) -> Path | None:
+    """Return the path of an option with `~` replaced by the home folder, which a shell leaves in `--out=~/x`."""
+    return None if path is None else Path(expanded(path))
+
+
+def comma_separated(option: str, text: str) -> list[str]:
+    """Return the words between the commas of an option, each once.
+
+    Args:
+        option: its name, for the error.
+        text: its value.
+
+    Raises UsageError where there is none.
+    """
+    words = list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    if not words:
+        raise UsageError(f"{option} {text!r}: name at least one")
+    return words
 
 
 def only_data_set() -> str:
@@ -89,8 +116,8 @@ def chosen_job_share(job_share: str | None, shard: str | None) -> "JobShare | No
         if job_share is not None:
             raise UsageError("--shard is the old name of --job-share; give --job-share alone")
         typer.echo("--shard is now --job-share", err=True)
-    share = job_share or shard
-    return parse_job_share(share) if share else None
+    share = shard if job_share is None else job_share
+    return None if share is None else parse_job_share(share)
 
 
 def print_share_written(name: str, share: str | None, folder: "Folder", started: float) -> None:
@@ -102,7 +129,7 @@ def print_share_written(name: str, share: str | None, folder: "Folder", started:
         folder: of the data set.
         started: time.monotonic() at the start of the command, in seconds.
     """
-    typer.echo(f"{name}: share {share} written to {folder}, {time.monotonic() - started:.0f} s")
+    say(f"{name}: share {share} written to {folder}, {time.monotonic() - started:.0f} s")
     typer.echo(
         "next: after all shares are written, run the same command without --job-share to check and complete them"
     )

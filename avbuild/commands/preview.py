@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from avbuild.commands.options import DataSetArgument, data_option
+from avbuild.commands.options import DataSetArgument, data_option, home, say
+from avbuild.escaping import as_file_name
 
 
 def preview(
@@ -23,15 +24,20 @@ def preview(
         avbuild preview data/urbansound8k-av --scenario D
     """
     from avbuild.dataset.storage import Folder, write_whole
-    from avbuild.inspect.preview import contact_sheet, preview_rows, render_page
+    from avbuild.inspect.preview import contact_sheet, preview_rows, refuse_page, render_page
     from avbuild.pipeline.corrupt import CorruptRequest, plan_corruptions
 
+    page = home(out)
+    if page is not None:
+        refuse_page(page)
     data = Folder(folder)
     build, manifest, (name,) = plan_corruptions(data, CorruptRequest((scenario,)))
     rows = preview_rows(data, build, manifest, name, samples)
-    page = out or Path(f"preview-{build.name}-{name}.html")
+    if page is None:
+        page = Path(f"preview-{as_file_name(build.name)}-{name}.html")
+        refuse_page(page)
     write_whole(page, render_page(f"{build.title}: {name}", rows))
     write_whole(page.with_suffix(".png"), contact_sheet(rows))
     size = page.stat().st_size / 1e6
-    typer.echo(f"written: {page} ({size:.1f} MB, open it in a browser) and {page.with_suffix('.png')}")
-    typer.echo(f"next: avbuild corrupt --scenario {name}" + data_option(folder))
+    say(f"written: {page} ({size:.1f} MB, open it in a browser) and {page.with_suffix('.png')}")
+    say(f"next: avbuild corrupt --scenario {name}" + data_option(folder))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from avbuild.commands.options import DataSetArgument
+from avbuild.commands.options import DataSetArgument, say
 
 
 def push(
@@ -28,6 +28,6 @@ def push(
 
     data = Folder(folder)
     for source in read_build(data).sources:
-        typer.echo(f"{source.role}: {source.name}, {source.licence}")
-    typer.echo(f"sent: {upload(data, repository, public)}")
-    typer.echo(f'next: datasets.load_dataset("{repository}", "C")')
+        say(f"{source.role}: {source.name}, {source.licence}")
+    say(f"sent: {upload(data, repository, public)}")
+    say(f'next: datasets.load_dataset("{repository}", "C")')

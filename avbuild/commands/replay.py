@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avbuild.commands.options import DataSetOption, only_data_set
-from avbuild.errors import UserError
+from avbuild.commands.options import DataSetOption, home, only_data_set, say
+from avbuild.errors import UsageError, UserError
+from avbuild.escaping import as_file_name
 
 if TYPE_CHECKING:
     from avbuild.dataset.rows import StoredSample
@@ -33,17 +34,20 @@ def replay(
     from avbuild.inspect.replay import replay_sample
 
     folder = Folder(data or only_data_set())
+    target = home(out)
+    if target is not None and target.exists() and not target.is_dir():
+        raise UsageError(f"--out {target}: a file is there; give a folder")
     found = replay_sample(folder, read_build(folder), scenario, sample)
-    typer.echo(f"{sample}: {found.stored['corruption']}")
-    if out is not None:
-        _write_files(out, f"{sample}-clean", found.clean)
-        _write_files(out, f"{sample}-{scenario}", found.replayed)
+    say(f"{sample}: {found.stored['corruption']}")
+    if target is not None:
+        _write_files(target, f"{as_file_name(sample)}-clean", found.clean)
+        _write_files(target, f"{as_file_name(sample)}-{scenario}", found.replayed)
     if columns := found.differing_columns:
         raise UserError(
             f"{sample}: {', '.join(columns)} differ from the stored sample; avbuild verify {folder} tells whether the "
             "files are damaged or the library versions differ"
         )
-    typer.echo(f"{sample}: identical to the stored sample, bit for bit")
+    say(f"{sample}: identical to the stored sample, bit for bit")
 
 
 def _write_files(folder: Path, stem: str, sample: "StoredSample") -> None:
@@ -54,6 +58,6 @@ def _write_files(folder: Path, stem: str, sample: "StoredSample") -> None:
     for cell in cells_of(sample).values():
         for number, file in enumerate(encoded_files(cell)):
             frame = f"-{number}" if isinstance(cell, list) else ""
-            path = folder / f"{stem}{frame}{Path(file['path']).suffix}"
+            path = folder / f"{stem}{frame}.{as_file_name(Path(file['path']).suffix[1:])}"
             write_whole(path, file["bytes"])
-            typer.echo(f"written: {path}")
+            say(f"written: {path}")

@@ -1,8 +1,6 @@
 """`avbuild verify`."""
 
-import typer
-
-from avbuild.commands.options import DataSetArgument
+from avbuild.commands.options import DataSetArgument, say
 from avbuild.errors import UserError, listed
 
 
@@ -20,8 +18,8 @@ def verify(folder: DataSetArgument) -> None:
 
     build, problems, notes = verify_folder(Folder(folder))
     for note in notes:
-        typer.echo(f"note: {note}")
+        say(f"note: {note}")
     if problems:
         raise UserError(f"{folder}: {len(problems)} problems\n{listed(problems, most=200)}")
     shards = sum(len(made.shards) for record in build.scenarios.values() for made in record.splits.values())
-    typer.echo(f"{folder}: intact; {len(build.scenarios)} scenarios in {shards} shards, every hash matches")
+    say(f"{folder}: intact; {len(build.scenarios)} scenarios in {shards} shards, every hash matches")

@@ -39,8 +39,8 @@ class Corruption:
 
     @property
     def summary(self) -> str:
-        """The first line of the function's docstring, which `avbuild scenarios` prints."""
-        return (inspect.getdoc(self.function) or "").splitlines()[0]
+        """The first line of the function's docstring, which `avbuild scenarios` prints; its name under python -OO."""
+        return (inspect.getdoc(self.function) or self.name).splitlines()[0]
 
     def level(self, severity: int, signal: Signal) -> tuple[float, ...]:
         """Return the level that a severity stands for on this signal.

@@ -2,23 +2,29 @@
 
 import json
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 
 import soundfile
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from avbuild import __version__
-from avbuild.dataset.shards import ShardRecord
+from avbuild.dataset.damage import damaged, lfs_pointer
+from avbuild.dataset.scenario_record import ScenarioRecord, contradictions
 from avbuild.dataset.splits import Split
 from avbuild.dataset.storage import Folder
 from avbuild.errors import UserError
+from avbuild.escaping import visible
 from avbuild.frozen import Frozen
 from avbuild.modalities.registry import MODALITIES, visual_of
 from avbuild.modalities.video_frames import pyav_versions
 from avbuild.scenarios.seeding import digest
 
 FILE_NAME = "build.json"
+REMEDY = (
+    "put back a copy of it; or remove it and run the same avbuild make and avbuild corrupt again, which keep what is "
+    "finished"
+)
 DEFAULT_GROUP = "recording"
 Recipe = dict[str, str | int | float | bool | None]
 
@@ -49,27 +55,6 @@ class MatchRecord(Frozen):
     by_index: bool  # matched by class index, because no label fits
 
 
-class SplitRecord(Frozen):
-    """The rows and shards of a scenario in one split."""
-
-    rows: int
-    shards: tuple[ShardRecord, ...]
-
-    @property
-    def missing(self) -> dict[str, int]:
-        """Number of rows without a modality, by modality."""
-        return {m: sum(shard.missing[m] for shard in self.shards) for m in self.shards[0].missing}
-
-
-class ScenarioRecord(Frozen):
-    """One scenario on disk."""
-
-    seed: int
-    hash: str  # of its spec, its seed and the versions of its ops
-    content: str  # of all its rows
-    splits: dict[Split, SplitRecord]
-
-
 class BuildRecord(Frozen):
     """The content of `build.json`."""
 
@@ -92,6 +77,20 @@ class BuildRecord(Frozen):
     left_out: tuple[LeftOutFile, ...]
     versions: dict[str, str]
     scenarios: dict[str, ScenarioRecord]
+    seal: str = ""  # hash of all the above, by which a damaged file is noticed; versions before 0.2 wrote none
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> "BuildRecord":
+        if self.seal and self.seal != self._seal():
+            raise ValueError("its content does not fit its hash, so it changed since it was written")
+        if missing := [key for key, held in (("seed", self.recipe), ("avbuild", self.versions)) if key not in held]:
+            raise ValueError(f"{missing[0]}: not recorded")
+        if problem := next(contradictions(self.scenarios, self.classes, self.per_class, self.groups), None):
+            raise ValueError(problem)
+        return self
+
+    def _seal(self) -> str:
+        return digest(self.model_dump(mode="json", exclude={"seal"}))
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -116,7 +115,8 @@ class BuildRecord(Frozen):
 
     def write(self, folder: Folder) -> None:
         """Write `build.json`; the same build always gives the same bytes."""
-        text = json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False)
+        sealed = {**self.model_dump(mode="json"), "seal": self._seal()}
+        text = json.dumps(sealed, indent=1, ensure_ascii=False)
         folder.write(FILE_NAME, (text + "\n").encode())
 
 
@@ -126,27 +126,22 @@ def read_build(folder: Folder) -> BuildRecord:
     Args:
         folder: of the data set.
 
-    Raises UserError where the file is missing or not as `avbuild make` writes it.
+    Raises UserError where the file is missing, or not as avbuild writes it.
     """
+    path = folder.path(FILE_NAME)
     try:
-        return BuildRecord.model_validate_json(folder.read(FILE_NAME))
+        data = folder.read(FILE_NAME)
     except FileNotFoundError:
         started = any(name.endswith(".parquet") for name in folder.names())
         state = "not finished: run the same avbuild make again" if started else "there is no data set"
-        raise UserError(f"{folder.path(FILE_NAME)}: missing, {state} (avbuild list shows what can be made)") from None
+        raise UserError(f"{path}: missing, {state} (avbuild list shows what can be made)") from None
+    try:
+        return BuildRecord.model_validate_json(data)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise UserError(f"{folder.path(FILE_NAME)}: damaged at {place}: {first['msg']}") from None
-
-
-def scenario_content(splits: Iterable[SplitRecord]) -> str:
-    """Return one hash for all rows of a scenario.
-
-    Args:
-        splits: of the scenario, in the order of its record.
-    """
-    return digest([shard.content for split in splits for shard in split.shards])
+        place = ".".join(map(str, first["loc"]))
+        what = lfs_pointer(data) or visible(f"{place}: {first['msg']}" if place else first["msg"])
+        raise damaged(path, what, REMEDY) from None
 
 
 def library_versions(videos: bool = False) -> dict[str, str]:

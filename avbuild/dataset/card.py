@@ -2,18 +2,23 @@
 
 import json
 from collections.abc import Sequence
+from urllib.parse import quote
 
 import yaml
 
-from avbuild.dataset.build_record import BuildRecord, ScenarioRecord
+from avbuild.dataset.build_record import BuildRecord
 from avbuild.dataset.croissant import FILE_NAME as CROISSANT
 from avbuild.dataset.croissant import render_croissant
+from avbuild.dataset.scenario_record import ScenarioRecord
 from avbuild.dataset.splits import SPLITS
 from avbuild.dataset.storage import Folder
+from avbuild.escaping import in_markdown, in_markdown_code, visible
 from avbuild.modalities.registry import MODALITIES
 from avbuild.scenarios.manifest import CLEAN, Manifest
 
 FILE_NAME = "README.md"
+BY_INDEX = "class index (no label fits)"
+SAFE_IN_ADDRESS = ":/?#@!$&'+,;=%~"  # characters that cannot end a link of Markdown
 
 
 def write_card(folder: Folder, build: BuildRecord, manifest: Manifest) -> None:
@@ -47,7 +52,7 @@ def render_card(build: BuildRecord, manifest: Manifest) -> str:
     """Return the card as Markdown, with the front matter that `datasets` and the Hub read: one config per scenario."""
     front = yaml.safe_dump(_front_matter(build), sort_keys=False, allow_unicode=True, width=120)
     parts = [
-        f"---\n{front}---\n\n# {build.title}\n",
+        f"---\n{front}---\n\n# {in_markdown(build.title)}\n",
         _summary(build),
         _sources(build),
         _splits(build),
@@ -71,7 +76,7 @@ def _front_matter(build: BuildRecord) -> dict[str, object]:
         for name, scenario in build.scenarios.items()
     ]
     return {
-        "pretty_name": build.title,
+        "pretty_name": visible(build.title),
         "license": "other",
         "license_name": "see-sources-below",
         "task_categories": ["audio-classification", f"{build.visual}-classification"],
@@ -92,21 +97,28 @@ def _summary(build: BuildRecord) -> str:
 
 def _sources(build: BuildRecord) -> str:
     rows = [
-        (s.role, f"[{s.name}]({s.homepage})" if s.homepage else s.name, s.licence, f"{s.files:,}", s.citation)
+        (s.role, _link(s.name, s.homepage), in_markdown(s.licence), f"{s.files:,}", in_markdown(s.citation))
         for s in build.sources
     ]
     return "## Sources\n\n" + _table(("modality", "source", "licence", "files used", "please cite"), rows)
 
 
+def _link(name: str, address: str) -> str:
+    shown = in_markdown(name)
+    return (
+        f"[{shown}]({quote(address, safe=SAFE_IN_ADDRESS)})" if address.startswith(("https://", "http://")) else shown
+    )
+
+
 def _splits(build: BuildRecord) -> str:
     splits = list(build.per_class)
     rows: list[Sequence[str]] = [
-        (name, *(f"{build.per_class[split][name]:,}" for split in splits)) for name in build.classes
+        (in_markdown(name), *(f"{build.per_class[split][name]:,}" for split in splits)) for name in build.classes
     ]
     rows.append(("**all**", *(f"**{sum(build.per_class[split].values()):,}**" for split in splits)))
     rows.append((f"{build.group_name}s", *(f"{build.groups[split]:,}" for split in splits)))
     leaks = _leaks(build)
-    return f"## Splits\n\n{build.split}.\n\n{leaks}\n\n" + _table(("class", *splits), rows)
+    return f"## Splits\n\n{in_markdown(build.split)}.\n\n{leaks}\n\n" + _table(("class", *splits), rows)
 
 
 def _leaks(build: BuildRecord) -> str:
@@ -120,7 +132,11 @@ def _pairing(build: BuildRecord) -> str:
     if not build.pairing:
         return f"## Pairing\n\nAudio clip and {MODALITIES[build.visual].noun} have the same id.\n"
     rows = [
-        (name, ", ".join(match.partners), "class index (no label fits)" if match.by_index else "label")
+        (
+            in_markdown(name),
+            in_markdown(", ".join(match.partners)),
+            "class index (no label fits)" if match.by_index else "label",
+        )
         for name, match in build.pairing.items()
     ]
     return "## Pairing\n\n" + _table(("class", "partner classes", "matched by"), rows)
@@ -136,7 +152,7 @@ def _scenarios(build: BuildRecord, manifest: Manifest) -> str:
 
 def _plan(manifest: Manifest, name: str) -> str:
     plan = yaml.safe_dump(manifest.scenarios[name].as_yaml(), default_flow_style=True, sort_keys=False, width=10_000)
-    return "clean" if plan.strip() == "{}" else f"`{plan.strip()}`"
+    return "clean" if plan.strip() == "{}" else in_markdown_code(plan.strip())
 
 
 def _row_counts(record: ScenarioRecord) -> str:
@@ -149,13 +165,13 @@ def _row_counts(record: ScenarioRecord) -> str:
 
 
 def _notes(build: BuildRecord) -> str:
-    return "## Notes\n\n" + "".join(f"- {note}\n" for note in build.notes) if build.notes else ""
+    return "## Notes\n\n" + "".join(f"- {in_markdown(note)}\n" for note in build.notes) if build.notes else ""
 
 
 def _left_out(build: BuildRecord) -> str:
     if not build.left_out:
         return ""
-    files = "".join(f"- `{file.path}`: {file.what}\n" for file in build.left_out)
+    files = "".join(f"- {in_markdown_code(file.path)}: {in_markdown(file.what)}\n" for file in build.left_out)
     count = len(build.left_out)
     return f"## Left out\n\n<details><summary>{count:,} files could not be used</summary>\n\n{files}\n</details>\n"
 
@@ -171,13 +187,13 @@ def _use(build: BuildRecord) -> str:
 
 def _citation(build: BuildRecord) -> str:
     cited = dict.fromkeys(source.citation for source in build.sources if source.citation)
-    lines = "".join(f"- {citation}\n" for citation in cited)
+    lines = "".join(f"- {in_markdown(citation)}\n" for citation in cited)
     tool = f"- avbuild {build.versions['avbuild']}: its CITATION.cff\n"
     return f"## Citation\n\nPlease cite the sources, and the tool that the scenarios were made with:\n\n{lines}{tool}"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+        return "| " + " | ".join(cells) + " |\n"
 
     return line(header) + line(["---"] * len(header)) + "".join(line(row) for row in rows)

@@ -7,7 +7,9 @@ import json
 from typing import Any
 
 from avbuild import __version__
-from avbuild.dataset.build_record import DEFAULT_GROUP, BuildRecord, ScenarioRecord
+from avbuild.dataset.build_record import DEFAULT_GROUP, BuildRecord
+from avbuild.dataset.scenario_record import ScenarioRecord
+from avbuild.escaping import visible
 from avbuild.modalities.registry import MODALITIES
 from avbuild.scenarios.manifest import CLEAN, Manifest
 
@@ -80,7 +82,7 @@ def render_croissant(build: BuildRecord, manifest: Manifest) -> str:
         "distribution": [entry for name, record in build.scenarios.items() for entry in _files(name, record)],
         "recordSet": [_records(name, build, manifest) for name in build.scenarios],
     }
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return visible(json.dumps(document, indent=1, ensure_ascii=False), keep="\n") + "\n"
 
 
 def _files(scenario: str, record: ScenarioRecord) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from avbuild.frozen import Frozen
 from avbuild.modalities.registry import modalities_of
 
 ROWS_PER_SHARD = 256  # 15 to 30 MB of 4 s clips: several fit in memory, and a data set has few files
+SHARD_NAME = r"[^/]+/(train|validation|test)-[0-9]{5,}-of-[0-9]{5,}\.parquet"
 
 
 class ShardRecord(Frozen):
@@ -46,8 +47,7 @@ def write_shard(
     """
     content = content_hash(samples)
     table = pa.Table.from_pylist(list(samples), schema=schema(classes, modalities_of(samples[0])))
-    marks = {"avbuild.job": job, "avbuild.scenario": scenario, "avbuild.content": content}
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **marks})
+    table = table.replace_schema_metadata(_marked(table.schema, job, scenario, content).metadata)
     sink = pa.BufferOutputStream()
     pq.write_table(
         table,
@@ -67,26 +67,49 @@ def write_shard(
     return record
 
 
-def finished_shard(folder: Folder, name: str, job: str) -> ShardRecord | None:
+def finished_shard(
+    folder: Folder,
+    name: str,
+    job: str,
+    classes: Sequence[str],
+    scenario: str,
+    before: ShardRecord | None = None,
+) -> ShardRecord | None:
     """Return the record of a shard that was already written for the same job, or None where it must be written.
 
     Args:
         folder: of the data set.
         name: of the shard, relative to the folder.
         job: hash that `write_shard` stored in it.
+        classes: names in the order of their index.
+        scenario: hash of the scenario.
+        before: its record in `build.json`, where it has one; with the same rows, the file must be the same too.
     """
-    if not folder.exists(name):
-        return None
-    data = folder.read(name)
     try:
-        marks = pq.read_schema(io.BytesIO(data)).metadata or {}
-        if marks.get(b"avbuild.job") != job.encode():
+        data = folder.read(name)
+    except FileNotFoundError:
+        return None
+    try:
+        written = pq.read_schema(io.BytesIO(data))
+        if (written.metadata or {}).get(b"avbuild.job") != job.encode():
             return None
         samples = list(read_samples(data))
-    except (pa.ArrowException, OSError):  # truncated or damaged: write it again
+        if not samples:
+            return None
+        content = content_hash(samples)
+        expected = _marked(schema(classes, modalities_of(samples[0])), job, scenario, content)
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError):  # truncated or damaged: write it again
         return None
-    content = content_hash(samples)
-    return _record(name, samples, data, content) if marks.get(b"avbuild.content") == content.encode() else None
+    if not written.equals(expected, check_metadata=True):
+        return None
+    record = _record(name, samples, data, content)
+    return None if before and before.content == content and before.sha256 != record.sha256 else record
+
+
+def _marked(plain: pa.Schema, job: str, scenario: str, content: str) -> pa.Schema:
+    """Return a schema with the marks by which a finished shard is recognised."""
+    marks = {"avbuild.job": job, "avbuild.scenario": scenario, "avbuild.content": content}
+    return plain.with_metadata({**(plain.metadata or {}), **marks})
 
 
 def read_samples(data: bytes) -> Iterator[StoredSample]:

@@ -3,26 +3,28 @@
 import hashlib
 import os
 import platform
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-import fsspec
-
-from avbuild.errors import cannot_write
+from avbuild.errors import UserError, cannot_write
+from avbuild.places import expanded, file_system, reaching
 
 
 class Folder:
     """A folder that is read and written by relative names.
 
     Args:
-        url: a local path or any fsspec URL.
+        url: a local path, with or without `~`, or any fsspec URL.
+
+    Raises UserError where the path is empty, or the URL cannot be reached.
     """
 
     def __init__(self, url: str | Path) -> None:
-        self.url = str(url).rstrip("/") or "/"
-        self._fs, self._root = fsspec.url_to_fs(self.url)
+        self.url = expanded(url).rstrip("/") or "/"
+        self._fs, self._root = file_system(self.url)
         self.local = "file" in self._fs.protocol
 
     def __str__(self) -> str:
@@ -33,22 +35,35 @@ class Folder:
         return f"{self.url}/{name}"
 
     def read(self, name: str) -> bytes:
-        """Return all bytes of a file.  Raises FileNotFoundError."""
+        """Return all bytes of a file.
+
+        Raises FileNotFoundError where there is none, and UserError where it cannot be read.
+        """
         try:
-            return bytes(self._fs.cat_file(self._full(name)))
+            with reaching(self.path(name)):
+                return bytes(self._fs.cat_file(self._full(name)))
         except NotADirectoryError as error:  # a parent of the path is a file
             raise FileNotFoundError(*error.args) from error
+        except IsADirectoryError:
+            raise UserError(f"{self.path(name)}: a folder is where a file is expected; move it away") from None
 
     def exists(self, name: str) -> bool:
         """Whether a file or folder of that name exists."""
-        return bool(self._fs.exists(self._full(name)))
+        with reaching(self.path(name)):
+            return bool(self._fs.exists(self._full(name)))
 
     def names(self) -> list[str]:
-        """Return all files below the folder, sorted, without unfinished ones."""
-        if not self._fs.isdir(self._root):
-            return []
-        prefix = self._root.rstrip("/") + "/"
-        found = (str(path).removeprefix(prefix) for path in self._fs.find(self._root))
+        """Return all files below the folder, sorted, without unfinished ones.
+
+        Links to folders are followed, but no folder is read twice, so that links in a circle end.
+        """
+        if self.local:
+            found = _local_files(Path(self._root))
+        else:
+            prefix = self._root.rstrip("/") + "/"
+            with reaching(self.url):
+                paths = self._fs.find(self._root) if self._fs.isdir(self._root) else []
+                found = [str(path).removeprefix(prefix) for path in paths]
         return sorted(name for name in found if not name.rsplit("/", 1)[-1].startswith(".partial-"))
 
     def write(self, name: str, data: bytes | memoryview) -> None:
@@ -57,22 +72,41 @@ class Folder:
             target = Path(self._full(name))
             write_whole(target, data, partial_name(target.name, os.getpid()))
             return
-        with writing(self.path(name)):  # object stores show an object only when its upload is complete
+        # object stores show an object only when its upload is complete
+        with reaching(self.path(name), "written"), writing(self.path(name)):
             self._fs.pipe_file(self._full(name), bytes(data))
 
     def remove(self, name: str) -> None:
         """Remove a file."""
-        self._fs.rm_file(self._full(name))
+        with reaching(self.path(name), "removed"), writing(self.path(name)):
+            self._fs.rm_file(self._full(name))
 
     def remove_abandoned(self) -> None:
         """Remove unfinished files of killed processes of this machine; those of running processes stay."""
-        for path in self._fs.find(self._root) if self.local and self._fs.exists(self._root) else ():
-            name = Path(path).name
-            if name.startswith(f".partial-{_machine()}-") and not _alive(int(name.split("-")[2])):
-                Path(path).unlink(missing_ok=True)
+        if not self.local:
+            return
+        for name in _local_files(Path(self._root)):
+            match = re.match(rf"\.partial-{_machine()}-(\d{{1,9}})-", name.rsplit("/", 1)[-1], re.ASCII)
+            if match and not _alive(int(match[1])):
+                with writing(self.path(name)):
+                    Path(self._full(name)).unlink(missing_ok=True)
 
     def _full(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}"
+
+
+def _local_files(root: Path) -> list[str]:
+    """Return all files below a folder, relative to it."""
+    found: list[str] = []
+    seen: set[tuple[int, int]] = set()
+    for path, folders, files in os.walk(root, followlinks=True):
+        place = Path(path).stat()
+        if (place.st_dev, place.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((place.st_dev, place.st_ino))
+        found += [(Path(path) / file).relative_to(root).as_posix() for file in files]
+    return found
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from rich.table import Table
 
 from avbuild.dataset.build_record import BuildRecord, read_build
 from avbuild.dataset.storage import Folder
+from avbuild.escaping import in_terminal, visible
 from avbuild.modalities.registry import MODALITIES
 
 
@@ -20,14 +21,15 @@ def describe_data_set(folder: Folder) -> None:
     console = Console()
     visuals = MODALITIES[build.visual].nouns
     console.print(
-        f"[bold]{build.title}[/] in {folder}: {build.clips:,} clips, {build.pictures:,} {visuals}",
+        in_terminal(build.title).append(f" in {visible(folder)}: {build.clips:,} clips, {build.pictures:,} {visuals}"),
         soft_wrap=True,
     )
-    console.print(f"split: {build.split}" + ("  [bold red]leaky split[/]" if build.leaky else ""), soft_wrap=True)
+    split = in_terminal(f"split: {build.split}")
+    console.print(split.append("  leaky split", "bold red") if build.leaky else split, soft_wrap=True)
     console.print(_scenario_table(build))
     console.print(_class_table(build))
     for line in _source_lines(build, folder):
-        console.print(line, soft_wrap=True)
+        console.print(in_terminal(line), soft_wrap=True)
 
 
 def _scenario_table(build: BuildRecord) -> Table:
@@ -54,7 +56,8 @@ def _class_table(build: BuildRecord) -> Table:
     for name in build.classes:
         match = build.pairing.get(name)
         served = "same id" if match is None else ", ".join(match.partners) + (" (by index)" if match.by_index else "")
-        table.add_row(name, *(f"{build.per_class[split][name]:,}" for split in splits), served)
+        counts = (f"{build.per_class[split][name]:,}" for split in splits)
+        table.add_row(in_terminal(name), *counts, in_terminal(served))
     return table
 
 

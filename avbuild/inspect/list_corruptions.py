@@ -8,6 +8,7 @@ from rich.table import Table
 
 from avbuild.corruptions import CORRUPTIONS
 from avbuild.corruptions.missing import PROTOCOLS
+from avbuild.escaping import in_terminal
 from avbuild.modalities.registry import FAMILIES
 from avbuild.scenarios.manifest_file import load_manifest
 from avbuild.scenarios.presets import PRESETS
@@ -61,8 +62,7 @@ def list_scenarios(manifest: str) -> None:
     for name, scenario in load_manifest(manifest).scenarios.items():
         spec = yaml.safe_dump(scenario.as_yaml(), default_flow_style=True, sort_keys=False, width=10_000).strip()
         shown = "clean" if spec == "{}" else spec
-        # markup=False: Rich would read a list such as [a, b] as markup
-        console.print(f"{name}  {shown}", soft_wrap=True, highlight=False, markup=False)
+        console.print(in_terminal(f"{name}  {shown}"), soft_wrap=True)
 
 
 def _severity_values(severities: Sequence[Sequence[float]]) -> str:

@@ -1,24 +1,27 @@
 """Render a page to see and hear a scenario, for `avbuild preview`: one row per sample, one column per severity."""
 
 import base64
-import html
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
 
 from avbuild.corruptions.registry import SEVERITIES
 from avbuild.dataset.build_record import BuildRecord
+from avbuild.dataset.reading import read_shard
 from avbuild.dataset.rows import StoredSample, cells_of
-from avbuild.dataset.shards import read_samples
 from avbuild.dataset.splits import Split
 from avbuild.dataset.storage import Folder
+from avbuild.errors import UsageError
+from avbuild.escaping import in_html, visible
 from avbuild.inspect.spectrogram import spectrogram
 from avbuild.modalities.audio import encode_audio
 from avbuild.modalities.base import Signal
@@ -32,6 +35,8 @@ from avbuild.scenarios.seeding import digest
 TILE = 128  # pixels of a tile in the contact sheet
 MARGIN, HEADER = 110, 18  # pixels of the contact sheet left of the tiles, and above them
 MAX_FRAMES = 4  # of a video
+SOFTWARE = "avbuild preview"  # in the files it writes, which it may then replace
+GENERATOR = f'<meta name=generator content="{SOFTWARE}">'
 HIDDEN_KEYS = ("op", "version", "severity", "clips")  # of a recorded op
 
 
@@ -82,7 +87,7 @@ def _choose_samples(folder: Folder, build: BuildRecord, count: int) -> list[Stor
 
 def _clean_samples(folder: Folder, build: BuildRecord, split: Split) -> Iterator[StoredSample]:
     for shard in build.scenarios[CLEAN].splits[split].shards:
-        yield from read_samples(folder.read(shard.file))
+        yield from read_shard(folder, shard, build.builder)
 
 
 def _row(sample: StoredSample, build: BuildRecord, manifest: Manifest, name: str) -> PreviewRow:
@@ -109,6 +114,34 @@ def _cell(title: str, visual: str, signals: Mapping[str, Signal | None], record:
     return PreviewCell(title, signals.get("audio"), visual, images, record)
 
 
+def refuse_page(page: Path) -> None:
+    """Raise UsageError where the preview page, or the contact sheet beside it, would replace another file.
+
+    Args:
+        page: HTML file to write; the contact sheet has the same name with `.png`.
+    """
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--out {page}: the page is an HTML file; give a name that ends with .html")
+    for path, ours in ((page, _is_page), (page.with_suffix(".png"), _is_sheet)):
+        if path.exists() and not (path.is_file() and ours(path)):
+            raise UsageError(
+                f"--out {page}: {path} is there and was not written by avbuild preview; choose another name, or move it"
+            )
+
+
+def _is_page(path: Path) -> bool:
+    with path.open("rb") as file:
+        return GENERATOR.encode() in file.read(1024)
+
+
+def _is_sheet(path: Path) -> bool:
+    try:
+        with Image.open(path) as image:
+            return image.info.get("Software") == SOFTWARE
+    except (OSError, ValueError, SyntaxError):  # not an image
+        return False
+
+
 def render_page(title: str, rows: Sequence[PreviewRow]) -> str:
     """Return one self-contained HTML file, with images, spectrograms and audio embedded.
 
@@ -116,22 +149,22 @@ def render_page(title: str, rows: Sequence[PreviewRow]) -> str:
         title: heading of the page.
         rows: one per sample, all with the same conditions.
     """
-    head = "".join(f"<th scope=col>{html.escape(cell.title)}</th>" for cell in rows[0].cells)
+    head = "".join(f"<th scope=col>{in_html(cell.title)}</th>" for cell in rows[0].cells)
     body = "".join(
-        f"<tr><th scope=row>{html.escape(row.label.replace('_', ' '))}<small>{html.escape(row.id)}</small></th>"
+        f"<tr><th scope=row>{in_html(row.label.replace('_', ' '))}<small>{in_html(row.id)}</small></th>"
         + "".join(f"<td>{_cell_html(cell)}</td>" for cell in row.cells)
         + "</tr>"
         for row in rows
     )
     template = resources.files("avbuild.inspect").joinpath("preview.html").read_text(encoding="utf-8")
-    return template.format(title=html.escape(title), head=head, body=body)
+    return template.format(title=in_html(title), generator=GENERATOR, head=head, body=body)
 
 
 def _cell_html(cell: PreviewCell) -> str:
     parts = []
     if not cell.images:
         parts.append(f"<div class=missing>no {MODALITIES[cell.visual].noun}</div>")
-    images = [f'<img alt="{cell.visual}, {html.escape(cell.title)}" src="{_png_url(image)}">' for image in cell.images]
+    images = [f'<img alt="{cell.visual}, {in_html(cell.title)}" src="{_png_url(image)}">' for image in cell.images]
     parts.append("".join(images) if len(images) < 2 else f"<div class=frames>{''.join(images)}</div>")
     if cell.audio is None:
         parts.append("<div class=missing>no audio</div>")
@@ -139,7 +172,7 @@ def _cell_html(cell: PreviewCell) -> str:
         flac = base64.b64encode(encode_audio(cell.audio)).decode()
         parts.append(f'<img class=spectrogram alt="spectrogram" src="{_png_url(spectrogram(cell.audio))}">')
         parts.append(f'<audio controls preload=none src="data:audio/flac;base64,{flac}"></audio>')
-    lines = [f"<b>{modality}</b> {html.escape(text)}" for modality, text in describe_record(cell.record)]
+    lines = [f"<b>{modality}</b> {in_html(text)}" for modality, text in describe_record(cell.record)]
     return "".join(parts) + f"<p>{'<br>'.join(lines)}</p>"
 
 
@@ -170,9 +203,9 @@ def _png_url(pixels: Signal) -> str:
     return f"data:image/png;base64,{base64.b64encode(_png(Image.fromarray(pixels))).decode()}"
 
 
-def _png(image: Image.Image) -> bytes:
+def _png(image: Image.Image, text: PngInfo | None = None) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG", optimize=True)
+    image.save(buffer, format="PNG", optimize=True, pnginfo=text)
     return buffer.getvalue()
 
 
@@ -190,10 +223,12 @@ def contact_sheet(rows: Sequence[PreviewRow]) -> bytes:
         draw.text((MARGIN + column * column_width, 3), cell.title, fill="black")
     for index, row in enumerate(rows):
         y = HEADER + index * row_height
-        draw.text((4, y + TILE // 2), row.label.replace("_", "\n"), fill="black")
+        draw.text((4, y + TILE // 2), visible(row.label).replace("_", "\n"), fill="black")
         for column, cell in enumerate(row.cells):
             _paste(sheet, cell, MARGIN + column * column_width, y)
-    return _png(sheet)
+    written_by = PngInfo()
+    written_by.add_text("Software", SOFTWARE)
+    return _png(sheet, written_by)
 
 
 def _paste(sheet: Image.Image, cell: PreviewCell, x: int, y: int) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 from avbuild.corruptions import MISSING
 from avbuild.corruptions.registry import corruptions_of
 from avbuild.dataset.build_record import BuildRecord
+from avbuild.dataset.reading import read_shard
 from avbuild.dataset.rows import StoredSample
-from avbuild.dataset.shards import read_samples
 from avbuild.dataset.storage import Folder
 from avbuild.errors import UserError, listed, nearest
 from avbuild.modalities.registry import MODALITIES
@@ -107,7 +107,7 @@ def _version_problem(modality: str, op: Mapping[str, Any]) -> str:
 def _find_sample(folder: Folder, build: BuildRecord, scenario: str, sample_id: str) -> StoredSample | None:
     for made in build.scenarios[scenario].splits.values():
         for shard in made.shards:
-            for sample in read_samples(folder.read(shard.file)):
+            for sample in read_shard(folder, shard, build.builder):
                 if sample["id"] == sample_id:
                     return sample
     return None

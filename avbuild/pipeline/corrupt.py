@@ -5,15 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from avbuild.corruptions.missing import PROTOCOLS
-from avbuild.dataset.build_record import (
-    BuildRecord,
-    ScenarioRecord,
-    SplitRecord,
-    library_versions,
-    read_build,
-    scenario_content,
-)
+from avbuild.dataset.build_record import BuildRecord, library_versions, read_build
 from avbuild.dataset.card import write_card
+from avbuild.dataset.scenario_record import ScenarioRecord, SplitRecord, scenario_content
 from avbuild.dataset.shards import ShardRecord
 from avbuild.dataset.splits import SPLITS, Split
 from avbuild.dataset.storage import Folder
@@ -21,7 +15,7 @@ from avbuild.errors import UsageError, nearest
 from avbuild.pipeline.engines import Engine, JobShare, run
 from avbuild.pipeline.jobs import CorruptJob, write_corrupted
 from avbuild.progress import progress_bar
-from avbuild.scenarios.manifest import CLEAN, Manifest
+from avbuild.scenarios.manifest import CLEAN, Manifest, clashing
 from avbuild.scenarios.manifest_file import FILE_NAME as MANIFEST
 from avbuild.scenarios.manifest_file import dump_manifest, load_manifest
 from avbuild.scenarios.plan import at_severity, condition
@@ -75,6 +69,8 @@ def plan_corruptions(folder: Folder, request: CorruptRequest) -> tuple[BuildReco
             scenario = scenario.model_copy(update={"draws_as": scenario.draws_as or name})
         scenarios[variant] = scenario.model_copy(update={"seed": None if seed == own.seed else seed})
         names.append(variant)
+    if problem := clashing(scenarios):
+        raise UsageError(f"{build.name}: scenarios: {problem}")
     return build, own.model_copy(update={"dataset": ".", "scenarios": scenarios}), names
 
 
@@ -149,7 +145,7 @@ def corrupt_data_set(
             belongs_to |= {job.name: (name, split) for job in new}
     jobs = list(share.of(jobs)) if share else jobs
     records: dict[tuple[str, Split], list[ShardRecord]] = defaultdict(list)
-    with progress_bar("corrupting", sum(job.rows for job in jobs)) as advance:
+    with progress_bar("corrupting", sum(job.source.rows for job in jobs)) as advance:
         for job, record in run(write_corrupted, jobs, engine):
             records[belongs_to[job.name]].append(record)
             advance(record.rows)
@@ -162,6 +158,7 @@ def corrupt_data_set(
     folder.write(MANIFEST, dump_manifest(manifest).encode())
     write_card(folder, build, manifest)
     build.write(folder)
+    folder.remove_abandoned()
     return build
 
 
@@ -176,16 +173,19 @@ def corrupt_jobs(folder: Folder, build: BuildRecord, manifest: Manifest, name: s
         split: one that the data set has.
     """
     scenario_hash = manifest.scenario_hash(name)
+    written = build.scenarios[name].splits.get(split) if name in build.scenarios else None
+    before = {shard.file: shard for shard in written.shards} if written else {}
     return [
         CorruptJob(
             folder=folder.url,
-            source=shard.file,
-            rows=shard.rows,
+            builder=build.builder,
+            source=shard,
             name=f"{name}/{shard.file.split('/', 1)[1]}",
             classes=build.classes,
             condition=condition(manifest, name),
             job=digest(shard.content, scenario_hash),
             scenario_hash=scenario_hash,
+            before=before.get(f"{name}/{shard.file.split('/', 1)[1]}"),
         )
         for shard in build.scenarios[CLEAN].splits[split].shards
     ]

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -42,10 +43,10 @@ def parse_job_share(text: str) -> JobShare:
 
     Raises UsageError for anything else.
     """
-    index, _, count = text.partition("/")
-    if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
+    if not match or int(match[1]) >= int(match[2]):
         raise UsageError(f"--job-share {text}: write i/n with i from 0 to n - 1, such as 0/4")
-    return JobShare(int(index), int(count))
+    return JobShare(int(match[1]), int(match[2]))
 
 
 def default_workers() -> int:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from avbuild.dataset.build_record import BuildRecord
+from avbuild.dataset.reading import read_shard
 from avbuild.dataset.rows import cells_of, encoded_files
-from avbuild.dataset.shards import read_samples
 from avbuild.dataset.splits import SPLITS, Split
 from avbuild.dataset.storage import Folder
 from avbuild.modalities.registry import MODALITIES
@@ -67,7 +67,7 @@ def estimate_corrupt(
 
 
 def _corrupted_size(folder: Folder, build: BuildRecord, manifest: Manifest, name: str, split: Split) -> float:
-    rows = read_samples(folder.read(build.scenarios[CLEAN].splits[split].shards[0].file))
+    rows = read_shard(folder, build.scenarios[CLEAN].splits[split].shards[0], build.builder)
     tried = [corrupt_sample(sample, condition(manifest, name)) for sample, _ in zip(rows, range(TRIED), strict=False)]
     distinct = {file["bytes"] for sample in tried for cell in cells_of(sample).values() for file in encoded_files(cell)}
     return sum(map(len, distinct)) / len(tried) + OVERHEAD

@@ -4,8 +4,9 @@ import json
 from dataclasses import dataclass
 from typing import cast
 
+from avbuild.dataset.reading import read_shard
 from avbuild.dataset.rows import Cell, Encoded, StoredSample, cells_of, encoded_files, with_media
-from avbuild.dataset.shards import ShardRecord, finished_shard, read_samples, write_shard
+from avbuild.dataset.shards import ShardRecord, finished_shard, write_shard
 from avbuild.dataset.storage import Folder
 from avbuild.modalities.base import Signal
 from avbuild.modalities.registry import MODALITIES
@@ -27,6 +28,7 @@ class CleanJob:
     classes: tuple[str, ...]
     job: str
     scenario_hash: str
+    before: ShardRecord | None = None  # of the shard in build.json, where a data set is made again
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,14 @@ class CorruptJob:
     """Corrupt one clean shard under a condition."""
 
     folder: str
-    source: str
-    rows: int
+    builder: str
+    source: ShardRecord
     name: str
     classes: tuple[str, ...]
     condition: Condition
     job: str
     scenario_hash: str
+    before: ShardRecord | None = None  # of the corrupted shard in build.json, where it has one
 
 
 def write_clean(job: CleanJob) -> ShardRecord:
@@ -49,7 +52,7 @@ def write_clean(job: CleanJob) -> ShardRecord:
     Raises what reading a source file raises.
     """
     folder = Folder(job.folder)
-    if finished := finished_shard(folder, job.name, job.job):
+    if finished := finished_shard(folder, job.name, job.job, job.classes, job.scenario_hash, job.before):
         return finished
     before: SourceItem | None = None
     cell: Cell = []
@@ -86,11 +89,14 @@ def clean_cell(item: SourceItem) -> Cell:
 
 
 def write_corrupted(job: CorruptJob) -> ShardRecord:
-    """Corrupt every sample of a clean shard, unless that was already done for the same job."""
+    """Corrupt every sample of a clean shard, unless that was already done for the same job.
+
+    Raises UserError, and writes nothing, where the clean shard is not as `build.json` records it.
+    """
     folder = Folder(job.folder)
-    if finished := finished_shard(folder, job.name, job.job):
+    if finished := finished_shard(folder, job.name, job.job, job.classes, job.scenario_hash, job.before):
         return finished
-    samples = [corrupt_sample(sample, job.condition) for sample in read_samples(folder.read(job.source))]
+    samples = [corrupt_sample(sample, job.condition) for sample in read_shard(folder, job.source, job.builder)]
     return write_shard(folder, job.name, samples, job.classes, job.job, job.scenario_hash)
 
 

@@ -1,11 +1,13 @@
 """`avbuild make`: write a prepared data set, shard by shard, and `build.json` last."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from avbuild.dataset.build_record import FILE_NAME as BUILD
-from avbuild.dataset.build_record import BuildRecord, ScenarioRecord, SplitRecord, read_build, scenario_content
+from avbuild.dataset.build_record import BuildRecord, read_build
 from avbuild.dataset.card import write_card
-from avbuild.dataset.shards import ShardRecord, shard_name
+from avbuild.dataset.scenario_record import ScenarioRecord, SplitRecord, scenario_content
+from avbuild.dataset.shards import SHARD_NAME, ShardRecord, shard_name
 from avbuild.dataset.splits import SPLITS, Split
 from avbuild.dataset.storage import Folder
 from avbuild.errors import UserError
@@ -39,12 +41,22 @@ def write(prepared: Prepared, folder: Folder, engine: Engine, share: JobShare | 
     recipe, sources = recipe_of(prepared), sources_of(prepared)
     left_out = left_out_of(prepared)
     job = digest(recipe, [(s.name, s.sha256) for s in sources], [(bad.path, bad.what) for bad in left_out])
-    corrupted = _existing_scenarios(folder, job, recipe)
+    existing = _existing_record(folder, job, recipe)
+    scenarios = existing.scenarios if existing else {}
+    before = {shard.file: shard for made in _splits(scenarios.get(CLEAN)) for shard in made.shards}
     folder.remove_abandoned()
     manifest = _manifest(prepared, folder)
     clean_hash = manifest.scenario_hash(CLEAN)
     jobs = [
-        CleanJob(folder.url, name, tuple(samples), prepared.material.classes, digest(job, name), clean_hash)
+        CleanJob(
+            folder=folder.url,
+            name=name,
+            samples=tuple(samples),
+            classes=prepared.material.classes,
+            job=digest(job, name),
+            scenario_hash=clean_hash,
+            before=before.get(name),
+        )
         for name, samples in _shards(prepared.samples, prepared.builder.rows_per_shard)
     ]
     records = _run(share.of(jobs) if share else jobs, engine)
@@ -55,25 +67,29 @@ def write(prepared: Prepared, folder: Folder, engine: Engine, share: JobShare | 
     content = scenario_content(splits.values())
     clean = ScenarioRecord(seed=manifest.seed, hash=clean_hash, content=content, splits=splits)
     for name in folder.names():
-        if name.startswith(f"{CLEAN}/") and name not in records:  # left by an unfinished build with other options
+        # only what a build wrote: a file of another name is somebody's
+        if (
+            name.startswith(f"{CLEAN}/") and re.fullmatch(SHARD_NAME, name) and name not in records
+        ):  # left by an unfinished build with other options
             folder.remove(name)
-    build = build_record(prepared, recipe, sources, job, {CLEAN: clean, **corrupted})
+    build = build_record(prepared, recipe, sources, job, {**scenarios, CLEAN: clean})
     folder.write(MANIFEST, dump_manifest(manifest).encode())
     write_card(folder, build, manifest)
     build.write(folder)  # last: its presence marks the data set as complete
+    folder.remove_abandoned()
     return build
 
 
-def _existing_scenarios(folder: Folder, job: str, recipe: Mapping[str, object]) -> dict[str, ScenarioRecord]:
-    """Return the corrupted scenarios of a finished data set with the same job.
+def _existing_record(folder: Folder, job: str, recipe: Mapping[str, object]) -> BuildRecord | None:
+    """Return the record of a finished data set with the same job, or None where there is none.
 
     Raises UserError where the folder holds another data set.
     """
     if not folder.exists(BUILD):
-        return {}
+        return None
     existing = read_build(folder)
     if existing.job == job:
-        return {name: record for name, record in existing.scenarios.items() if name != CLEAN}
+        return existing
     differs = [
         f"{key}: {existing.recipe.get(key)} there, {value} asked for"
         for key, value in recipe.items()
@@ -83,13 +99,21 @@ def _existing_scenarios(folder: Folder, job: str, recipe: Mapping[str, object]) 
     raise UserError(f"{folder}: holds another build ({reason}). Remove the folder, or choose another one with --out")
 
 
+def _splits(record: ScenarioRecord | None) -> list[SplitRecord]:
+    return list(record.splits.values()) if record else []
+
+
 def _manifest(prepared: Prepared, folder: Folder) -> Manifest:
     """Return the data set's own manifest, which the user may have extended, or else the default."""
-    if folder.exists(BUILD) and folder.exists(MANIFEST):
-        return load_manifest(folder.path(MANIFEST)).model_copy(update={"dataset": "."})
     builder, seed = prepared.builder, prepared.options.seed
     visual = visual_of(builder.modalities)
-    return default_manifest(builder.name, dataset=".", seed=seed, severity=builder.severity, visual=visual)
+    default = default_manifest(builder.name, dataset=".", seed=seed, severity=builder.severity, visual=visual)
+    if not folder.exists(MANIFEST):
+        return default
+    own = load_manifest(folder.path(MANIFEST)).model_copy(update={"dataset": "."})
+    if folder.exists(BUILD) or (own.name, own.seed) == (default.name, default.seed):
+        return own
+    return default  # of an unfinished build with another seed
 
 
 def _shards(samples: Sequence[PairedSample], rows: int) -> list[tuple[str, list[PairedSample]]]:

@@ -10,11 +10,12 @@ from avbuild.dataset.build_record import (
     LeftOutFile,
     MatchRecord,
     Recipe,
-    ScenarioRecord,
     SourceRecord,
     library_versions,
 )
+from avbuild.dataset.scenario_record import ScenarioRecord
 from avbuild.dataset.splits import SPLITS, SplitKey, shared_groups
+from avbuild.escaping import visible
 from avbuild.modalities.registry import MODALITIES
 from avbuild.modalities.video_frames import FPS
 from avbuild.pipeline.prepare import Prepared
@@ -69,7 +70,9 @@ def sources_of(prepared: Prepared) -> list[SourceRecord]:
 def left_out_of(prepared: Prepared) -> tuple[LeftOutFile, ...]:
     """Return the files that were not used, by paths relative to their source."""
     options = prepared.options
-    return tuple(LeftOutFile(path=_relative(bad.path, options), what=bad.what) for bad in prepared.left_out)
+    return tuple(
+        LeftOutFile(path=visible(_relative(bad.path, options)), what=visible(bad.what)) for bad in prepared.left_out
+    )
 
 
 def build_record(

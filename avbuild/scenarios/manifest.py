@@ -4,9 +4,10 @@ These models are frozen and round-trip to the YAML they were read from. `manifes
 errors with their lines.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from avbuild.errors import nearest
 from avbuild.frozen import Frozen
@@ -16,6 +17,39 @@ from avbuild.scenarios.seeding import digest
 from avbuild.scenarios.spec import Scenario
 
 CLEAN = "C"  # the scenario that is on disk before anything is corrupted
+LONGEST_NAME = 100  # characters; files of this name with a longer end fit any file system
+FILES = ("readme.md", "manifest.yaml", "build.json", "croissant.json")  # beside the folders of the scenarios
+DEVICES = ("con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)))
+
+
+def _folder_name(name: str) -> str:
+    """Return the name of a scenario, which is a folder of a data set and a config of `datasets`."""
+    if name.lower() == "default":
+        raise ValueError(f"{name} is reserved by datasets, which then loads no scenario; give it another name")
+    if name.lower() in FILES:
+        raise ValueError(f"{name} is the name of a file of every data set; give the scenario another name")
+    if name.lower().split(".")[0] in DEVICES or name.endswith(".") or len(name) > LONGEST_NAME:
+        raise ValueError(f"{name} cannot be the name of a folder everywhere; give it another name")
+    return name
+
+
+def clashing(names: Iterable[str]) -> str:
+    """Return which names differ only in upper and lower case, or nothing where none do.
+
+    Such scenarios would share a folder on macOS and Windows.
+
+    Args:
+        names: of the scenarios.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            return f"{other} and {name} differ only in upper and lower case; give one of them another name"
+    return ""
+
+
+ScenarioName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"), AfterValidator(_folder_name)]
 
 
 class FoldSplit(Frozen):
@@ -70,12 +104,10 @@ class Manifest(Frozen):
 
     manifest: Literal[1]
     name: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    dataset: str
+    dataset: Annotated[str, Field(min_length=1)]
     split: SplitSpec = SplitSpec()
     seed: int = 0
-    scenarios: Annotated[
-        dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")], Scenario], Field(min_length=1)
-    ]
+    scenarios: Annotated[dict[ScenarioName, Scenario], Field(min_length=1)]
 
     @model_validator(mode="before")
     @classmethod
@@ -89,6 +121,13 @@ class Manifest(Frozen):
                 f'no preset "{name}"{nearest(str(name), SCENARIO_SETS)}; allowed: {", ".join(SCENARIO_SETS)}'
             )
         return rest | {"scenarios": SCENARIO_SETS[name] | (rest.get("scenarios") or {})}
+
+    @field_validator("scenarios")
+    @classmethod
+    def _no_clash(cls, scenarios: dict[str, Scenario]) -> dict[str, Scenario]:
+        if problem := clashing(scenarios):
+            raise ValueError(problem)
+        return scenarios
 
     def scenario_seed(self, name: str) -> int:
         """Return the seed of a scenario: its own, or else the manifest's."""

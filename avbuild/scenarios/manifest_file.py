@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import yaml
 from pydantic import ValidationError
 
 from avbuild.errors import UsageError, listed, nearest
+from avbuild.places import expanded, file_system, reaching
 from avbuild.scenarios.manifest import FoldSplit, Manifest, SplitSpec
 from avbuild.scenarios.spec import Missing, ModalityPlan
 from avbuild.scenarios.yaml_lines import Document, YamlPath, parse
@@ -26,7 +26,7 @@ def load_manifest(path: str | Path) -> Manifest:
 
     Raises UsageError that lists every problem with its line.
     """
-    path = str(path)
+    path = expanded(path)
     manifest = parse_manifest(read_yaml(path, "manifest", "; manifests/ holds examples"), path)
     return manifest.model_copy(update={"dataset": _resolve(manifest.dataset, path)})
 
@@ -41,13 +41,13 @@ def read_yaml(path: str, what: str, hint: str = "") -> str:
 
     Raises UsageError where it cannot be read.
     """
+    system, place = file_system(path)
     try:
-        with fsspec.open(path, "rb") as file:
-            return decode_text(file.read(), path, what)
+        with reaching(path):
+            data = bytes(system.cat_file(place))
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         raise UsageError(f"{path}: no such {what}{hint}") from None
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return decode_text(data, path, what)
 
 
 def parse_manifest(text: str, origin: str) -> Manifest:
@@ -83,6 +83,7 @@ def dump_manifest(manifest: Manifest) -> str:
 
 
 def _resolve(dataset: str, manifest_path: str) -> str:
+    dataset = expanded(dataset)
     if "://" in dataset or Path(dataset).is_absolute():
         return dataset
     if "://" in manifest_path:

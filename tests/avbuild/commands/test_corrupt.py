@@ -31,6 +31,10 @@ def test_the_one_data_set_under_data_is_found(
     [
         (("--scenario", "C"), "C is the clean data"),
         (("--scenario", "X"), 'no scenario "X"'),
+        (("--scenario", "D", "--splits", ","), "--splits ',': name at least one"),
+        (("--scenario", " , "), "--scenario ' , ': name at least one"),
+        (("--scenario", "D", "--job-share", "²/³"), "--job-share ²/³: write i/n"),
+        (("--scenario", "D", "--job-share", ""), "--job-share : write i/n"),
         (("--scenario", "D", "--splits", "tset"), "allowed are train, validation, test"),
         (("--scenario", "D", "--ray-address", "auto"), "goes with --engine ray"),
         (("--scenario", "D", "--job-share", "2/2"), "--job-share 2/2: write i/n with i from 0 to n - 1"),

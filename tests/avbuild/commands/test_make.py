@@ -20,7 +20,7 @@ def test_an_unknown_data_set_suggests_the_known_one() -> None:
     assert 'did you mean "cifar10-av"?' in fail("make", "cifar-av")
 
 
-@pytest.mark.parametrize("folds", ["1", "1,1", "0,1", "one,two"])
+@pytest.mark.parametrize("folds", ["1", "1,1", "0,1", "one,two", "¹,²", "١,٢", "", "9" * 5_000 + ",1"])
 def test_invalid_folds_are_explained(folds: str) -> None:
     assert "give two or more different folds" in fail("make", "urbansound8k-av", "--folds", folds)
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from avbuild.dataset.build_record import read_build
+from avbuild.dataset.storage import Folder
 from tests.support.commands import fail, rows, succeed
 
 
@@ -56,9 +58,8 @@ def test_verify_reports_a_missing_or_changed_card_and_card_rewrites_it(data: Pat
 
 
 def test_verify_only_notes_a_card_in_the_wording_of_another_version(data: Path) -> None:
-    build = json.loads((data / "build.json").read_text())
-    build["versions"]["avbuild"] = "0.0.1"
-    (data / "build.json").write_text(json.dumps(build))
+    build = read_build(Folder(data))
+    build.model_copy(update={"versions": build.versions | {"avbuild": "0.0.1"}}).write(Folder(data))
     succeed("card", data)
     card = (data / "README.md").read_text()
     (data / "README.md").write_text(card.replace("## Use", "## Usage"))

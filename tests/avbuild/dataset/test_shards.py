@@ -39,9 +39,9 @@ def test_a_shard_round_trips_and_is_recognised_by_its_job(tmp_path: Path) -> Non
     assert list(read_samples(folder.read(record.file))) == given
     assert record.rows == 60
     assert record.missing == {"audio": 1, "image": 0}
-    assert finished_shard(folder, record.file, "job") == record
-    assert finished_shard(folder, record.file, "another job") is None
-    assert finished_shard(folder, "C/none.parquet", "job") is None
+    assert finished_shard(folder, record.file, "job", CLASSES, "scenario") == record
+    assert finished_shard(folder, record.file, "another job", CLASSES, "scenario") is None
+    assert finished_shard(folder, "C/none.parquet", "job", CLASSES, "scenario") is None
 
 
 def test_a_clip_of_many_rows_is_stored_once(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_flipped_bit_anywhere_is_detected(tmp_path: Path, position: float) -> 
     data = bytearray(folder.read("s.parquet"))
     data[int(position * len(data))] ^= 4
     folder.write("s.parquet", bytes(data))
-    assert finished_shard(folder, "s.parquet", "job") is None
+    assert finished_shard(folder, "s.parquet", "job", CLASSES, "scenario") is None
 
 
 @pytest.mark.parametrize("kept", [0, 3, 100, 0.5, 0.999])
@@ -74,7 +74,7 @@ def test_a_truncated_shard_is_not_taken_for_finished(tmp_path: Path, kept: float
     write_shard(folder, "s.parquet", samples(), CLASSES, "job", "scenario")
     data = folder.read("s.parquet")
     folder.write("s.parquet", data[: int(kept * len(data)) if isinstance(kept, float) else kept])
-    assert finished_shard(folder, "s.parquet", "job") is None
+    assert finished_shard(folder, "s.parquet", "job", CLASSES, "scenario") is None
     with pytest.raises((pa.ArrowException, OSError)):
         list(read_samples(folder.read("s.parquet")))
 
@@ -96,7 +96,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, mon
 def test_shards_can_be_written_to_any_fsspec_url() -> None:
     folder = Folder("memory://bucket/data")
     record = write_shard(folder, "C/s.parquet", samples(8, 2), CLASSES, "job", "scenario")
-    assert finished_shard(folder, "C/s.parquet", "job") == record
+    assert finished_shard(folder, "C/s.parquet", "job", CLASSES, "scenario") == record
     assert folder.names() == ["C/s.parquet"]
     folder.remove("C/s.parquet")
     assert folder.names() == []

@@ -160,7 +160,8 @@ def test_make_rewrites_a_truncated_shard(data: Path, urbansound8k: Path, image_f
 
 
 def test_verify_names_a_leaking_recording(data: Path, tmp_path: Path) -> None:
-    from avbuild.dataset.build_record import SplitRecord, read_build, scenario_content
+    from avbuild.dataset.build_record import read_build
+    from avbuild.dataset.scenario_record import SplitRecord, scenario_content
     from avbuild.dataset.shards import read_samples, write_shard
     from avbuild.dataset.storage import Folder
 
