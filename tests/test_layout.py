@@ -17,8 +17,8 @@ LAYERS = {
         {"scenarios"}, {"dataset"}, {"sources"}, {"pipeline"}, {"inspect"}, {"commands"}, {"cli"},
     ),
     "avtrain": (
-        {"config"}, {"frontends"}, {"data"}, {"distributed"}, {"device"}, {"backbones"}, {"runs"}, {"methods"},
-        {"features"}, {"evaluation"}, {"training"}, {"pretraining"}, {"inference"}, {"report"}, {"reproduction"},
+        {"config", "terminal"}, {"frontends"}, {"data"}, {"distributed"}, {"device"}, {"runs"}, {"backbones"},
+        {"methods"}, {"features"}, {"evaluation"}, {"training"}, {"pretraining"}, {"inference"}, {"report"}, {"reproduction"},
         {"commands"}, {"cli"}, {"__main__"},
     ),
 }  # fmt: skip

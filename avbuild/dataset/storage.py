@@ -3,8 +3,10 @@
 import hashlib
 import os
 import platform
+import re
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -67,8 +69,7 @@ class Folder:
     def remove_abandoned(self) -> None:
         """Remove unfinished files of killed processes of this machine; those of running processes stay."""
         for path in self._fs.find(self._root) if self.local and self._fs.exists(self._root) else ():
-            name = Path(path).name
-            if name.startswith(f".partial-{_machine()}-") and not _alive(int(name.split("-")[2])):
+            if _abandoned(Path(path).name):
                 Path(path).unlink(missing_ok=True)
 
     def _full(self, name: str) -> str:
@@ -129,6 +130,22 @@ def partial_name(name: str, process: int) -> str:
         process: id of the process.
     """
     return f".partial-{_machine()}-{process}-{name}"
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove unfinished files and folders directly in a local folder that killed processes of this machine left."""
+    for path in list(folder.iterdir()) if folder.is_dir() else ():
+        if _abandoned(path.name) and path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif _abandoned(path.name):
+            with suppress(OSError):  # another process may be removing it, and a folder may be for reading only
+                path.unlink()
+
+
+def _abandoned(name: str) -> bool:
+    """Whether a name is by `partial_name`, of a process of this machine that has ended."""
+    found = re.match(rf"\.partial-{_machine()}-([0-9]{{1,9}})-", name)
+    return found is not None and not _alive(int(found[1]))
 
 
 def _machine() -> str:
