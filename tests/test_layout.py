@@ -18,8 +18,8 @@ LAYERS = {
     ),
     "avtrain": (
         {"config", "terminal"}, {"frontends"}, {"data"}, {"distributed"}, {"device"}, {"runs"}, {"backbones"},
-        {"methods"}, {"features"}, {"evaluation"}, {"training"}, {"pretraining"}, {"inference"}, {"report"}, {"reproduction"},
-        {"commands"}, {"cli"}, {"__main__"},
+        {"methods"}, {"features"}, {"evaluation"}, {"training"}, {"pretraining"}, {"inference"}, {"report"},
+        {"reproduction"}, {"commands"}, {"cli"}, {"__main__"},
     ),
 }  # fmt: skip
 

@@ -40,7 +40,7 @@ def fit(place: Path, *more: object) -> UserError | None:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Data, a finished run (seed 0), a stopped one (seed 1) and a copy to restore from."""
     place = tmp_path_factory.mktemp("fuzz") / "place"
-    succeed("make", "demo-av", "--limit", 40, "--out", place, "--workers", 1)
+    succeed("make", "demo-av", "--limit", 120, "--out", place, "--workers", 1)
     assert fit(place) is None
     assert run("eval", place / "runs/run/seed0", "--scenarios", "C") is None
     with stopped_in(epoch=1):
