@@ -17,9 +17,9 @@ LAYERS = {
         {"corruptions"}, {"scenarios"}, {"dataset"}, {"sources"}, {"pipeline"}, {"inspect"}, {"commands"}, {"cli"},
     ),
     "avtrain": (
-        {"config"}, {"frontends"}, {"data"}, {"distributed"}, {"device"}, {"backbones"}, {"runs"}, {"methods"},
-        {"features"}, {"evaluation"}, {"training"}, {"pretraining"}, {"inference"}, {"report"}, {"reproduction"},
-        {"commands"}, {"cli"}, {"__main__"},
+        {"config", "terminal"}, {"frontends"}, {"data"}, {"distributed"}, {"device"}, {"runs"}, {"backbones"},
+        {"methods"}, {"features"}, {"evaluation"}, {"training"}, {"pretraining"}, {"inference"}, {"report"},
+        {"reproduction"}, {"commands"}, {"cli"}, {"__main__"},
     ),
 }  # fmt: skip
 

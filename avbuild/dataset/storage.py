@@ -4,8 +4,9 @@ import hashlib
 import os
 import platform
 import re
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -86,8 +87,7 @@ class Folder:
         if not self.local:
             return
         for name in _local_files(Path(self._root)):
-            match = re.match(rf"\.partial-{_machine()}-(\d{{1,9}})-", name.rsplit("/", 1)[-1], re.ASCII)
-            if match and not _alive(int(match[1])):
+            if _abandoned(name.rsplit("/", 1)[-1]):
                 with writing(self.path(name)):
                     Path(self._full(name)).unlink(missing_ok=True)
 
@@ -163,6 +163,22 @@ def partial_name(name: str, process: int) -> str:
         process: id of the process.
     """
     return f".partial-{_machine()}-{process}-{name}"
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove unfinished files and folders directly in a local folder that killed processes of this machine left."""
+    for path in list(folder.iterdir()) if folder.is_dir() else ():
+        if _abandoned(path.name) and path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif _abandoned(path.name):
+            with suppress(OSError):  # another process may be removing it, and a folder may be for reading only
+                path.unlink()
+
+
+def _abandoned(name: str) -> bool:
+    """Whether a name is by `partial_name`, of a process of this machine that has ended."""
+    found = re.match(rf"\.partial-{_machine()}-([0-9]{{1,9}})-", name)
+    return found is not None and not _alive(int(found[1]))
 
 
 def _machine() -> str:

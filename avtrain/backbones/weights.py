@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from avbuild.errors import UserError, listed
+from avtrain.runs.sealed import open_tensors
 
 
 def load_weights(source: str) -> dict[str, Tensor]:
@@ -18,16 +17,13 @@ def load_weights(source: str) -> dict[str, Tensor]:
         source: a `.safetensors` file, or a name on the Hub such as `facebook/dinov2-small`.
 
     Raises:
-        UserError: there is no such file, it cannot be downloaded, or it is no safetensors file.
+        UserError: there is no such file, it cannot be downloaded, or it is damaged or no safetensors file.
     """
-    is_path = source.endswith(".safetensors") or Path(source).is_file()
-    path = Path(source) if is_path else _from_hub(source)
+    is_path = source.endswith(".safetensors") or Path(source).expanduser().is_file()
+    path = Path(source).expanduser() if is_path else _from_hub(source)
     if not path.is_file():
         raise UserError(f"{source}: no such file; give a .safetensors file or a name on the Hugging Face Hub")
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise UserError(f"{path}: not a safetensors file ({error})") from error
+    return open_tensors(path, "Put back a copy of the file")
 
 
 def _from_hub(name: str) -> Path:

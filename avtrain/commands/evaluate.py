@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from avbuild.errors import UsageError
-from avtrain.commands.options import Cache, Device, LoaderWorkers, NoCache, Precision, cache_folder
+from avbuild.errors import UsageError, UserError
+from avtrain.commands.options import Cache, Device, LoaderWorkers, NoCache, Precision, cache_folder, expand
 
 
 def evaluate(
-    runs: Annotated[list[Path], typer.Argument(help="Runs, or folders of runs.")],
+    runs: Annotated[list[Path], typer.Argument(help="Runs, or folders of runs.", callback=expand)],
     scenarios: Annotated[str, typer.Option(help="Names or patterns of scenarios, e.g. 'C,D*'.")] = "*",
     severities: Annotated[
         str, typer.Option(help="Score each corrupted scenario at these severities too, e.g. 1,2,3,4,5.")
@@ -41,7 +41,8 @@ def evaluate(
     from avtrain.device import Machine, pick_device, pick_precision
     from avtrain.evaluation.conditions import EvalRequest
     from avtrain.evaluation.evaluate import evaluate as evaluate_run
-    from avtrain.runs.folder import find_runs
+    from avtrain.runs.search import find_runs
+    from avtrain.terminal import without_controls
 
     request = EvalRequest(
         tuple(pattern.strip() for pattern in scenarios.split(",")),
@@ -52,14 +53,28 @@ def evaluate(
     # a run is OUT/NAME/seed0; fit keeps the features of the other splits in OUT/features
     features = cache_folder(cache, no_cache, found[0].folder.parent.parent)
     machine = Machine(pick_device(device), workers, features)
-    lines = []
+    lines, errors = [], []
     with progress_bar("evaluating", len(found)) as advance:
         for run in found:
-            results = evaluate_run(run, request, machine, pick_precision(precision, machine.device))
-            lines.append(f"{run}: {_summary(results)}")
+            try:
+                results = evaluate_run(run, request, machine, pick_precision(precision, machine.device))
+                lines.append(without_controls(f"{run}: {_summary(results)}"))
+            except UserError as error:  # the other runs are scored all the same
+                errors.append(error)
             advance()
-    typer.echo("\n".join(lines))
-    typer.echo(f"next: avtrain report {_folder_to_report(runs)}")
+    if lines:
+        typer.echo("\n".join(lines))
+        typer.echo(without_controls(f"next: avtrain report {_folder_to_report(runs)}"))
+    if errors:
+        raise _together(errors)
+
+
+def _together(errors: Sequence[UserError]) -> UserError:
+    """Return one error for those of several runs: a usage error where all are."""
+    if len(errors) == 1:
+        return errors[0]
+    message = "\n".join(dict.fromkeys(map(str, errors)))
+    return UsageError(message) if all(isinstance(error, UsageError) for error in errors) else UserError(message)
 
 
 def _parse_severities(text: str) -> tuple[int, ...]:

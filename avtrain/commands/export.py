@@ -5,12 +5,14 @@ from typing import Annotated
 
 import typer
 
-from avtrain.commands.options import OneRun
+from avtrain.commands.options import OneRun, expand
 
 
 def export(
     run: OneRun,
-    out: Annotated[Path | None, typer.Option(help="The file to write.", show_default="RUN/model.pt2")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write.", show_default="RUN/model.pt2", callback=expand)
+    ] = None,
     inference: Annotated[
         str | None,
         typer.Option(
@@ -32,9 +34,12 @@ def export(
     import torch
 
     from avtrain.device import Machine
+    from avtrain.inference.export import check_target
     from avtrain.inference.export import export as write_program
     from avtrain.inference.predictor import load_run
 
+    if out is not None:
+        check_target(out)
     trained = load_run(run, Machine(torch.device("cpu")))
     path = out or trained.run.folder / "model.pt2"
     write_program(trained, path, inference)

@@ -14,6 +14,7 @@ from avtrain.commands.options import (
     Resume,
     SelectOnTest,
     cache_folder,
+    expand,
     parse_seeds,
     set_option,
     warn_of_test_selection,
@@ -36,13 +37,15 @@ def fit(
     seeds: Annotated[str, typer.Option(help="Seeds, one run for each, e.g. 0,1,2.")] = "0",
     device: Device = "auto",
     precision: Precision = "auto",
-    out: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
+    out: Annotated[Path, typer.Option(help="Folder of all runs.", callback=expand)] = Path("runs"),
     name: Annotated[
         str | None, typer.Option(help="Folder of this run.", show_default="MANIFEST-METHOD-BACKBONE")
     ] = None,
     settings: Annotated[list[str] | None, set_option("method.length=16, backbone.vision=FILE")] = None,
     resume: Resume = "auto",
-    init_from: Annotated[Path | None, typer.Option(help="A run whose trained backbone is the starting point.")] = None,
+    init_from: Annotated[
+        Path | None, typer.Option(help="A run whose trained backbone is the starting point.", callback=expand)
+    ] = None,
     track: Annotated[
         list[str] | None, typer.Option(help="wandb or trackio, beside the TensorBoard files that every run writes.")
     ] = None,
@@ -64,6 +67,7 @@ def fit(
     from avbuild.scenarios.manifest_file import load_manifest
     from avtrain.config import RunConfig, selection_suffix
     from avtrain.device import Machine, pick_device, pick_precision
+    from avtrain.terminal import without_controls
     from avtrain.training.options import fit_config, parse_settings
     from avtrain.training.start import check_resume, fit_run
     from avtrain.training.tracking import check_trackers
@@ -91,5 +95,6 @@ def fit(
     folder = out / (name or f"{loaded.name}-{config.method}-{config.backbone}{suffix}")
     for seed in numbers:
         run_config = RunConfig(fit=config.model_copy(update={"seed": seed}), manifest=loaded)
-        typer.echo(fit_run(folder / f"seed{seed}", run_config, machine, resume, init_from, track or ()))
-    typer.echo(f"next: avtrain eval {folder}")
+        line = fit_run(folder / f"seed{seed}", run_config, machine, resume, init_from, track or ())
+        typer.echo(without_controls(line))
+    typer.echo(without_controls(f"next: avtrain eval {folder}"))

@@ -16,12 +16,13 @@ def methods() -> None:
     from rich.table import Table
 
     from avtrain.methods.registry import METHODS
+    from avtrain.terminal import plain
 
     table = Table("method", "what it does", "source", "options (--set method.KEY=VALUE)")
     for name, method in METHODS.items():
-        summary = (inspect.getdoc(method) or "").splitlines()[0]
+        summary = next(iter((inspect.getdoc(method) or "").splitlines()), "")  # python -OO leaves out docstrings
         options = "\n".join(
             f"{key}={field.default}  {field.description or ''}" for key, field in method.Config.model_fields.items()
         )
-        table.add_row(name, summary, method.source, options)
+        table.add_row(*map(plain, (name, summary, method.source, options)))
     Console().print(table)

@@ -1,12 +1,29 @@
 """Options that several `avtrain` commands share, and the functions that interpret them."""
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from typer.models import OptionInfo
 
 from avbuild.errors import UsageError
+
+Paths = TypeVar("Paths", Path, list[Path], None)
+
+
+def expand(value: Paths) -> Paths:
+    """Return paths with `~` replaced by the home folder, as shells do not in `--out=~/runs`.
+
+    Raises UsageError where there is no such user.
+    """
+    try:
+        if isinstance(value, Path):
+            return value.expanduser()
+        return value if value is None else [path.expanduser() for path in value]
+    except RuntimeError as error:
+        raise UsageError(f"{value}: {error}") from error
+
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16; auto is bf16 where CUDA has it.")]
@@ -14,7 +31,9 @@ LoaderWorkers = Annotated[int, typer.Option(help="Processes that load data; they
 Cache = Annotated[
     Path | None,
     typer.Option(
-        help="Folder for the features of frozen backbones, computed once.", show_default="features/ beside the runs"
+        help="Folder for the features of frozen backbones, computed once.",
+        show_default="features/ beside the runs",
+        callback=expand,
     ),
 ]
 NoCache = Annotated[
@@ -33,7 +52,7 @@ SelectOnTest = Annotated[
         help="Choose the best epoch on the test split, as some published work does: only to measure what that gains.",
     ),
 ]
-OneRun = Annotated[Path, typer.Argument(help="A finished run, e.g. runs/demo-finetune-tiny/seed0.")]
+OneRun = Annotated[Path, typer.Argument(help="A finished run, e.g. runs/demo-finetune-tiny/seed0.", callback=expand)]
 
 
 def set_option(examples: str) -> OptionInfo:
@@ -60,8 +79,8 @@ def cache_folder(cache: Path | None, no_cache: bool, runs: Path) -> Path | None:
 def parse_seeds(text: str) -> list[int]:
     """Convert `0,1,2` to numbers.  Raises UsageError where they are not different whole numbers."""
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() for part in parts) or len(set(parts)) < len(parts):
-        raise UsageError(f"--seeds {text}: give different whole numbers, such as 0,1,2")
+    if not all(re.fullmatch("[0-9]{1,18}", part) for part in parts) or len(set(map(int, parts))) < len(parts):
+        raise UsageError(f"--seeds {text}: give different whole numbers of at most 18 digits, such as 0,1,2")
     return [int(part) for part in parts]
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avtrain.commands.options import Device, OneRun
+from avtrain.commands.options import Device, OneRun, expand
 
 if TYPE_CHECKING:
     from avtrain.inference.predictor import ClassifierOutput
@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 def predict(
     run: OneRun,
     audio: Annotated[
-        Path | None, typer.Option(help="Audio file: WAV, FLAC, OGG or MP3, of any rate and any number of channels.")
+        Path | None,
+        typer.Option(
+            help="Audio file: WAV, FLAC, OGG or MP3, of any rate and any number of channels.", callback=expand
+        ),
     ] = None,
-    image: Annotated[Path | None, typer.Option(help="Image file: JPEG, PNG, WebP and others.")] = None,
+    image: Annotated[Path | None, typer.Option(help="Image file: JPEG, PNG, WebP and others.", callback=expand)] = None,
     video: Annotated[
-        Path | None, typer.Option(help="Video file, for a run on video; its audio track is a file for --audio.")
+        Path | None,
+        typer.Option(help="Video file, for a run on video; its audio track is a file for --audio.", callback=expand),
     ] = None,
     scenario: Annotated[
         str | None,
@@ -44,6 +48,7 @@ def predict(
 
     from avtrain.device import Machine, pick_device
     from avtrain.inference.predictor import classify, load_run, read_media
+    from avtrain.terminal import without_controls
 
     given = (("audio", audio), ("image", image), ("video", video))
     files = {modality: path for modality, path in given if path is not None}
@@ -63,19 +68,21 @@ def predict(
         typer.echo(json.dumps(record))
         return
     _print_probabilities(found, top)
-    typer.echo(f"{trained.run}: {_describe_condition(found, scenario_given=scenario is not None)}")
+    condition = _describe_condition(found, scenario_given=scenario is not None)
+    typer.echo(without_controls(f"{trained.run}: {condition}"))
 
 
 def _print_probabilities(found: "ClassifierOutput", top: int) -> None:
     """Print the `top` most likely classes, and the sum of the others."""
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+
+    from avtrain.terminal import plain
 
     table = Table("class")
     table.add_column("probability", justify="right")
     for name, probability in list(found.probabilities.items())[:top]:
-        table.add_row(escape(name), f"{probability:.3f}")
+        table.add_row(plain(name), f"{probability:.3f}")
     rest = list(found.probabilities.values())[top:]
     if rest:
         table.add_row(f"{len(rest)} more", f"{sum(rest):.3f}")

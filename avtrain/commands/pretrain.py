@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avtrain.commands.options import Device, LoaderWorkers, Precision, Resume, set_option
+from avtrain.commands.options import Device, LoaderWorkers, Precision, Resume, expand, set_option
 
 if TYPE_CHECKING:
     from avtrain.pretraining.config import PretrainConfig
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def pretrain(
     manifest: Annotated[str, typer.Argument(help="A manifest, e.g. manifests/cifar10av.yaml.")],
     size: Annotated[str, typer.Option(help="base (164 M weights, as published), small or tiny.")] = "base",
-    out: Annotated[Path, typer.Option(help="Folder in which cav-mae.safetensors is written.")] = Path("pretrained"),
+    out: Annotated[Path, typer.Option(help="Folder for cav-mae.safetensors.", callback=expand)] = Path("pretrained"),
     epochs: Annotated[int | None, typer.Option(help="Number of epochs.", show_default="25")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples per batch.", show_default="32")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate.", show_default="0.0005")] = None,

@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from avtrain.commands.options import expand
+
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="The folder of the runs.")] = Path("runs"),
+    folder: Annotated[Path, typer.Argument(help="The folder of the runs.", callback=expand)] = Path("runs"),
 ) -> None:
     """Print the table of methods by scenarios, with mean ± std over seeds.
 
@@ -21,17 +23,18 @@ def report(
     from rich.table import Table
 
     from avtrain.report.writer import write_report
+    from avtrain.terminal import plain, without_controls
 
     console = Console()
     for results in write_report(folder):
-        table = Table(title=f"{results.title}: test accuracy, %")
+        table = Table(title=f"{plain(results.title)}: test accuracy, %")
         table.add_column("method")
         for column in (*results.columns, "n"):
-            table.add_column(column, justify="right")
+            table.add_column(plain(column), justify="right")
         for entry, row in results.rows.items():
             cells = [
                 f"[bold]{row[c]}[/]" if results.is_best(entry, c) else str(row.get(c, "")) for c in results.columns
             ]
-            table.add_row(str(entry), *cells, str(results.seed_count(entry)))
+            table.add_row(plain(entry), *cells, str(results.seed_count(entry)))
         console.print(table)
-    typer.echo(f"written: {folder}/report.html, report.md, report.csv, report.png")
+    typer.echo(without_controls(f"written: {folder}/report.html, report.md, report.csv, report.png"))

@@ -5,6 +5,8 @@ files.py.  Its name is a digest of everything that decides the tokens, so a fold
 seeds that share a backbone share it.
 """
 
+import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avbuild.dataset.storage import remove_abandoned, writing
 from avbuild.progress import Advance, progress_bar
 from avbuild.scenarios.seeding import digest
 from avtrain.backbones.base import Backbone, Reading
@@ -22,7 +25,7 @@ from avtrain.data.dataset import MultimodalData
 from avtrain.data.fingerprints import digest_rows, digest_weights
 from avtrain.device import Machine
 from avtrain.distributed.row_sharing import broadcast_from_rank0, gather_rows, is_rank0, rowwise
-from avtrain.features.files import Features, is_complete, open_features, write_features
+from avtrain.features.files import Features, find_damage, open_features, write_features
 from avtrain.methods.base import Method
 
 ENCODING_BATCH = 32  # samples encoded together when the cache is built
@@ -110,7 +113,7 @@ class FeatureCache:
         wanted = dict.fromkeys((name, _draw(data.at(epoch), name)) for name in data.scenarios for epoch in epochs)
         weights, rows = digest_weights(self.backbone.state_dict()), digest_rows(data.rows)
         folders = {key: self.folder / self._key(data, *key, weights, rows) for key in wanted}
-        absent = broadcast_from_rank0(lambda: [key for key, folder in folders.items() if not is_complete(folder)])
+        absent = broadcast_from_rank0(lambda: [key for key, folder in folders.items() if not self._is_sound(folder)])
         if absent:
             with progress_bar("features", len(absent) * len(data)) as advance:
                 for name, draw in absent:
@@ -119,6 +122,17 @@ class FeatureCache:
         return CachedData(
             data, {key: open_features(folder, self.backbone.modalities) for key, folder in folders.items()}
         )
+
+    def _is_sound(self, folder: Path) -> bool:
+        """Return whether tokens are there and whole; a damaged folder is removed, with a notice."""
+        remove_abandoned(self.folder)
+        if not folder.exists():
+            return False
+        if damage := find_damage(folder, self.backbone.modalities):
+            print(f"{folder}: damaged ({damage}); its features are computed again", file=sys.stderr)
+            with writing(folder):
+                shutil.rmtree(folder)
+        return not damage
 
     def _key(self, data: MultimodalData, scenario: str, draw: int, weights: str, rows: str) -> str:
         clean = data.manifest.scenarios[scenario].clean

@@ -3,6 +3,7 @@
 import io
 import json
 import warnings
+import zipfile
 from collections.abc import Iterable, Mapping
 from inspect import Parameter, Signature
 from pathlib import Path
@@ -113,13 +114,30 @@ def export(loaded: LoadedRun, path: Path, inference: str | None = None) -> None:
 
     Raises:
         UsageError: the method does not have the mode.
-        UserError: the method cannot be traced, or the file not written.
+        UserError: the method cannot be traced, the file not written, or there is a file that is no export.
     """
+    check_target(path)
     loaded.method.inference = pick_inference(loaded.method, inference)
     program = export_program(loaded.method)
     archive = io.BytesIO()  # PyTorch hides the reason when it cannot write a file itself
     torch.export.save(program, archive, extra_files={METADATA: json.dumps(describe(loaded), indent=1)})
     write_whole(path, archive.getbuffer())
+
+
+def check_target(path: Path) -> None:
+    """Raise UserError where a file would be lost that `export` did not write."""
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; --out names a file, such as model.pt2")
+    if path.exists() and not _is_export(path):
+        raise UserError(f"{path}: avtrain export did not write this file; choose another --out, or delete it")
+
+
+def _is_export(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith(f"/{METADATA}") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError):
+        return False
 
 
 def describe(loaded: LoadedRun) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from avtrain.data.shards import Media, Rows, Sample
 from avtrain.device import Machine
 from avtrain.evaluation.evaluate import ORACLE, load_method
 from avtrain.methods.base import Method
-from avtrain.runs.folder import Run, find_runs
+from avtrain.runs.folder import Run
+from avtrain.runs.search import find_runs
 
 ROUTER = "router"  # the inference mode that estimates the scenario
 

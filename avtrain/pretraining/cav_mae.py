@@ -24,7 +24,7 @@ from avtrain.data.shards import Rows, read_rows
 from avtrain.device import Machine
 from avtrain.pretraining.config import WEIGHTS, PretrainConfig, described
 from avtrain.pretraining.masked_autoencoder import DecoderShape, MaskedAutoencoder, draw_visible
-from avtrain.runs.folder import Run, environment
+from avtrain.runs.folder import Run, environment, require_finite
 from avtrain.training.optimizer import schedule
 from avtrain.training.random_state import random_state, restore_random_state
 
@@ -66,6 +66,7 @@ def pretrain(run: Run, config: PretrainConfig, manifest: Manifest, machine: Mach
             losses = train_epoch(model, data.at(epoch), optimizer, config, machine, advance)
             if not math.isfinite(losses["loss"]):
                 raise UserError(f"{run}: the loss is {losses['loss']} in epoch {epoch}; try a lower --lr")
+            require_finite(model.state_dict(), f"{run}: epoch {epoch}")  # the last step comes after the last loss
             run.log({"epoch": epoch, **losses, "seconds": round(time.monotonic() - started, 3)})
             run.save_state(_state(model, optimizer, epoch))
     run.save_weights(to_official(model.state_dict()), WEIGHTS)

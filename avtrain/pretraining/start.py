@@ -7,6 +7,7 @@ from avtrain.pretraining.cav_mae import pretrain
 from avtrain.pretraining.config import WEIGHTS, PretrainConfig, described
 from avtrain.runs.folder import Run
 from avtrain.runs.guards import require_same_configuration
+from avtrain.runs.lock import locked
 
 # files that a restart deletes; pretrain.json, which marks a pretraining, is the last
 FILES = ("state.pt", "metrics.jsonl", "env.json", "result.json", WEIGHTS, "pretrain.json")
@@ -28,6 +29,12 @@ def pretrain_run(run: Run, config: PretrainConfig, manifest: Manifest, machine: 
     Raises:
         UserError: the folder holds something else, or pretraining fails.
     """
+    with locked(run.folder):
+        return _pretrain_locked(run, config, manifest, machine, resume)
+
+
+def _pretrain_locked(run: Run, config: PretrainConfig, manifest: Manifest, machine: Machine, resume: str) -> str:
+    run.remove_abandoned()
     begun = (run.folder / "pretrain.json").exists()
     if run.begun:
         raise UserError(f"{run}: holds a run of avtrain fit; choose another --out")

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from avtrain.report.charts.series import SeriesStyle, swatch
+from avtrain.terminal import without_controls
 
 
 def html_table(
@@ -58,11 +59,17 @@ def markdown_table(heading: str, columns: Sequence[str], rows: Iterable[Sequence
     """Return a Markdown table between its heading and a note.
 
     Args:
-        heading: with its number signs.
-        columns: names.
-        rows: cells of each row, one a column.
+        heading: with its number signs; escaped.
+        columns: names; escaped.
+        rows: cells of each row, one a column; escaped.
         note: a paragraph below the table.
     """
-    lines = [f"| {' | '.join(columns)} |", "|" + " --- |" * len(columns)]
-    lines += [f"| {' | '.join(map(str, cells))} |" for cells in rows]
-    return "\n".join([heading, "", *lines, "", note, ""])
+    lines = [f"| {' | '.join(map(markdown_text, columns))} |", "|" + " --- |" * len(columns)]
+    lines += [f"| {' | '.join(map(markdown_text, cells))} |" for cells in rows]
+    return "\n".join([markdown_text(heading), "", *lines, "", note, ""])
+
+
+def markdown_text(value: object) -> str:
+    """Return a text for a cell or a heading: no HTML, no end of the cell, no control characters."""
+    text = without_controls(str(value))
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("&", "&amp;").replace("<", "&lt;")

@@ -11,7 +11,7 @@ from avtrain.report.results import gather
 from avtrain.report.sections import registry
 from avtrain.report.tables import Table
 from avtrain.report.view import ReportView, build_view
-from avtrain.runs.folder import find_runs
+from avtrain.runs.search import find_runs
 
 
 def write_report(folder: Path) -> list[Table]:

@@ -9,9 +9,12 @@ state.pt          what a stopped training continues from: weights, optimizer, ra
 result.json       written last: the run is finished
 eval/D.json       scores of `avtrain eval`, one file for each scenario and inference mode (D.oracle.json); those under
                   another manifest are in a folder of its name
+
+Each holds its own digest, by sealed.py, and is checked when it is read.
 """
 
 import json
+import os
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -20,13 +23,23 @@ from typing import Any, BinaryIO
 
 import torch
 import yaml
-from safetensors.torch import load_file, save
+from pydantic import ValidationError
 from torch import Tensor
 
 from avbuild.dataset.build_record import library_versions
-from avbuild.dataset.storage import whole_file, write_whole
+from avbuild.dataset.storage import partial_name, remove_abandoned, whole_file, write_whole
 from avbuild.errors import UserError
 from avtrain.config import RunConfig
+from avtrain.runs.sealed import (
+    damaged,
+    open_archive,
+    open_object,
+    open_tensors,
+    open_text,
+    sealed_object,
+    sealed_tensors,
+    sealed_text,
+)
 
 
 class Run:
@@ -57,12 +70,19 @@ class Run:
         """Return the run's configuration.
 
         Raises:
-            UserError: the folder holds no run.
+            UserError: the folder holds no run, or its configuration is damaged.
         """
         path = self.folder / "config.yaml"
         if not path.exists():
             raise UserError(f"{self.folder}: no run here (no config.yaml); avtrain fit makes one")
-        return RunConfig.model_validate(yaml.safe_load(path.read_text()))
+        try:
+            return RunConfig.model_validate(yaml.safe_load(open_text(path.read_bytes(), str(path))))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise damaged(str(path), f"not the configuration of a run: {place}: {first['msg']}") from error
+        except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+            raise damaged(str(path), f"not YAML: {str(error).splitlines()[0]}") from error
 
     def modalities(self) -> tuple[str, ...]:
         """Return the modalities that a finished run was trained on, in order; early runs name none and had two."""
@@ -70,7 +90,7 @@ class Run:
 
     def begin(self, config: RunConfig, device: torch.device) -> None:
         """Write the configuration and the environment."""
-        self._write_bytes("config.yaml", config.as_yaml().encode())
+        self._write_bytes("config.yaml", sealed_text(config.as_yaml()).encode())
         self.write_json("env.json", environment(device))
 
     def log(self, metrics: Mapping[str, Any]) -> None:
@@ -80,62 +100,85 @@ class Run:
             metrics: with the key `epoch`.
         """
         kept = [line for line in self.metrics() if line["epoch"] < metrics["epoch"]]
-        lines = "".join(json.dumps(line) + "\n" for line in [*kept, metrics])
+        lines = "".join(json.dumps(sealed_object(line)) + "\n" for line in [*kept, metrics])
         self._write_bytes("metrics.jsonl", lines.encode())
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Return the lines of all epochs, as this version writes them."""
+        """Return the lines of all epochs, as this version writes them.
+
+        Raises:
+            UserError: a line is damaged or missing.
+        """
         path = self.folder / "metrics.jsonl"
-        return [read_metrics_line(line) for line in path.read_text().splitlines()] if path.exists() else []
+        data = path.read_bytes() if path.exists() else b""
+        lines = [read_metrics_line(line, f"{path} line {n}") for n, line in enumerate(data.splitlines(), 1)]
+        epochs = [line["epoch"] for line in lines]
+        expected = self.read_json("result.json").get("epochs", len(lines)) if self.finished else len(lines)
+        if epochs != list(range(1, expected + 1)):
+            raise damaged(str(path), f"its lines are of the epochs {epochs}, where 1 to {expected} are expected")
+        return lines
 
     def save_weights(self, state: Mapping[str, Tensor], name: str = "model.safetensors") -> None:
         """Write weights to a safetensors file of the folder."""
-        self._write_bytes(name, save({key: value.cpu().contiguous() for key, value in state.items()}))
+        self._write_bytes(name, sealed_tensors(state))
 
     def weights(self) -> dict[str, Tensor]:
         """Return the weights of the best epoch, on the CPU.
 
         Raises:
-            UserError: no epoch is finished yet.
+            UserError: no epoch is finished yet, the file is damaged, or training diverged.
         """
         path = self.folder / "model.safetensors"
+        if not path.exists() and (self.finished or (self.folder / "state.pt").exists()):
+            raise damaged(str(path), "the file is missing")
         if not path.exists():
             raise UserError(f"{self.folder}: no weights yet; run the same avtrain fit again to finish it")
-        return load_file(path)
+        weights = open_tensors(path)
+        require_finite(weights, str(path))
+        return weights
 
     def save_state(self, state: Mapping[str, Any]) -> None:
         """Write `state.pt`."""
         if self.writes:
-            with whole_file(self.folder / "state.pt") as file:
+            with whole_file(self.folder / "state.pt", partial_name("state.pt", os.getpid())) as file:
                 _save(dict(state), file)
 
     def state(self) -> dict[str, Any] | None:
         """Return the content of `state.pt`, on the CPU; None before the first epoch is finished, and after the last."""
         path = self.folder / "state.pt"
-        return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
+        return open_archive(path) if path.exists() else None
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Write `result.json` and delete `state.pt`, which is several times the size of the weights."""
-        self.write_json("result.json", result)
         if self.writes:
+            self.write_json("result.json", {**result, "epochs": len(self.metrics())})
             (self.folder / "state.pt").unlink(missing_ok=True)
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file of the folder."""
-        self._write_bytes(name, (json.dumps(content, indent=1) + "\n").encode())
+        self._write_bytes(name, (json.dumps(sealed_object(content), indent=1) + "\n").encode())
 
     def read_json(self, name: str) -> dict[str, Any]:
-        """Read a JSON file of the folder."""
-        content: dict[str, Any] = json.loads((self.folder / name).read_text())
-        return content
+        """Read a JSON file of the folder.  Raises UserError where it is absent or damaged."""
+        path = self.folder / name
+        if not path.exists():
+            raise damaged(str(path), "the file is missing")
+        return open_object(path.read_bytes(), str(path))
 
     def evaluations(self) -> list[dict[str, Any]]:
         """Return the scores that `avtrain eval` wrote, in order of scenario name."""
-        return [json.loads(path.read_text()) for path in sorted((self.folder / "eval").rglob("*.json"))]
+        names = [path.relative_to(self.folder) for path in sorted((self.folder / "eval").rglob("*.json"))]
+        return [self.read_json(str(path)) for path in names if not path.name.startswith(".partial-")]
+
+    def remove_abandoned(self) -> None:
+        """Remove unfinished files that killed processes of this machine left."""
+        for folder in (self.folder, *(self.folder / "eval").glob("**/")):
+            remove_abandoned(folder)
 
     def _write_bytes(self, name: str, data: bytes) -> None:
         if self.writes:
-            write_whole(self.folder / name, data)
+            path = self.folder / name
+            write_whole(path, data, partial_name(path.name, os.getpid()))
 
 
 def _save(state: dict[str, Any], file: BinaryIO) -> None:
@@ -147,14 +190,32 @@ def _save(state: dict[str, Any], file: BinaryIO) -> None:
         raise
 
 
-def read_metrics_line(text: str) -> dict[str, Any]:
+def read_metrics_line(data: bytes, origin: str = "metrics.jsonl") -> dict[str, Any]:
     """Parse a line of `metrics.jsonl`; a line written by version 0.1 is returned with the keys of this version.
 
     `selection` holds the accuracy per scenario on the split named by `selected_on`.  Version 0.1 called it
     `validation`, whichever the split.
+
+    Args:
+        data: of the line.
+        origin: file and line, for the error.
+
+    Raises:
+        UserError: it is damaged.
     """
-    line: dict[str, Any] = json.loads(text)
+    line = open_object(data, origin)
+    if not isinstance(line.get("epoch"), int):
+        raise damaged(origin, "it names no epoch")
     return {"selection" if key == "validation" else key: value for key, value in line.items()}
+
+
+def require_finite(weights: Mapping[str, Tensor], origin: str) -> None:
+    """Raise UserError where a weight is not a number or infinite.  origin: of the weights, for the error."""
+    finite = [value.isfinite().all() for value in weights.values() if value.is_floating_point()]
+    if finite and not torch.stack(finite).all():
+        raise UserError(
+            f"{origin}: weights are not finite: training diverged. Train again with a lower --lr and --resume restart"
+        )
 
 
 def backbone_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -174,24 +235,3 @@ def environment(device: torch.device) -> dict[str, Any]:
         "platform": platform.platform(),
         "versions": library_versions() | torch_versions,
     }
-
-
-def find_runs(places: list[Path]) -> list[Run]:
-    """Find the runs at or below some folders.
-
-    Args:
-        places: runs, or folders of runs.
-
-    Returns:
-        The runs of each place in order of path, none twice.
-
-    Raises:
-        UserError: a place holds no run.
-    """
-    runs: dict[Path, Run] = {}
-    for place in places:
-        found = sorted({path.parent for path in place.rglob("config.yaml")})
-        if not found:
-            raise UserError(f"{place}: no run here; avtrain fit makes runs, each a folder with a config.yaml")
-        runs |= {folder: Run(folder) for folder in found}
-    return list(runs.values())

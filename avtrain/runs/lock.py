@@ -4,7 +4,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -21,19 +21,25 @@ except ImportError:  # Windows
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a run while the block runs; it ends with the process, however that ends.
 
-    The lock stands beside the folder, which may be removed and made anew inside the block.
+    The lock stands beside the folder, which may be removed and made anew inside the block; a killed process leaves its
+    file behind, which locks nothing.
     Raises UserError that names the process which holds it.
     """
     if fcntl is None:
         yield
         return
-    path = folder.with_name(f".{folder.name}.lock")
+    real = folder.resolve()  # links to one folder share its lock
+    path = real.with_name(f".{real.name}.lock")
+    absent = [parent for parent in path.parents if not parent.exists()]
     file = _acquire(path, folder)
     try:
         yield
     finally:
         path.unlink(missing_ok=True)
         file.close()
+        for parent in absent:  # that nothing was written into
+            with suppress(OSError):
+                parent.rmdir()
 
 
 def _acquire(path: Path, folder: Path) -> IO[str]:

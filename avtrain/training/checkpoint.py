@@ -70,6 +70,7 @@ class TrainingState:
         self.average.restore(saved["average"]["count"], saved["average"]["mean"], device)
         restore_random_state(saved, device)
         self.epoch, self.best = saved["epoch"], saved["best"]
+        run.weights()  # those of the best epoch must be whole: no later epoch may be better
 
     def _require_same_fingerprints(self, run: Run, saved: Mapping[str, Any]) -> None:
         before = saved["fingerprints"] if "fingerprints" in saved else saved["ground"]  # as version 0.1 called them

@@ -19,7 +19,7 @@ from avtrain.data.shards import content_of, read_rows
 from avtrain.device import Machine
 from avtrain.distributed.row_sharing import gather_rows
 from avtrain.methods.base import TrainingProgress
-from avtrain.runs.folder import Run
+from avtrain.runs.folder import Run, require_finite
 from avtrain.training.checkpoint import TrainingState, fingerprints_of
 from avtrain.training.optimizer import make_optimizer, schedule
 from avtrain.training.selection import pop_mean_gradient_norms, score_selection
@@ -111,12 +111,14 @@ def _run_epoch(
     loss = train_epoch(state, train_data.at(epoch), epoch, settings, machine, advance)
     if not math.isfinite(loss):
         raise UserError(f"{run}: the loss is {loss} in epoch {epoch}; try a lower --lr than {settings.lr:g}")
+    require_finite(method.state_dict(), f"{run}: epoch {epoch}")  # the last step comes after the last loss
     if 0 < settings.average_from <= epoch:
         state.average.add(method)
     with state.average.applied(method):
         if state.average.count:
             with machine.autocast(settings.precision):
                 update_batch_norm(method, _batches(train_data.at(epoch), settings, machine))
+            require_finite(method.state_dict(), f"{run}: the average after epoch {epoch}")
         train_seconds = time.monotonic() - started
         scores, unimodal = score_selection(method, selection_data, scenarios, settings, machine, advance)
         mean = float(np.mean(list(scores.values())))

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
+from avbuild.errors import UserError
 from avbuild.progress import Advance
 from avtrain.config import FitConfig
 from avtrain.data.batch_source import BatchSource
@@ -34,10 +36,15 @@ def score_selection(
     Returns:
         Accuracy by scenario, 0 to 1, by whose mean the best epoch is chosen; and by scenario and modality that of each
         modality's own logits, where the method has them.
+
+    Raises:
+        UserError: a sample has no finite highest logit.
     """
     scores, unimodal = {}, {}
     for name in scenarios:
         outputs = predict(method, data.under(name), settings.batch_size, machine, settings.precision)
+        if not np.isfinite(outputs.logits.max(axis=1)).all():  # some logits may be -inf, not all of a sample
+            raise UserError(f"{settings.method}: logits under {name} are not finite; try a lower --lr")
         scores[name] = accuracy(outputs.logits.argmax(axis=1), outputs.labels)
         unimodal[name] = unimodal_accuracy(outputs)
         advance(len(data))

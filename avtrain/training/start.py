@@ -2,17 +2,21 @@
 
 import shutil
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from torch import Tensor
 
-from avbuild.errors import UsageError, UserError
+from avbuild.dataset.storage import writing
+from avbuild.errors import UsageError, UserError, listed
 from avtrain.config import SELECTED_ON_TEST, RunConfig
 from avtrain.device import Machine
 from avtrain.distributed.row_sharing import broadcast_from_rank0, is_rank0
 from avtrain.methods.registry import merged_weights
-from avtrain.runs.folder import Run, find_runs
+from avtrain.runs.folder import Run
 from avtrain.runs.guards import require_same_configuration, require_same_data
+from avtrain.runs.lock import locked
+from avtrain.runs.search import find_runs, is_run
 from avtrain.training.loop import fit
 
 RESUME = ("auto", "restart", "never")
@@ -51,9 +55,16 @@ def fit_run(
 
     Raises:
         UsageError: the run cannot start from `init_from`.
-        UserError: the folder holds another run, or training fails.
+        UserError: the folder holds another run, another process trains it, or training fails.
     """
     run = Run(folder, writes=is_rank0())
+    with locked(folder) if run.writes else nullcontext():
+        return _fit_locked(run, config, machine, resume, init_from, trackers)
+
+
+def _fit_locked(
+    run: Run, config: RunConfig, machine: Machine, resume: str, init_from: Path | None, trackers: Sequence[str]
+) -> str:
     if message := broadcast_from_rank0(lambda: _prepare_folder(run, config, resume)):
         return message
     if broadcast_from_rank0(config.as_yaml) != config.as_yaml():
@@ -68,11 +79,12 @@ def fit_run(
 
 
 def _prepare_folder(run: Run, config: RunConfig, resume: str) -> str:
-    """Check what the folder holds, and delete it for a restart; returns a message where the run is finished."""
+    """Check what the folder holds, and empty it for a restart; returns a message where the run is finished."""
+    run.remove_abandoned()
     if run.begun and resume == "never":
         raise UserError(f"{run}: holds a run already; --resume auto finishes it, restart begins anew, --name moves it")
     if run.begun and resume == "restart":
-        shutil.rmtree(run.folder)
+        _empty(run.folder)
     if run.begun:
         existing = run.config()
         sections = [(existing.fit, config.fit), (existing.manifest, config.manifest)]
@@ -84,13 +96,32 @@ def _prepare_folder(run: Run, config: RunConfig, resume: str) -> str:
     return ""
 
 
+def _empty(folder: Path) -> None:
+    """Delete what a run's folder holds, and leave the folder, which may be a symbolic link.
+
+    The result goes first and the configuration last: stopped between, it is still a run, and not a finished one.
+    """
+    order = {"result.json": -1, "config.yaml": 1}
+    with writing(folder):
+        for path in sorted(folder.iterdir(), key=lambda path: order.get(path.name, 0)):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
 def _selection_label(config: RunConfig) -> str:
     return "validation" if config.fit.select_on == "validation" else f"{SELECTED_ON_TEST}:"
 
 
 def _initial_weights(place: Path, config: RunConfig) -> dict[str, Tensor]:
     same_seed = place / f"seed{config.fit.seed}"
-    run = Run(same_seed) if same_seed.is_dir() else find_runs([place])[0]
+    found = [Run(same_seed)] if is_run(same_seed) else find_runs([place])
+    if len(found) > 1:
+        raise UsageError(
+            f"--init-from {place}: holds {len(found)} runs and none is seed{config.fit.seed}; name one\n{listed(found)}"
+        )
+    run = found[0]
     source = run.config().fit
     if source.backbone != config.fit.backbone:
         raise UsageError(f"--init-from {run}: its backbone is {source.backbone}, not {config.fit.backbone}")

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from avtrain.report.results import gather
 from avtrain.report.view import ReportView, build_view
 from avtrain.report.writer import write_report
-from avtrain.runs.folder import find_runs
+from avtrain.runs.search import find_runs
 
 CLASSES = ["dog <bark>", "cat & mouse", "horse"]
 EMPTY_BIN = {"confidence": None, "accuracy": None, "count": 0}

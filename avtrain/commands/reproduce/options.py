@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from avtrain.commands.options import set_option
+from avtrain.commands.options import expand, set_option
 
 if TYPE_CHECKING:
     from avbuild.scenarios.manifest import Manifest
@@ -16,9 +16,12 @@ Manifests = Annotated[list[str], typer.Argument(help="Manifests, e.g. manifests/
 Seeds = Annotated[str, typer.Option(help="Seeds, one run for each.")]
 Overrides = Annotated[list[str] | None, set_option("backbone.vision=FILE, for every run")]
 Settings = Annotated[
-    Path | None, typer.Option(help="YAML file: METHOD: {lr: 0.001, epochs: 20, method_options: {length: 16}}.")
+    Path | None,
+    typer.Option(help="YAML file: METHOD: {lr: 0.001, epochs: 20, method_options: {length: 16}}.", callback=expand),
 ]
-Out = Annotated[Path, typer.Option(help="Folder of the runs (in runs/) and of the table as Markdown and JSON.")]
+Out = Annotated[
+    Path, typer.Option(help="Folder of the runs (in runs/) and of the table as Markdown and JSON.", callback=expand)
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="List the runs and make none.")]
 
 

@@ -16,9 +16,11 @@ from avtrain.data.batch import Batch
 from avtrain.evaluation.conditions import EvalRequest, conditions_to_test, manifest_under_test
 from avtrain.methods.base import Prediction
 from avtrain.methods.prompt.prompt import Prompt
+from avtrain.runs.sealed import open_text, sealed_text
 from tests.avtrain.training.test_fit import avtrain_, fit
 from tests.support.changed_data import make_anew
 from tests.support.commands import succeed
+from tests.support.sealed import rewrite
 
 FINETUNE, PROMPT = "urbansound8k-av-finetune-tiny/seed0", "urbansound8k-av-prompt-tiny/seed0"
 
@@ -78,7 +80,7 @@ def test_a_report_does_not_mix_what_was_scored_on_other_rows(runs: Path) -> None
     file = runs / FINETUNE / "eval" / "C.json"
     changed = json.loads(file.read_text())
     assert changed["content"].keys() == {"test"}
-    file.write_text(json.dumps(changed | {"content": {"test": "another"}}))
+    rewrite(file, content={"test": "another"})
     with pytest.raises(UserError, match=r"were scored on different data both called C .*rows, spec"):
         avtrain_("report", runs)
 
@@ -124,7 +126,7 @@ def test_a_severity_on_disk_is_read_and_scores_as_the_computed_one(
     data = Path(shutil.copytree(small_data, tmp_path / "data"))
     succeed("corrupt", "--scenario", "A", "--severity", 5, "--data", data)
     config = runs / FINETUNE / "config.yaml"
-    config.write_text(config.read_text().replace(str(small_data), str(data)))
+    config.write_text(sealed_text(open_text(config.read_bytes(), "").replace(str(small_data), str(data))))
     avtrain_(*asked)
     read = scores(runs / FINETUNE)["A-severity5"]
     assert (computed["computed"], read["computed"]) == ("on the fly", "from disk")

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import avtrain.features.files
+from avbuild.dataset.storage import partial_name
 from avbuild.progress import Advance
 from avtrain.backbones.base import Reading
 from avtrain.backbones.registry import build_backbone
@@ -104,7 +105,7 @@ def test_what_a_killed_process_of_the_same_number_left_is_not_taken_in(
     cache.source(data)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.npy")}
     for folder in list(tmp_path.iterdir()):
-        left = folder.rename(folder.with_name(f".partial-{folder.name}-{os.getpid()}"))
+        left = folder.rename(folder.with_name(partial_name(folder.name, os.getpid())))
         (left / "done.json").unlink()
     cache.source(data)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.npy")} == before

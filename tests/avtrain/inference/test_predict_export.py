@@ -26,6 +26,7 @@ from avtrain.methods.finetune import Finetune, FinetuneConfig
 from avtrain.methods.registry import METHODS
 from tests.avtrain.methods.test_all_methods import CLASSES, batch_of, build
 from tests.avtrain.training.test_fit import avtrain_, fit
+from tests.support.sealed import rewrite
 
 CPU = Machine(torch.device("cpu"))
 FINETUNE, PROMPT = "urbansound8k-av-finetune-tiny", "urbansound8k-av-prompt-tiny"
@@ -181,9 +182,7 @@ def test_only_one_finished_run_is_used(runs: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds 2 runs; name one of them"):
         load_run(runs, CPU)
     run = Path(shutil.copytree(runs / FINETUNE / "seed0", tmp_path / "run"))
-    result = json.loads((run / "result.json").read_text())
-    del result["classes"]
-    (run / "result.json").write_text(json.dumps(result))
+    rewrite(run / "result.json", classes=None)
     with pytest.raises(UserError, match="names no classes"):
         load_run(run, CPU)
     (run / "result.json").unlink()
