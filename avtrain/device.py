@@ -10,8 +10,9 @@ import torch
 
 from avbuild.errors import UsageError
 from avtrain.data.batch_source import LoaderOptions
+from avtrain.data.row_cache import RowCache
 from avtrain.distributed.process_group import rank_device, runs_under_torchrun
-from avtrain.distributed.row_sharing import local_row_share
+from avtrain.distributed.row_sharing import broadcast_from_rank0, local_row_share
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Machine:
     Attributes:
         device: of the model.
         workers: number of processes that load data; 0: this one.
-        cache: folder for the tokens of frozen backbones; None: they are computed anew in each epoch.
+        cache: folder for the tokens of frozen backbones and copies of rows; None: tokens are computed anew in each
+            epoch, and copies are temporary.
     """
 
     device: torch.device
@@ -36,6 +38,11 @@ class Machine:
     def loader_options(self) -> LoaderOptions:
         """Options of loading for this device and rank."""
         return LoaderOptions(self.workers, pin=self.device.type == "cuda", share=local_row_share())
+
+    @property
+    def row_cache(self) -> RowCache:
+        """Where rows are copied to, so that they are read by index: in the cache folder; rank 0 writes."""
+        return RowCache(None if self.cache is None else self.cache / "rows", broadcast_from_rank0)
 
     def reset_peak_memory(self) -> None:
         """Start a new measurement of peak memory on CUDA; the peak of a CPU process cannot be reset."""

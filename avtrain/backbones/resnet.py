@@ -12,7 +12,6 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.models import resnet18
 
 from avbuild.errors import UsageError
 from avbuild.frozen import Frozen
@@ -61,6 +60,8 @@ class ResNetEncoder(Encoder):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.width = self.pooled_width = WIDTH
+        from torchvision.models import resnet18  # takes seconds to import, which other backbones should not wait for
+
         layers = OrderedDict(resnet18(norm_layer=BatchNorm).named_children())
         for name in ("avgpool", "fc"):
             del layers[name]

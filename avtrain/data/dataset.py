@@ -16,7 +16,7 @@ from avbuild.scenarios.seeding import rng_for, uniform_for
 from avtrain.data.batch import Batch
 from avtrain.data.batch_source import DEFAULT_LOADER, LoaderOptions
 from avtrain.data.row_share import ALL_ROWS, RowShare
-from avtrain.data.shards import Media, Rows, Sample
+from avtrain.data.samples import Media, Rows, Sample
 from avtrain.frontends.base import AnyFrontend
 
 

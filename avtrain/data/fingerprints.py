@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from avtrain.data.shards import Rows
+from avtrain.data.samples import Rows
 
 
 def digest_weights(weights: Mapping[str, Tensor]) -> str:

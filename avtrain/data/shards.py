@@ -1,59 +1,22 @@
-"""The rows of a data set, read through the manifest: encoded bytes in memory, each distinct file once."""
+"""The rows of a data set, read through the manifest."""
 
-import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import replace
 
 import fsspec
-import pyarrow.parquet as pq
 
 from avbuild.dataset.splits import SPLITS, Split, SplitKey, resplit, shared_groups
 from avbuild.errors import UsageError, UserError
-from avbuild.modalities.registry import MODALITIES
 from avbuild.scenarios.manifest import CLEAN, Manifest
 from avbuild.scenarios.seeding import digest
+from avtrain.data.row_cache import RowCache
+from avtrain.data.samples import Rows
+from avtrain.data.shard_files import ShardFile, shard_files
 
-Media = bytes | tuple[bytes, ...]  # an encoded file, or the encoded frames of a video in order of time
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One row of a data set, still encoded.
-
-    Attributes:
-        id: unique in the data set.
-        media: encoded files by modality, without modalities that are missing.
-        label: class index.
-        group: recording or speaker, which no honest split shares between its parts.
-        fold: of the source corpus, where it defines folds.
-    """
-
-    id: str
-    media: dict[str, Media]
-    label: int
-    group: str
-    fold: int
+TEMPORARY = RowCache()
 
 
-@dataclass(frozen=True)
-class Rows:
-    """The rows of one split.
-
-    Attributes:
-        samples: in the order of the shards.
-        classes: names, in the order of the class indices.
-        modalities: of the data set, in its order.
-        scenario: corruption that the files already have: C for none, else a scenario read from disk.
-    """
-
-    samples: Sequence[Sample]
-    classes: tuple[str, ...]
-    modalities: tuple[str, ...]
-    scenario: str
-
-
-def read_rows(manifest: Manifest, split: Split) -> Rows:
+def read_rows(manifest: Manifest, split: Split, cache: RowCache = TEMPORARY) -> Rows:
     """Read the clean rows of a split.
 
     With the default protocol only the files of that split are opened; another protocol reads all and splits them anew.
@@ -61,28 +24,28 @@ def read_rows(manifest: Manifest, split: Split) -> Rows:
     Args:
         manifest: names the data set and the split protocol.
         split: `train`, `validation` or `test`.
+        cache: gets a copy of the rows, from which they are read by index.
 
     Raises:
-        UserError: the data set is absent or incomplete.
+        UserError: the data set is absent, incomplete or damaged.
         UsageError: the manifest has a scenario for a modality that the data set lacks, or the split is empty.
     """
     if manifest.split.protocol == "default":
-        rows = _read(manifest, CLEAN, split)
+        rows = _read(manifest, CLEAN, shard_files(manifest, CLEAN, split), split, cache)
     else:
-        parts = [_read(manifest, CLEAN, part) for part in SPLITS if _files(manifest, CLEAN, part)]
-        samples = [sample for part in parts for sample in part.samples]
-        keys = [SplitKey(s.id, parts[0].classes[s.label], s.group, s.fold) for s in samples]
+        shards = [shard for part in SPLITS for shard in shard_files(manifest, CLEAN, part)]
+        everything = _read(manifest, CLEAN, shards, split, cache)
+        keys = [SplitKey(s.id, everything.classes[s.label], s.group, s.fold) for s in everything.samples]
         homes = resplit(manifest.split, keys, manifest.seed)
-        chosen = [sample for sample, home in zip(samples, homes, strict=True) if home == split]
-        rows = replace(parts[0], samples=chosen)
+        rows = everything.pick([index for index, home in enumerate(homes) if home == split])
     _check_modalities(manifest, rows.modalities)
     if not rows.samples:
         raise UsageError(f"{manifest.dataset}: its {split} split is empty under protocol {manifest.split.protocol}")
     return rows
 
 
-def read_corrupted(manifest: Manifest, split: Split, scenario: str) -> Rows | None:
-    """Read a scenario as `avbuild corrupt` wrote it.
+def read_corrupted(manifest: Manifest, split: Split, scenario: str, cache: RowCache = TEMPORARY) -> Rows | None:
+    """Read a scenario as `avbuild corrupt` wrote it; cache: as for `read_rows`.
 
     Args:
         manifest: names the data set and defines the scenario.
@@ -91,13 +54,17 @@ def read_corrupted(manifest: Manifest, split: Split, scenario: str) -> Rows | No
 
     Returns:
         Its rows; None where it is not on disk, was written for another spec or seed, or the split is not the default.
+
+    Raises:
+        UserError: the scenario is incomplete or damaged.
     """
-    if manifest.split.protocol != "default" or scenario == CLEAN or not _files(manifest, scenario, split):
+    if manifest.split.protocol != "default" or scenario == CLEAN:
         return None
-    wanted = manifest.scenario_hash(scenario).encode()
-    if any(_shard_metadata(file, b"avbuild.scenario") != wanted for file in _files(manifest, scenario, split)):
+    shards = shard_files(manifest, scenario, split)
+    wanted = manifest.scenario_hash(scenario)
+    if not shards or any(shard.header().scenario != wanted for shard in shards):
         return None
-    return _read(manifest, scenario, split)
+    return _read(manifest, scenario, shards, split, cache)
 
 
 def content_of(manifest: Manifest, splits: Iterable[Split]) -> dict[str, str]:
@@ -115,7 +82,7 @@ def content_of(manifest: Manifest, splits: Iterable[Split]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for split in splits if manifest.split.protocol == "default" else SPLITS:
-        hashes = [_shard_metadata(file, b"avbuild.content").decode() for file in _files(manifest, CLEAN, split)]
+        hashes = [shard.header().content for shard in shard_files(manifest, CLEAN, split)]
         if any(hashes):
             found[split] = digest(*hashes)
     return found
@@ -125,12 +92,12 @@ def shared_recordings(manifest: Manifest) -> list[str]:
     """Return the groups that are in more than one split under the manifest's protocol; empty for an honest split."""
     keys: list[SplitKey] = []
     for split in SPLITS:
-        for file in _files(manifest, CLEAN, split):
-            with file as stream:
-                table = pq.read_table(stream, columns=["id", "label", "group", "fold"])
-            keys += [
-                SplitKey(row["id"], str(row["label"]), row["group"], row["fold"], split) for row in table.to_pylist()
-            ]
+        for shard in shard_files(manifest, CLEAN, split):
+            for batch in shard.batches(["id", "label", "group", "fold"]):
+                keys += [
+                    SplitKey(row["id"], str(row["label"]), row["group"], row["fold"], split)
+                    for row in shard.checked(batch.to_pylist)
+                ]
     homes = resplit(manifest.split, keys, manifest.seed)
     return list(shared_groups([replace(key, split=home) for key, home in zip(keys, homes, strict=True)]))
 
@@ -146,50 +113,11 @@ def _check_modalities(manifest: Manifest, available: tuple[str, ...]) -> None:
         raise UsageError(f"{manifest.name}: {len(absent)} problems\n" + "\n".join(f"  {line}" for line in absent))
 
 
-def _read(manifest: Manifest, scenario: str, split: Split) -> Rows:
-    files = _files(manifest, scenario, split)
-    if not files:
+def _read(manifest: Manifest, scenario: str, shards: list[ShardFile], split: Split, cache: RowCache) -> Rows:
+    if not shards:
         raise UserError(_absence_message(manifest, split))
-    expected = int(str(files[0].path).rsplit("-of-", 1)[1].removesuffix(".parquet"))
-    if len(files) != expected:
-        raise UserError(
-            f"{manifest.dataset}/{scenario}: {len(files)} of {expected} {split} shards are there; run the same avbuild "
-            "command again, or avbuild verify to see which"
-        )
-    pool: dict[bytes, bytes] = {}  # an audio clip that is paired with many images is held in memory once
-    samples: list[Sample] = []
-    for file in files:
-        with file as stream:
-            parquet = pq.ParquetFile(stream)
-            features = json.loads(parquet.schema_arrow.metadata[b"huggingface"])["info"]["features"]
-            present = tuple(m for m in MODALITIES if m in features)
-            columns = ["id", *present, "label", "group", "fold"]
-            for batch in parquet.iter_batches(batch_size=64, columns=columns):
-                samples += [_sample(row, present, pool) for row in batch.to_pylist()]
-    return Rows(samples, tuple(features["label"]["names"]), present, scenario)
-
-
-def _sample(row: dict[str, Any], modalities: Iterable[str], pool: dict[bytes, bytes]) -> Sample:
-    def pooled(cell: dict[str, bytes]) -> bytes:
-        return pool.setdefault(cell["bytes"], cell["bytes"])
-
-    media: dict[str, Media] = {
-        m: tuple(map(pooled, row[m])) if m == "video" else pooled(row[m]) for m in modalities if row[m] is not None
-    }
-    return Sample(row["id"], media, row["label"], row["group"], row["fold"])
-
-
-def _shard_metadata(file: fsspec.core.OpenFile, name: bytes) -> bytes:
-    """Return the value that `avbuild` wrote into a shard's metadata under a name; empty where there is none."""
-    with file as stream:
-        value: bytes = (pq.read_metadata(stream).metadata or {}).get(name, b"")
-    return value
-
-
-def _files(manifest: Manifest, scenario: str, split: Split) -> list[fsspec.core.OpenFile]:
-    pattern = f"{manifest.dataset}/{scenario}/{split}-*.parquet"
-    fs, path = fsspec.url_to_fs(pattern)
-    return [fsspec.core.OpenFile(fs, name, "rb") for name in sorted(fs.glob(path))]
+    headers = [shard.header() for shard in shards]
+    return Rows(cache.open(shards, headers), headers[0].classes, headers[0].modalities, scenario)
 
 
 def _absence_message(manifest: Manifest, split: Split) -> str:

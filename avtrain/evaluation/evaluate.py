@@ -11,7 +11,8 @@ from avtrain.backbones.registry import build_backbone
 from avtrain.config import RunConfig
 from avtrain.data.dataset import MultimodalData
 from avtrain.data.regimes import train_scenarios
-from avtrain.data.shards import Rows, content_of, read_corrupted, read_rows, shared_recordings
+from avtrain.data.samples import Rows
+from avtrain.data.shards import content_of, read_corrupted, read_rows, shared_recordings
 from avtrain.device import Machine
 from avtrain.evaluation.conditions import EvalCondition, EvalRequest, conditions_to_test, manifest_under_test
 from avtrain.evaluation.contributions import modality_contributions
@@ -51,12 +52,12 @@ def evaluate(run: Run, request: EvalRequest, machine: Machine, precision: str) -
     require_same_data(run, config.manifest)
     tested = manifest_under_test(config.manifest, request)
     conditions = conditions_to_test(tested, request)
-    clean = read_rows(tested, "test")
+    clean = read_rows(tested, "test", machine.row_cache)
     method = load_method(run, config, len(clean.classes), machine)
     leaky, content = bool(shared_recordings(config.manifest)), content_of(tested, ["test"])
     results = []
     for condition in conditions:
-        on_disk = read_corrupted(condition.manifest, "test", condition.name)
+        on_disk = read_corrupted(condition.manifest, "test", condition.name, machine.row_cache)
         rows = on_disk or clean
         data = MultimodalData(rows, condition.manifest, method.backbone.frontend, (condition.name,))
         source = cached_source(method, data, machine, precision)

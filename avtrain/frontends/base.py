@@ -4,7 +4,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import functional as transforms
+from torch.nn import functional
 
 SAMPLE_RATE = 16_000  # of decoded audio, in Hz
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -79,9 +79,24 @@ def normalise_image(pixels: Tensor, size: int) -> Tensor:
         float32 [..., 3, size, size].
     """
     if pixels.shape[-2:] != (size, size):
-        bicubic = transforms.InterpolationMode.BICUBIC
-        pixels = transforms.resize(pixels, [size], interpolation=bicubic, antialias=True)
-        pixels = transforms.center_crop(pixels, [size, size])
-    scaled = pixels.to(torch.float32) / 255.0
-    normalised: Tensor = transforms.normalize(scaled, list(IMAGENET_MEAN), list(IMAGENET_STD))
-    return normalised
+        pixels = _crop_centre(_scale_shorter_side(pixels, size), size)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    return (pixels.to(torch.float32) / 255.0 - mean) / std
+
+
+def _scale_shorter_side(pixels: Tensor, size: int) -> Tensor:
+    """Scale uint8 [..., 3, H, W] as torchvision's `resize` does, whose import takes as long as half of torch."""
+    height, width = pixels.shape[-2:]
+    longer = int(size * max(height, width) / min(height, width))
+    scaled = (longer, size) if height > width else (size, longer)
+    if scaled == (height, width):
+        return pixels
+    images = pixels.reshape(-1, *pixels.shape[-3:])
+    images = functional.interpolate(images, scaled, mode="bicubic", align_corners=False, antialias=True)
+    return images.reshape(*pixels.shape[:-2], *scaled)
+
+
+def _crop_centre(pixels: Tensor, size: int) -> Tensor:
+    """Cut size x size from the middle of [..., H, W], which is at least as large."""
+    top, left = (round((side - size) / 2) for side in pixels.shape[-2:])
+    return pixels[..., top : top + size, left : left + size]

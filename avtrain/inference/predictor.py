@@ -13,7 +13,7 @@ from avbuild.modalities.video_frames import FPS
 from avtrain.config import RunConfig
 from avtrain.data.batch import Batch
 from avtrain.data.dataset import MultimodalData
-from avtrain.data.shards import Media, Rows, Sample
+from avtrain.data.samples import Media, Rows, Sample
 from avtrain.device import Machine
 from avtrain.evaluation.evaluate import ORACLE, load_method
 from avtrain.methods.base import Method

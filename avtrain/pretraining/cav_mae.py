@@ -20,7 +20,9 @@ from avtrain.backbones.cav_mae import CavMae
 from avtrain.backbones.cav_mae_checkpoint import to_official
 from avtrain.data.dataset import MultimodalData
 from avtrain.data.regimes import clean_scenario
-from avtrain.data.shards import Rows, read_rows
+from avtrain.data.row_cache import RowCache
+from avtrain.data.samples import Rows
+from avtrain.data.shards import read_rows
 from avtrain.device import Machine
 from avtrain.pretraining.config import WEIGHTS, PretrainConfig, described
 from avtrain.pretraining.masked_autoencoder import DecoderShape, MaskedAutoencoder, draw_visible
@@ -53,7 +55,8 @@ def pretrain(run: Run, config: PretrainConfig, manifest: Manifest, machine: Mach
     """
     torch.manual_seed(config.seed)
     model = build(config).to(machine.device)
-    data = MultimodalData(paired_rows(manifest), manifest, model.backbone.frontend, (clean_scenario(manifest),))
+    rows = paired_rows(manifest, machine.row_cache)
+    data = MultimodalData(rows, manifest, model.backbone.frontend, (clean_scenario(manifest),))
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=config.lr, betas=BETAS, weight_decay=config.weight_decay)
     run.write_json("pretrain.json", described(config, manifest))
@@ -81,18 +84,17 @@ def build(config: PretrainConfig) -> MaskedAutoencoder:
     return MaskedAutoencoder(CavMae(config.backbone), replace(shape, layers=config.decoder_layers or shape.layers))
 
 
-def paired_rows(manifest: Manifest) -> Rows:
+def paired_rows(manifest: Manifest, cache: RowCache) -> Rows:
     """Read the clean samples of the training split that have both audio and image.
 
     Raises:
         UserError: there is none.
     """
-    rows = read_rows(manifest, "train")
-    pairs = [sample for sample in rows.samples if all(m in sample.media for m in CavMae.modalities)]
+    rows = read_rows(manifest, "train", cache)
+    pairs = [index for index, sample in enumerate(rows.samples) if all(m in sample.media for m in CavMae.modalities)]
     if not pairs:
         raise UserError(f"{manifest.dataset}: no training sample has both audio and image, which pretraining needs")
-    reduced = [replace(sample, media={m: sample.media[m] for m in CavMae.modalities}) for sample in pairs]
-    return replace(rows, samples=reduced, modalities=CavMae.modalities)
+    return rows.pick(pairs).only(CavMae.modalities)
 
 
 def train_epoch(

@@ -55,8 +55,8 @@ def fit(
     settings, manifest = config.fit, config.manifest
     torch.manual_seed(settings.seed)
     scenarios = train_scenarios(settings, manifest)
-    train_rows = read_rows(manifest, "train")
-    selection_rows = read_rows(manifest, settings.select_on)  # the test split only with --select-on-test
+    train_rows = read_rows(manifest, "train", machine.row_cache)
+    selection_rows = read_rows(manifest, settings.select_on, machine.row_cache)  # test only with --select-on-test
     method = build_from_config(config, len(train_rows.classes), train_rows.modalities, initial).to(machine.device)
     optimizer = make_optimizer(method, settings)
     run.begin(config, machine.device)

@@ -9,7 +9,7 @@ from avtrain.config import RunConfig
 from avtrain.data.batch_source import BatchSource
 from avtrain.data.dataset import MultimodalData
 from avtrain.data.regimes import train_scenarios
-from avtrain.data.shards import Rows
+from avtrain.data.samples import Rows
 from avtrain.device import Machine
 from avtrain.distributed.row_sharing import broadcast_from_rank0, broadcast_weights, distribute_calls
 from avtrain.features.cache import cached_source

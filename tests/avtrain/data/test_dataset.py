@@ -1,5 +1,6 @@
 """Batches: what is corrupted on the fly equals what is on disk; nothing depends on workers or order."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from avtrain.data.batch_source import LoaderOptions
 from avtrain.data.dataset import MultimodalData
 from avtrain.data.shards import read_corrupted, read_rows, shared_recordings
 from avtrain.frontends.whisper_mel import Frontend
+from tests.support.synthetic_shards import samples_in_memory
 
 FRONTEND = Frontend(audio_seconds=0.5, image_size=16)
 
@@ -81,6 +83,20 @@ def test_order_and_batches_do_not_depend_on_workers(small_data: Path) -> None:
     for one, other in zip(alone, shared, strict=True):
         assert torch.equal(one.inputs["audio"], other.inputs["audio"])
     assert [b.ids for b in data.batches(16, 6)] != [b.ids for b in alone]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_from_the_memory_map_equal_those_of_rows_in_memory(small_data: Path, workers: int) -> None:
+    manifest = manifest_of(small_data)
+    mapped = data_of(manifest, "train", ("C", "D"), epoch=2)
+    held = replace(mapped, rows=replace(mapped.rows, samples=samples_in_memory(sorted(small_data.glob("C/train-*")))))
+    pairs = zip(mapped.batches(16, 5, LoaderOptions(workers)), held.batches(16, 5), strict=True)
+    for one, other in pairs:
+        assert one.ids == other.ids
+        assert torch.equal(one.labels, other.labels)
+        assert torch.equal(one.scenario, other.scenario)
+        for modality in ("audio", "image"):
+            assert torch.equal(one.inputs[modality], other.inputs[modality])
 
 
 def test_a_fold_protocol_cuts_the_rows_anew(small_data: Path) -> None:
