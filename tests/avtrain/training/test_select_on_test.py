@@ -13,7 +13,8 @@ from avbuild.errors import UsageError
 from avtrain.cli import app
 from avtrain.config import FitConfig, RunConfig
 from avtrain.report.results import Entry, gather
-from avtrain.runs.folder import Run, find_runs
+from avtrain.runs.folder import Run
+from avtrain.runs.search import find_runs
 from tests.avtrain.training.test_fit import SMALL, TINY, avtrain_
 from tests.support.reports import report, score
 
