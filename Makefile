@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types lock clean
+.PHONY: demo test fuzz lint types lock clean
 
 # make, corrupt, fine-tune, learn prompts on that backbone, evaluate, report: everything once, on a small scale.
 # It has a folder of its own, so that `avbuild corrupt` still finds the one data set under data/.
@@ -20,6 +20,10 @@ demo: .venv
 
 test: .venv
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+# Thousands of damaged and odd inputs; `make test` tries a few dozen of each kind.
+fuzz: .venv
+	FUZZ_CASES=$${FUZZ_CASES:-2000} $(BIN)/python -m pytest --numprocesses auto --dist worksteal tests/fuzz
 
 lint: .venv
 	$(BIN)/ruff check .

@@ -17,7 +17,7 @@ from avtrain.data.batch import Batch
 from avtrain.data.batch_source import DEFAULT_LOADER, LoaderOptions
 from avtrain.data.row_share import ALL_ROWS, RowShare
 from avtrain.data.samples import Media, Rows, Sample
-from avtrain.frontends.base import AnyFrontend
+from avtrain.frontends.base import AnyFrontend, time_first
 
 
 @dataclass(frozen=True)
@@ -167,9 +167,9 @@ def _signals(sample: Sample, plan: SamplePlan | None) -> dict[str, Signal]:
 
 def _corrupt_features(plan: SamplePlan, modality: str, features: Tensor) -> Tensor:
     """Corrupt one sample's front-end output; spectrograms are [bins, frames] here, and [frames, bins] for the ops."""
-    turned = features.T if modality == "audio" else features
+    turned = time_first(modality, features)
     result = torch.from_numpy(corrupt_features(plan, modality, turned.numpy()).copy())
-    return result.T if modality == "audio" else result
+    return time_first(modality, result)
 
 
 def _decode(modality: str, data: Media) -> Signal:

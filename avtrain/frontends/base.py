@@ -100,3 +100,11 @@ def _crop_centre(pixels: Tensor, size: int) -> Tensor:
     """Cut size x size from the middle of [..., H, W], which is at least as large."""
     top, left = (round((side - size) / 2) for side in pixels.shape[-2:])
     return pixels[..., top : top + size, left : left + size]
+
+
+def time_first(modality: str, features: Tensor) -> Tensor:
+    """Turn audio features [bins, frames] into [frames, bins], which corruptions of features take, and back.
+
+    Features of other modalities are returned as they are.
+    """
+    return features.T if modality == "audio" else features
