@@ -17,7 +17,7 @@ LAYERS = {
         {"corruptions"}, {"scenarios"}, {"dataset"}, {"sources"}, {"pipeline"}, {"inspect"}, {"commands"}, {"cli"},
     ),
     "avtrain": (
-        {"config", "terminal"}, {"frontends"}, {"data"}, {"distributed"}, {"device"}, {"runs"}, {"backbones"},
+        {"config"}, {"frontends"}, {"data"}, {"distributed"}, {"device"}, {"runs"}, {"backbones"},
         {"methods"}, {"features"}, {"evaluation"}, {"training"}, {"pretraining"}, {"inference"}, {"report"},
         {"reproduction"}, {"commands"}, {"cli"}, {"__main__"},
     ),

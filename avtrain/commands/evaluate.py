@@ -41,8 +41,8 @@ def evaluate(
     from avtrain.device import Machine, pick_device, pick_precision
     from avtrain.evaluation.conditions import EvalRequest
     from avtrain.evaluation.evaluate import evaluate as evaluate_run
+    from avtrain.report.terminal import without_controls
     from avtrain.runs.search import find_runs
-    from avtrain.terminal import without_controls
 
     request = EvalRequest(
         tuple(pattern.strip() for pattern in scenarios.split(",")),

@@ -67,7 +67,7 @@ def fit(
     from avbuild.scenarios.manifest_file import load_manifest
     from avtrain.config import RunConfig, selection_suffix
     from avtrain.device import Machine, pick_device, pick_precision
-    from avtrain.terminal import without_controls
+    from avtrain.report.terminal import without_controls
     from avtrain.training.options import fit_config, parse_settings
     from avtrain.training.start import check_resume, fit_run
     from avtrain.training.tracking import check_trackers

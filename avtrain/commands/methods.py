@@ -16,7 +16,7 @@ def methods() -> None:
     from rich.table import Table
 
     from avtrain.methods.registry import METHODS
-    from avtrain.terminal import plain
+    from avtrain.report.terminal import plain
 
     table = Table("method", "what it does", "source", "options (--set method.KEY=VALUE)")
     for name, method in METHODS.items():

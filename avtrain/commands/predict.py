@@ -48,7 +48,7 @@ def predict(
 
     from avtrain.device import Machine, pick_device
     from avtrain.inference.predictor import classify, load_run, read_media
-    from avtrain.terminal import without_controls
+    from avtrain.report.terminal import without_controls
 
     given = (("audio", audio), ("image", image), ("video", video))
     files = {modality: path for modality, path in given if path is not None}
@@ -77,7 +77,7 @@ def _print_probabilities(found: "ClassifierOutput", top: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from avtrain.terminal import plain
+    from avtrain.report.terminal import plain
 
     table = Table("class")
     table.add_column("probability", justify="right")

@@ -22,8 +22,8 @@ def report(
     from rich.console import Console
     from rich.table import Table
 
+    from avtrain.report.terminal import plain, without_controls
     from avtrain.report.writer import write_report
-    from avtrain.terminal import plain, without_controls
 
     console = Console()
     for results in write_report(folder):

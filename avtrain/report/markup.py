@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from avtrain.report.charts.series import SeriesStyle, swatch
-from avtrain.terminal import without_controls
+from avtrain.report.terminal import without_controls
 
 
 def html_table(

@@ -9,7 +9,7 @@ import pytest
 from avbuild.errors import UsageError
 from avtrain.commands.options import expand, parse_seeds
 from avtrain.report.markup import markdown_table
-from avtrain.terminal import plain, without_controls
+from avtrain.report.terminal import plain, without_controls
 from tests.avtrain.training.test_fit import avtrain_
 from tests.support.reports import score, write_runs
 
