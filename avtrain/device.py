@@ -41,7 +41,7 @@ class Machine:
 
     @property
     def row_cache(self) -> RowCache:
-        """Where rows are copied to, so that they are read by index: in the cache folder; rank 0 writes."""
+        """The cache that rows are copied to, so that they are read by index: in the cache folder; rank 0 writes."""
         return RowCache(None if self.cache is None else self.cache / "rows", broadcast_from_rank0)
 
     def reset_peak_memory(self) -> None:

@@ -1,4 +1,4 @@
-"""Where the maps of rows are kept: written on first use, checked when opened, shared by runs and by ranks."""
+"""The cache of row maps: written on first use, checked when opened, shared by runs and by ranks."""
 
 import os
 import shutil

@@ -24,7 +24,7 @@ UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, Overf
 
 @dataclass(frozen=True)
 class ShardHeader:
-    """What a shard says of its rows.
+    """The header of a shard: what it says of its rows.
 
     Attributes:
         classes: names, in the order of the class indices.
