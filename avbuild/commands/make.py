@@ -126,9 +126,12 @@ def make(
     )
     refuse_unused(options, name, builder.options)
     from avbuild.pipeline.make import write
+    from avbuild.pipeline.pairing import index_notice
     from avbuild.pipeline.prepare import prepare
 
     prepared = prepare(builder, options, workers or default_workers(), skip_bad)
+    if notice := index_notice(prepared.material.match):
+        typer.echo(notice, err=True)
     if dry_run:
         from avbuild.pipeline.estimate import estimate_make
 

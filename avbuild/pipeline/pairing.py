@@ -8,6 +8,8 @@ from avbuild.pipeline.partners import PairedSample, clips_for_images, equal_ids,
 from avbuild.scenarios.seeding import digest
 from avbuild.sources.builder import Builder
 from avbuild.sources.corpus import Material, SourceItem
+from avbuild.sources.label_map import ClassMatch
+from avbuild.sources.names import printable
 from avbuild.sources.options import Options
 
 FRACTIONS_WITHOUT_TEST: Mapping[Split, float] = {"train": 0.9, "validation": 0.1}  # where test is the publisher's
@@ -30,6 +32,23 @@ def pair_samples(builder: Builder, material: Material, options: Options) -> list
     if not material.match:
         return equal_ids(clips, others, splits, material.classes)
     return images_for_clips(clips, others[0], splits, material.match, material.classes, options.seed)
+
+
+def index_notice(match: Mapping[str, ClassMatch], most: int = 5) -> str | None:
+    """Return a line that says which classes are paired by their index alone, or None where all fit by name or map.
+
+    Args:
+        match: class -> partner classes.
+        most: number of classes that are named.
+    """
+    pairs = [f"{name} with {', '.join(found.partners)}" for name, found in match.items() if found.by_index]
+    if not pairs:
+        return None
+    named = printable("; ".join(pairs[:most])) + (f"; and {len(pairs) - most:,} more" if len(pairs) > most else "")
+    return (
+        f"note: {len(pairs):,} of {len(match):,} classes have no partner of their own and are paired by class index "
+        f"alone: {named}. Say with --label-map which classes fit"
+    )
 
 
 def _one_per_image(

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from avbuild.errors import UserError
+from avbuild.errors import UserError, listed
 from avbuild.pipeline.check import check
 from avbuild.pipeline.pairing import pair_samples
 from avbuild.pipeline.partners import PairedSample
@@ -12,6 +13,9 @@ from avbuild.sources.builder import Builder
 from avbuild.sources.corpus import Material, Problem, SourceItem
 from avbuild.sources.options import Options
 from avbuild.sources.registry import read_sources
+
+MOST_FILES = 10  # that an error lists, and as many folders, so that it fits on a screen
+MOST_KINDS = 5
 
 
 @dataclass(frozen=True)
@@ -77,11 +81,24 @@ def _unchecked(samples: Sequence[PairedSample], hashes: Mapping[tuple[str, str],
 
 
 def _report(problems: Sequence[Problem]) -> str:
-    kinds = Counter(problem.what.split(":", 1)[0] for problem in problems)
-    summary = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
-    lines = "\n".join(f"  {problem}" for problem in sorted(problems, key=lambda problem: (problem.what, problem.path)))
+    """Return the error for files that cannot be used, which fits on a screen."""
+    kinds = Counter(_kind(problem) for problem in problems)
+    summary = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(MOST_KINDS))
+    ordered = sorted(problems, key=lambda problem: (problem.what, problem.path))
+    shown = listed(ordered, MOST_FILES if len(problems) > 2 * MOST_FILES else len(problems))
+    folders = f"in these folders:\n{_by_folder(problems)}\n" if len(problems) > 2 * MOST_FILES else ""
     return (
-        f"{len(problems):,} files cannot be used:\n{lines}\n"
+        f"{len(problems):,} files cannot be used:\n{shown}\n{folders}"
         f"{len(problems):,} files cannot be used ({summary}); nothing was written. "
-        f"Repair them, or leave them out with --skip-bad."
+        f"Repair them, or leave them out with --skip-bad, which lists all of them in build.json."
     )
+
+
+def _kind(problem: Problem) -> str:
+    return problem.what.split(":", 1)[0]
+
+
+def _by_folder(problems: Sequence[Problem]) -> str:
+    """Return the number of files of each kind in each folder."""
+    counts = Counter((str(Path(problem.path).parent), _kind(problem)) for problem in problems)
+    return listed([f"{folder}: {count:,} {kind}" for (folder, kind), count in sorted(counts.items())], MOST_FILES)

@@ -48,7 +48,7 @@ def parse_rows(
                     raise BadRow(f"{len(cells)} columns; the first line has {len(header)}")
                 parsed.append(parse(dict(zip(header, cells, strict=True))))
             except BadRow as bad:
-                problems.append(f"line {line:<6} {bad}")
+                problems.append(f"line {line:<6} {str(bad)[:300]}")  # a cell may be of any length
     except csv.Error as error:
         problems.append(f"from there on, it is not CSV: {error}")
     if problems:

@@ -2,12 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
+from PIL import Image
 
 from avbuild.errors import UsageError
+from avbuild.pipeline.pairing import index_notice
 from avbuild.scenarios.yaml_lines import parse
 from avbuild.sources.label_map import SHIPPED, load_label_map, match_classes, shipped_label_map
 from tests.conftest import CIFAR10, URBANSOUND8K
+from tests.support.commands import avbuild
 
 
 def test_classes_without_a_fitting_label_are_matched_by_index() -> None:
@@ -68,3 +73,27 @@ def test_a_valid_map_is_read(tmp_path: Path) -> None:
     path = tmp_path / "map.yaml"
     path.write_text("dog_bark: [dog, cat]\nsiren: []\n")
     assert load_label_map(path, URBANSOUND8K, CIFAR10) == {"dog_bark": ("dog", "cat"), "siren": ()}
+
+
+def test_classes_that_share_only_an_index_are_announced_in_one_line(tmp_path: Path) -> None:
+    names = [f"a{number}" for number in range(12)]
+    assert index_notice(match_classes(names, names, {})) is None
+    notice = index_notice(match_classes([*names, "[x]\x1b"], [f"b{number}" for number in range(13)], {}))
+    assert notice is not None
+    assert notice.startswith(
+        "note: 13 of 13 classes have no partner of their own and are paired by class index alone: "
+    )
+    assert "a0 with b0; a1 with b1; " in notice
+    assert notice.endswith("; and 8 more. Say with --label-map which classes fit")
+    assert notice.isprintable()
+    for side, word in (("a", "dog"), ("p", "cat")):
+        for kind in (word, "both"):
+            (tmp_path / side / kind).mkdir(parents=True)
+            for number in range(10):
+                path = tmp_path / side / kind / f"{number}.{'wav' if side == 'a' else 'png'}"
+                if side == "a":
+                    soundfile.write(path, np.full(1_600, 0.1), 16_000)
+                else:
+                    Image.new("RGB", (4, 4)).save(path)
+    roots = ("--audio-root", tmp_path / "a", "--images", f"folder:{tmp_path / 'p'}", "--out", tmp_path)
+    assert "note: 1 of 2 classes" in avbuild("make", "cifar10-av", *roots, "--workers", 1).output
