@@ -44,7 +44,7 @@ def make(place: Path) -> tuple[object, ...]:
 
 def corrupt(place: Path) -> tuple[object, ...]:
     splits = ("--splits", "test,train")
-    return ("corrupt", "--scenario", "V,night_call", *splits, "--data", place / "demo-av", "--workers", 1)
+    return ("corrupt", "--scenario", "V", *splits, "--data", place / "demo-av", "--workers", 1)
 
 
 @pytest.mark.parametrize("command", [make, corrupt])
