@@ -2,9 +2,9 @@
 
     python benchmarks/kills.py --kills 20
 
-Each command is started, killed after a random part of its usual time by SIGKILL, SIGTERM, SIGHUP or SIGINT in turn,
-and started again.  A kill is survived where the folder is then that of an undisturbed run, byte for byte, with nothing
-left behind, and where no process of the killed command lived on.
+Each command is started, killed after a random fraction of its usual time by SIGKILL, SIGTERM, SIGHUP or SIGINT in
+turn, and started again. A kill counts as survived if the folder then equals that of an undisturbed run byte for byte,
+no temporary file is left, and no process of the killed command is still running.
 """
 
 import argparse
@@ -23,18 +23,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-GRACE = 10.0  # seconds that workers have to end after their parent
+GRACE = 10.0  # seconds that workers may take to end after their parent
 MARK = "AVBUILD_KILL_MARK"  # in the environment of a command and so of its workers
-VARYING = ("env.json", "metrics.jsonl", "result.json", "tracking.json", "tensorboard/")  # hold times or the machine
+VARYING = ("env.json", "metrics.jsonl", "result.json", "tracking.json", "tensorboard/")  # contain times or the machine
 
 
 @dataclass
 class Tally:
-    """What was seen of one command."""
+    """Counts of kills of one command, and the differences that they left."""
 
     name: str
     kills: int = 0
-    early: int = 0  # ended before the kill
+    early: int = 0  # the command had ended before the kill
     survived: int = 0
     tracebacks: int = 0
     orphans: int = 0
@@ -43,8 +43,9 @@ class Tally:
 
 
 def main() -> None:
+    """Kill every command, print a table, and exit with 1 if a kill was not survived."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=15, help="of each command")
+    parser.add_argument("--kills", type=int, default=15, help="number of kills of each command")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
@@ -60,34 +61,39 @@ def main() -> None:
 
 
 def program(name: str, *arguments: str) -> list[str]:
+    """Return the command line that runs avbuild or avtrain with this interpreter."""
     return [sys.executable, "-c", f"from {name}.cli import main; main()", *arguments]
 
 
 def make(place: Path) -> list[str]:
+    """Return the command that builds a data set below a folder."""
     return program("avbuild", "make", "demo-av", "--out", str(place), "--limit", "300", "--workers", "2")
 
 
 def corrupt(place: Path) -> list[str]:
+    """Return the command that corrupts this data set."""
     splits = ["--splits", "train,validation,test", "--workers", "2"]
     return program("avbuild", "corrupt", "--scenario", "A,D", "--data", str(place / "demo-av"), *splits)
 
 
 def fit(place: Path) -> list[str]:
+    """Return the command that trains on this data set."""
     options = ["--backbone", "tiny", "--epochs", "4", "--method", "linear-probe", "--set", "draws=2"]
     return program("avtrain", "fit", str(place / "demo-av/manifest.yaml"), *options, "--out", str(place / "runs"))
 
 
+# name: the command, and the commands that must have run before it
 COMMANDS = {"make": (make, ()), "corrupt": (corrupt, (make,)), "fit": (fit, (make,))}
 
 
 def trial(folder: Path, name: str, kills: int, seed: int) -> Tally:
-    """Kill one command again and again, each time in a fresh copy of what it starts from."""
+    """Kill one command several times, each time in a fresh copy of the folder that it starts from."""
     command, before = COMMANDS[name]
     start = folder / f"{name}-start"
     start.mkdir()
     for step in before:
         subprocess.run(step(start), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    whole = folder / "place"  # always this path: runs note where their data lie
+    whole = folder / "place"  # always the same path, because runs record the path of their data
     shutil.copytree(start, whole)
     begun = time.monotonic()
     subprocess.run(command(whole), check=True, stdout=subprocess.DEVNULL)
@@ -114,9 +120,9 @@ def trial(folder: Path, name: str, kills: int, seed: int) -> Tally:
 
 
 def one_kill(command: Sequence[str], number: signal.Signals, after: float, log: Path, tally: Tally) -> bool:
-    """Start a command and kill it alone, as a scheduler or the kernel would; return whether it went without a trace."""
+    """Start a command and kill only its main process; return whether it left no traceback and no process."""
     mark = uuid.uuid4().hex
-    with log.open("w") as errors:  # not a pipe, which orphans would keep open
+    with log.open("w") as errors:  # not a pipe, which remaining workers would keep open
         process = subprocess.Popen(command, stdout=errors, stderr=errors, env={**os.environ, MARK: mark})
         try:
             process.wait(after)
@@ -137,20 +143,20 @@ def one_kill(command: Sequence[str], number: signal.Signals, after: float, log: 
 
 
 def living(mark: str) -> list[int]:
-    """Processes whose environment holds the mark."""
+    """Return the ids of the processes whose environment contains the mark."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 if f"{MARK}={mark}".encode() in (entry / "environ").read_bytes():
                     found.append(int(entry.name))
-            except OSError:  # it has ended, or is another user's
+            except OSError:  # the process has ended, or belongs to another user
                 continue
     return found
 
 
 def contents(folder: Path) -> Iterator[tuple[str, str]]:
-    """Files below a folder with their hashes; of those that hold times only the names."""
+    """Yield the name and hash of each file below a folder; the hash of a file that contains times is empty."""
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and "tensorboard/" not in name:

@@ -59,5 +59,5 @@ if __name__ == "__main__":
     hashes: dict[str, Any] = {"libsndfile": soundfile.__libsndfile_version__}
     for modality, corruptions in CORRUPTIONS.items():
         hashes |= {f"{modality}/{name}/{c.version}": golden(c) for name, c in corruptions.items()}
-    lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in hashes.items())
+    lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(hashes[key])}" for key in sorted(hashes))
     (Path(__file__).parent / "golden_corruptions.json").write_text(f"{{\n{lines}\n}}\n")
