@@ -79,5 +79,5 @@ def _conditioning_order(method: str, modalities: tuple[str, ...], option: str, a
         )
     if asked is not None and asked not in modalities:
         raise UsageError(f'method.{option} is "{asked}", but the modalities here are {" and ".join(modalities)}')
-    conditioning = asked or modalities[0]
+    conditioning = asked or ("audio" if "audio" in modalities else modalities[0])  # as published: audio is first
     return conditioning, modalities[1 - modalities.index(conditioning)]

@@ -160,7 +160,7 @@ def test_a_run_behind_a_link_begins_anew_and_leftovers_go(manifest: Path, runs: 
 
 
 def test_weights_that_are_not_finite_are_no_result(manifest: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"epoch 1: weights are not finite: .* lower --lr"):
+    with pytest.raises(UserError, match=r"not finite.* lower --lr"):
         fit(manifest, tmp_path, "--lr", "1e30", "--epochs", 1, "--batch-size", 512)
     assert not list(tmp_path.rglob("result.json")) + list(tmp_path.rglob("model.safetensors"))
 
