@@ -35,16 +35,25 @@ def test_a_share_says_how_to_complete_the_data_set(arguments: Arguments) -> None
     assert result.exit_code == 0
     assert "urbansound8k-av: share 1/2 written to " in result.stdout
     assert "run the same command without --job-share" in result.stdout
-    assert result.stderr == ""
+    assert "--shard" not in result.stderr
 
 
 def test_the_old_name_of_job_share_works_with_a_notice(arguments: Arguments) -> None:
     result = avbuild(*arguments, "--shard", "1/2")
     assert result.exit_code == 0
     assert "urbansound8k-av: share 1/2 written to " in result.stdout
-    assert result.stderr == "--shard is now --job-share\n"
+    assert result.stderr.startswith("--shard is now --job-share\n")
 
 
 def test_a_wrong_share_is_explained_with_the_new_name() -> None:
     for name in ("--job-share", "--shard"):
         assert "--job-share 2/2: write i/n with i from 0 to n - 1" in fail("make", "demo-av", name, "2/2")
+
+
+def test_the_examples_of_help_are_those_that_the_data_sets_declare() -> None:
+    from avbuild.commands.make import make
+    from avbuild.sources.registry import BUILDERS
+
+    examples = [line.strip() for line in str(make.__doc__).splitlines() if line.strip().startswith("avbuild make ")]
+    declared = [example for builder in BUILDERS.values() for example in builder.examples]
+    assert sorted(examples) == sorted(declared)
