@@ -20,8 +20,8 @@ def take_audio(value: Any, loudest: float = 1.0) -> tuple[Samples, Restore]:
     """Return a clip as samples, and the function that turns samples into the kind of array that was given.
 
     Args:
-        value: NumPy array or PyTorch tensor, [samples], [1, samples] or [samples, 1]; float32 or float64 with full scale
-            1.0, or int16.
+        value: NumPy array or PyTorch tensor, [samples], [1, samples] or [samples, 1]; float32 or float64 with full
+            scale 1.0, or int16.
         loudest: highest peak allowed, full scale 1.0.
 
     Returns float32 [samples], and the function.
@@ -29,9 +29,7 @@ def take_audio(value: Any, loudest: float = 1.0) -> tuple[Samples, Restore]:
     """
     array, to_kind = as_array(value, "audio")
     if array.dtype.name not in DTYPES or not array.dtype.isnative:
-        raise UsageError(
-            f"audio: dtype {array.dtype}; allowed are float32 and float64 with full scale 1.0, and int16"
-        )
+        raise UsageError(f"audio: dtype {array.dtype}; allowed are float32 and float64 with full scale 1.0, and int16")
     samples = _mono(array)
     if array.dtype == np.int16:
         return samples.astype(np.float32) / np.float32(FULL_SCALE), lambda result: to_kind(

@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, SupportsFloat, TypeVar
 
 from pydantic import ValidationError
 
@@ -44,9 +44,9 @@ def corrupt(
     {'scenario': 'python', 'seed': 0, 'audio': [{'op': 'gaussian_noise', 'version': 2, 'snr_db': 10.0, 'severity': 3}]}
 
     Args:
-        signal: audio float32, float64 (full scale 1.0) or int16, [samples], [1, samples] or [samples, 1]; an image uint8
-            [height, width, 3]; or a video uint8 [frames, height, width, 3].  A NumPy array, a PyTorch tensor, or for
-            visual signals a PIL image in mode RGB, or a list of images.
+        signal: audio float32, float64 (full scale 1.0) or int16, [samples], [1, samples] or [samples, 1]; an image
+            uint8 [height, width, 3]; or a video uint8 [frames, height, width, 3].  A NumPy array, a PyTorch tensor, or
+            for visual signals a PIL image in mode RGB, or a list of images.
         name: of the corruption; `avbuild scenarios` lists them.
         id: of the sample; other ids get other random draws.
         severity: 1 to 5.
@@ -75,9 +75,7 @@ def corrupt(
     return given.restore(result if result is not given.signal else result.copy()), record
 
 
-def _scenario(
-    modality: str, name: object, severity: object, level: object, clips: str | Path | None
-) -> Scenario:
+def _scenario(modality: str, name: object, severity: object, level: object, clips: str | Path | None) -> Scenario:
     """Return the scenario with one op.  Raises UsageError for an op that cannot be."""
     _check_text("name", name)
     written: dict[str, Any] = {} if clips is None else {"clips": str(Path(clips).expanduser())}
@@ -107,10 +105,14 @@ def _level(modality: str, name: str, level: object) -> dict[str, float]:
             example = ", ".join(f'"{parameter}": ...' for parameter in known.parameters)
             raise UsageError(f"level: {level!r}; {name} takes {{{example}}}")
         level = {known.parameters[0] if known else "level": level}
+    found: dict[str, float] = {}
     for parameter, value in level.items():
-        if isinstance(value, bool) or not hasattr(value, "__float__"):
+        if isinstance(value, bool) or not isinstance(value, SupportsFloat):
             raise UsageError(f"level: {parameter} is {value!r}; give a number")
-    return {str(parameter): float(value) for parameter, value in level.items()} or {"": 0.0}
+        found[str(parameter)] = float(value)
+    if not found:
+        raise UsageError(f"level: {level!r} has no value for any parameter of {name}")
+    return found
 
 
 def _problem(found: Any) -> str:

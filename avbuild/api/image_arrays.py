@@ -1,6 +1,6 @@
 """Images and frames given as arrays or PIL images: checked, turned into pixels, and turned back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ def take_image(value: Any) -> tuple[Pixels, Restore]:
     """
     if isinstance(value, Image.Image):
         _check_mode(value)
-        return np.array(value), lambda pixels: Image.fromarray(pixels)
+        return np.array(value), Image.fromarray
     array, to_kind = as_array(value, "image")
     _check_pixels(array, "image", frames=0)
     return np.ascontiguousarray(array), to_kind
@@ -54,8 +54,7 @@ def _take_frames(frames: Sequence[Any]) -> tuple[Pixels, Restore]:
     sizes = {pixels.shape[:2] for pixels, _ in taken}
     if len(sizes) > 1:
         raise UsageError(f"video: frames of different sizes, {' and '.join(f'{h} x {w}' for h, w in sorted(sizes))}")
-    kind = type(frames)
-    rebuild = kind if kind in (list, tuple) else list
+    rebuild: Callable[[Iterable[Any]], Any] = tuple if isinstance(frames, tuple) else list
     return np.stack([pixels for pixels, _ in taken]), lambda pixels: rebuild(
         restore(frame) for (_, restore), frame in zip(taken, pixels, strict=True)
     )

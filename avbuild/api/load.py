@@ -110,7 +110,7 @@ def _check(place: Folder, build: BuildRecord, scenario: object, split: object) -
     if split not in made:
         hint = nearest(str(split), SPLITS)
         raise UsageError(f'{place}: no split "{split}" in scenario {scenario}{hint}; it has {", ".join(made)}')
-    missing = [shard.file for shard in made[split].shards if not place.exists(shard.file)]  # type: ignore[index]
+    missing = [shard.file for shard in made[split].shards if not place.exists(shard.file)]
     if missing:
         raise UserError(f"{place}: {', '.join(missing)} missing; avbuild verify {place} says what to do")
 

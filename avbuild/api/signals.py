@@ -56,7 +56,12 @@ def _modality(value: Any, rate: object) -> str:
             f"{described(value)} is no signal; give a NumPy array, a PyTorch tensor, a PIL image or a list of images"
         )
     array, _ = as_array(value, "signal")
-    by_axes = {1: "audio", 2: "audio" if rate is not None or array.dtype != np.uint8 else "image", 3: "image", 4: "video"}
+    by_axes = {
+        1: "audio",
+        2: "audio" if rate is not None or array.dtype != np.uint8 else "image",
+        3: "image",
+        4: "video",
+    }
     if array.ndim not in by_axes:
         raise UsageError(
             f"signal: shape {list(array.shape)}; give audio [samples], an image [height, width, 3] or a video "

@@ -18,7 +18,7 @@ class Batch:
         scenario: int64 [B], index into the manifest's scenarios; prompt sets are chosen by it.
         ids: B sample ids.
         tokens: modality -> [B, N, D] of a frozen backbone, where they are cached; else empty.
-        lengths: modality -> int64 [B], samples of raw audio before zeros were added to its end; empty after a front end.
+        lengths: modality -> int64 [B], samples of raw audio before zeros were added; empty after a front end.
     """
 
     inputs: dict[str, Tensor]

@@ -52,7 +52,7 @@ def _collate_signals(modality: str, values: Sequence[Any], blank: Blank) -> Item
         return {modality: batch, f"{modality}_length": torch.tensor(lengths)}
     if len(shapes := dict.fromkeys(tuple(signal.shape) for signal in signals)) > 1:
         raise UsageError(
-            f"{modality}: shapes {' and '.join(str(list(shape)) for shape in list(shapes)[:3])} in one batch; bring them "
-            f'to one with transform={{"{modality}": ...}}, or use a batch size of 1'
+            f"{modality}: shapes {' and '.join(str(list(shape)) for shape in list(shapes)[:3])} in one batch; bring "
+            f'them to one with transform={{"{modality}": ...}}, or use a batch size of 1'
         )
     return {modality: torch.stack(signals)}

@@ -32,9 +32,10 @@ class Dataset(TorchDataset[Item]):
     They equal what `avbuild corrupt` writes.  An item is a dictionary:
 
     - `audio`: float32 [samples], 16 kHz, full scale 1.0; `image`: uint8 [height, width, 3]; `video`: uint8 [frames,
-      height, width, 3]: one key for each modality of the data set; tensors, or what `transform` made of them; None where
-      the modality is missing
-    - `audio_missing` and the like: bool, as the columns of these names; true also where a scenario fills what is missing
+      height, width, 3]: one key for each modality of the data set; tensors, or what `transform` made of them; None
+      where the modality is missing
+    - `audio_missing` and the like: bool, as the columns of these names; true also where a scenario fills a missing
+      modality with zeros, the mean or noise
     - `id`, `group`: text; `label`: class index; `fold`: whole number
     - `corruption`: what was done to it, as the column of that name holds it; {} for clean data
 
@@ -84,7 +85,7 @@ class Dataset(TorchDataset[Item]):
         self.transform = _check_transform(transform, self.modalities)
         self.scenario = next(iter(self.manifest.scenarios)) if scenario is None else scenario
         _check_scenario(self.manifest, self.scenario)
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # seen by workers that are running already
+        self._epoch = _shared_number()  # seen by workers that are running already
         self._blanks: dict[str, Tensor] = {}  # by modality, what stands for a missing signal in a batch
 
     def __len__(self) -> int:
@@ -121,7 +122,7 @@ class Dataset(TorchDataset[Item]):
         """
         other = copy.copy(self)
         other.manifest, other.scenario = manifest or self.manifest, scenario
-        other._epoch = self._epoch.clone().share_memory_()
+        other._epoch = _shared_number(self.epoch)
         _check_scenario(other.manifest, scenario)
         return other
 
@@ -173,6 +174,12 @@ class Dataset(TorchDataset[Item]):
         return self.transform(item)
 
 
+def _shared_number(value: int = 0) -> Tensor:
+    """Return a whole number in memory that workers of a DataLoader share with this process."""
+    number: Tensor = torch.tensor(value).share_memory_()  # type: ignore[no-untyped-call]  # torch has no type for it
+    return number
+
+
 def _decode(modality: str, data: Media) -> Signal:
     return MODALITIES[modality].decode(data if isinstance(data, tuple) else (data,))
 
@@ -210,7 +217,7 @@ def _check_scenario(manifest: Manifest, name: object) -> None:
         )
 
 
-def _check_transform(transform: Any, modalities: Sequence[str]) -> Transform | None:
+def _check_transform(transform: Transform | None, modalities: Sequence[str]) -> Transform | None:
     if isinstance(transform, Mapping):
         if unknown := [str(key) for key in transform if key not in modalities]:
             hint = nearest(unknown[0], modalities)

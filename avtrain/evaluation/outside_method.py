@@ -23,8 +23,8 @@ Model = Callable[[dict[str, Tensor]], Any]  # also an nn.Module
 class OutsideMethod(Method):
     """A model that takes a dictionary of tensors, as a method.
 
-    It is given, for each modality of the data set: the signals by the name of the modality, [B, ...]; `audio_present` and
-    the like, bool [B]; and `audio_length`, int64 [B].  Labels, ids and scenarios are kept from it.
+    It is given, for each modality of the data set: the signals by the name of the modality, [B, ...]; `audio_present`
+    and the like, bool [B]; and `audio_length`, int64 [B].  Labels, ids and scenarios are kept from it.
     """
 
     name = "outside model"

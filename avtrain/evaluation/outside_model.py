@@ -45,16 +45,16 @@ def evaluate(
 ) -> EvaluationResults:
     """Score a model on the test split, under each scenario of a manifest, with the metrics of `avtrain eval`.
 
-    The model is called with a dictionary of tensors for B samples, on the device of its parameters and without gradients:
+    The model is called with a dictionary of tensors for B samples, on the device of its parameters, without gradients:
 
-    - `audio`: float32 [B, samples], 16 kHz, full scale 1.0, with zeros at the end of the shorter clips; `image`: uint8 [B,
-      height, width, 3]; `video`: uint8 [B, frames, height, width, 3]; or what `transform` made of them.  One key for each
-      modality of the data set; the row of a missing modality is zeros
+    - `audio`: float32 [B, samples], 16 kHz, full scale 1.0, with zeros at the end of the shorter clips; `image`: uint8
+      [B, height, width, 3]; `video`: uint8 [B, frames, height, width, 3]; or what `transform` made of them.  One key
+      for each modality of the data set; the row of a missing modality is zeros
     - `audio_present` and the like, bool [B]: whether a sample has the modality
     - `audio_length`, int64 [B]: samples of each clip before zeros were added
 
-    It returns logits or probabilities, float [B, classes], in the order of the data set's classes.  The scores are written
-    to OUT/NAME/seedN, where `avtrain report` finds them; an earlier model's scores there are replaced.
+    It returns logits or probabilities, float [B, classes], in the order of the data set's classes.  The scores are
+    written to OUT/NAME/seedN, where `avtrain report` finds them; an earlier model's scores there are replaced.
 
     >>> def loudness(batch):
     ...     return torch.nn.functional.one_hot((batch["audio"].abs().amax(1) * 9).long(), 10).float()
@@ -87,7 +87,9 @@ def evaluate(
     run = Run(Path(out).expanduser() / name / f"seed{seed}")
     require_free(run.folder)
     data = Dataset(read, "test", conditions[0].base, transform)
-    sources = [data.under(condition.name, condition.manifest) for condition in conditions]  # before anything is computed
+    sources = [
+        data.under(condition.name, condition.manifest) for condition in conditions
+    ]  # before anything is computed
     device = _device(model)
     found = _predict_all(model, conditions, sources, batch_size, Machine(device, workers))
     probabilities = are_probabilities(np.concatenate([outputs.logits for outputs, _ in found]))
@@ -191,7 +193,9 @@ def _check(model: object, name: object, batch_size: object, workers: object, see
         made = "; make an object of it first" if isinstance(model, type) else ""
         raise UsageError(f"model: {model!r} is no model; give a module, or a function of a batch{made}")
     if not isinstance(name, str) or not re.fullmatch(r"\w[\w .+=-]{0,99}", name):
-        raise UsageError(f"name: {name!r}; give a name of letters, digits and . _ + = -, which is also that of a folder")
+        raise UsageError(
+            f"name: {name!r}; give a name of letters, digits and . _ + = -, which is also that of a folder"
+        )
     for what, value, low in (("batch_size", batch_size, 1), ("workers", workers, 0), ("seed", seed, 0)):
         _whole(what, value, low)
 

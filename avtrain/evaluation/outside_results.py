@@ -16,8 +16,8 @@ class EvaluationResults:
         name: of the model.
         manifest: name of the manifest.
         folder: that the scores were written to; `avtrain report` reads it.
-        scenarios: scores by scenario: `accuracy`, `macro_f1` and `calibration_error` from 0 to 1, `n` samples, `confusion`
-            [classes, classes], `classes`, and what else `avtrain eval` writes.
+        scenarios: scores by scenario: `accuracy`, `macro_f1` and `calibration_error` from 0 to 1, `n` samples,
+            `confusion` [classes, classes], `classes`, and what else `avtrain eval` writes.
     """
 
     name: str

@@ -79,8 +79,8 @@ class Run:
             content = yaml.safe_load(open_text(path.read_bytes(), str(path)))
             if isinstance(content, dict) and "model" in content:  # as runs/outside.py writes it
                 raise UserError(
-                    f"{self.folder}: holds the scores of an outside model, which avtrain has not trained and cannot load; "
-                    "avtrain eval --model MODULE:NAME MANIFEST scores one"
+                    f"{self.folder}: holds the scores of an outside model, which avtrain has not trained and cannot "
+                    "load; avtrain eval --model MODULE:NAME MANIFEST scores one"
                 )
             return RunConfig.model_validate(content)
         except ValidationError as error:
