@@ -35,9 +35,9 @@ def corrupt(
 
     A data set corrupted by `avbuild corrupt` holds these bits for the same id, seed, scenario name and corruption.
 
-    >>> import numpy as np
+    >>> import avbuild, numpy as np
     >>> tone = np.sin(np.arange(16_000) / 20).astype(np.float32) / 2
-    >>> noisy, record = corrupt(tone, "gaussian_noise", severity=3, id="clip-7", rate=16_000)
+    >>> noisy, record = avbuild.corrupt(tone, "gaussian_noise", severity=3, id="clip-7", rate=16_000)
     >>> noisy.shape, noisy.dtype.name
     ((16000,), 'float32')
     >>> record

@@ -66,7 +66,8 @@ def load(folder: str | Path, scenario: str = "C", split: str = "test") -> datase
     Audio is decoded by soundfile, to a dictionary with the keys path, array (float32 [samples]) and sampling_rate;
     images are PIL images.  A missing modality is None.
 
-    >>> ds = load("demo/demo-av", scenario="D", split="test")
+    >>> import avbuild
+    >>> ds = avbuild.load("demo/demo-av", scenario="D", split="test")
     >>> ds[0]["audio"]["sampling_rate"], ds[0]["image"].mode
     (16000, 'RGB')
 

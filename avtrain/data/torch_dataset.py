@@ -39,7 +39,8 @@ class Dataset(TorchDataset[Item]):
     - `id`, `group`: text; `label`: class index; `fold`: whole number
     - `corruption`: what was done to it, as the column of that name holds it; {} for clean data
 
-    >>> data = Dataset("manifests/demo.yaml", split="test", scenario="A")
+    >>> import avtrain, torch
+    >>> data = avtrain.Dataset("manifests/demo.yaml", split="test", scenario="A")
     >>> item = data[0]
     >>> item["audio"].dtype, tuple(item["image"].shape), item["audio_missing"]
     (torch.float32, (32, 32, 3), False)

@@ -56,9 +56,10 @@ def evaluate(
     It returns logits or probabilities, float [B, classes], in the order of the data set's classes.  The scores are
     written to OUT/NAME/seedN, where `avtrain report` finds them; an earlier model's scores there are replaced.
 
+    >>> import avtrain, torch
     >>> def loudness(batch):
     ...     return torch.nn.functional.one_hot((batch["audio"].abs().amax(1) * 9).long(), 10).float()
-    >>> results = evaluate(loudness, "manifests/demo.yaml", name="loudness", scenarios=["C", "A"])
+    >>> results = avtrain.evaluate(loudness, "manifests/demo.yaml", name="loudness", scenarios=["C", "A"])
     >>> sorted(results.accuracy)
     ['A', 'C']
 

@@ -122,7 +122,8 @@ class Classifier:
 def load(run: str | Path, *, scenario: str | None = None, device: str = "cpu") -> Classifier:
     """Load a finished run as a classifier.
 
-    >>> classifier = load("runs/demo-finetune-tiny/seed0")
+    >>> import avtrain
+    >>> classifier = avtrain.load("runs/demo-finetune-tiny/seed0")
     >>> output = classifier(audio="bark.wav", image="dog.jpg")
     >>> output.label in classifier.classes, output.missing
     (True, ())
