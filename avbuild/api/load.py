@@ -14,7 +14,6 @@ import soundfile
 
 from avbuild.dataset.build_record import BuildRecord, read_build
 from avbuild.dataset.damage import first_line
-from avbuild.dataset.splits import SPLITS
 from avbuild.dataset.storage import Folder
 from avbuild.errors import UsageError, UserError, nearest
 from avbuild.modalities.audio import FULL_SCALE, LOUDEST
@@ -109,7 +108,7 @@ def _check(place: Folder, build: BuildRecord, scenario: object, split: object) -
         )
     made = build.scenarios[str(scenario)].splits
     if split not in made:
-        hint = nearest(str(split), SPLITS)
+        hint = nearest(str(split), made)
         raise UsageError(f'{place}: no split "{split}" in scenario {scenario}{hint}; it has {", ".join(made)}')
     missing = [shard.file for shard in made[split].shards if not place.exists(shard.file)]
     if missing:
