@@ -22,7 +22,7 @@ from avtrain.runs.sealed import open_text, sealed_text
 
 
 class OutsideModel(Frozen):
-    """What is known of a model that avtrain has not trained.
+    """The facts known of a model that avtrain has not trained.
 
     Attributes:
         name: in tables.
