@@ -1,8 +1,10 @@
 """An exported file takes raw signals and gives what `avtrain predict` gives, where nothing but PyTorch is installed."""
 
 import json
+import re
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -25,40 +27,46 @@ from tests.avtrain.training.test_fit import avtrain_, fit
 
 FINETUNE, PROMPT = "urbansound8k-av-finetune-tiny", "urbansound8k-av-prompt-tiny"
 
-# runs a program on the inputs of a file; every module but those of Python, of PyTorch and of what that requires is absent
+# runs a program on the inputs of a file, in a process that finds Python's own modules and those of one folder
 ALONE = """
-import importlib.metadata, json, re, sys
+import json, sys
 
-def required(name):
-    found = [re.match(r"[\\w.-]+", line)[0] for line in importlib.metadata.requires(name) or [] if "extra ==" not in line]
-    return {name, *found}
-
-allowed = required("torch") | {"torchgen", "functorch", "mpmath", "markupsafe"}  # the latter two by sympy and jinja2
-allowed = {name.lower().replace("-", "_") for name in allowed}
-
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        top = name.partition(".")[0]
-        if top not in sys.stdlib_module_names and top.lower() not in allowed and not top.startswith("_"):
-            raise ModuleNotFoundError(f"No module named {top!r}", name=top)
-
-sys.meta_path.insert(0, Absent())
+sys.path.append(sys.argv[4])
 import torch
 
 extra = {"avtrain.json": ""}
 program = torch.export.load(sys.argv[1], extra_files=extra).module()
 outputs = [program(**inputs) for inputs in torch.load(sys.argv[2])]
 torch.save({"outputs": outputs, "classes": json.loads(extra["avtrain.json"])["classes"]}, sys.argv[3])
-ours = {"avbuild", "avtrain", "numpy", "torchaudio", "torchvision", "soundfile", "PIL", "safetensors"} & set(sys.modules)
-assert not ours, ours
 """
 
 
-def alone(model: Path, batches: list[dict[str, Tensor]], folder: Path) -> tuple[list[Tensor], list[str]]:
+@pytest.fixture(scope="module")
+def pytorch_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with PyTorch and what it requires, as `pip install torch` makes it."""
+    folder, pending, seen = tmp_path_factory.mktemp("site"), ["torch"], set()
+    while pending:
+        name = pending.pop()
+        seen.add(name)
+        try:
+            package = distribution(name)
+        except PackageNotFoundError:  # required on other systems
+            continue
+        required = [re.split(r"[^\w.-]", line)[0] for line in package.requires or [] if "extra ==" not in line]
+        pending += [other for other in required if other not in seen]
+        for top in {file.parts[0] for file in package.files or [] if file.parts[0] not in ("..", "__pycache__")}:
+            if not (folder / top).exists():
+                (folder / top).symlink_to(Path(str(package.locate_file(top))))
+    assert not (folder / "numpy").exists()
+    return folder
+
+
+def alone(model: Path, batches: list[dict[str, Tensor]], folder: Path, site: Path) -> tuple[list[Tensor], list[str]]:
     """Probabilities of each batch, and the classes, from a process with PyTorch alone."""
     torch.save(batches, folder / "inputs.pt")
-    command = [sys.executable, "-c", ALONE, str(model), str(folder / "inputs.pt"), str(folder / "outputs.pt")]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder)
+    files = [model, folder / "inputs.pt", folder / "outputs.pt", site]
+    command = [sys.executable, "-I", "-S", "-c", ALONE, *map(str, files)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = torch.load(folder / "outputs.pt")
     return found["outputs"], found["classes"]
@@ -113,7 +121,7 @@ def assert_same(found: Tensor, classes: list[str], wanted: list[ClassifierOutput
 
 @pytest.mark.parametrize("name", [FINETUNE, PROMPT])
 def test_a_file_gives_what_predict_gives_where_only_pytorch_is_installed(
-    runs: Path, tmp_path: Path, name: str
+    runs: Path, tmp_path: Path, pytorch_alone: Path, name: str
 ) -> None:
     out = tmp_path / "model.pt2"
     printed = avtrain_("export", runs / name, "--out", out)
@@ -121,7 +129,7 @@ def test_a_file_gives_what_predict_gives_where_only_pytorch_is_installed(
     classifier = avtrain.load(runs / name)
     together = [signals(seed, 900 * seed + 300, 24, 18) for seed in range(5)]  # images of one size
     batches = [*(as_inputs(sample) for sample in SAMPLES), as_inputs(*together)]
-    outputs, classes = alone(out, batches, tmp_path)
+    outputs, classes = alone(out, batches, tmp_path, pytorch_alone)
     assert classes == list(classifier.classes)
     assert_same(torch.cat(outputs[:-1]), classes, classifier.batch(SAMPLES))
     assert_same(outputs[-1], classes, classifier.batch(together))
