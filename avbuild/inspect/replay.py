@@ -66,9 +66,7 @@ def replay_sample(folder: Folder, build: BuildRecord, scenario: str, sample_id: 
     return ReplayedSample(replayed, clean, stored)
 
 
-def condition_of(
-    record: Mapping[str, Any], sample_id: str, recorded: Sequence[CorruptionRecord] = ()
-) -> Condition:
+def condition_of(record: Mapping[str, Any], sample_id: str, recorded: Sequence[CorruptionRecord] = ()) -> Condition:
     """Convert the value of a `corruption` column to a condition with the same draws and ops, every level explicit.
 
     Args:

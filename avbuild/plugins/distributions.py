@@ -67,7 +67,9 @@ def _top_package(module: str) -> ModuleType:
     """Return the outermost package or module of a dotted name that has code; namespace packages are passed over."""
     parts = module.split(".")
     names = [".".join(parts[: length + 1]) for length in range(len(parts))]
-    return next((sys.modules[name] for name in names if getattr(sys.modules[name], "__file__", None)), sys.modules[module])
+    return next(
+        (sys.modules[name] for name in names if getattr(sys.modules[name], "__file__", None)), sys.modules[module]
+    )
 
 
 def _place_and_digest(top: ModuleType) -> tuple[str, str]:

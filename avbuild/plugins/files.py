@@ -31,7 +31,7 @@ class _SourceLoader(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         module.__file__ = str(self.path)
-        exec(compile(self.code, str(self.path), "exec"), module.__dict__)  # noqa: S102
+        exec(compile(self.code, str(self.path), "exec"), module.__dict__)
 
 
 class PluginFinder(MetaPathFinder):

@@ -24,7 +24,7 @@ class PluginRecord(Frozen):
 
     @property
     def loaded(self) -> Definition | None:
-        """What the plug-ins of this process define under its name; None: nothing."""
+        """Definition of this name by the plug-ins of this process; None: there is none."""
         return defined(self.group).get(self.key)
 
     def absent(self) -> UserError:

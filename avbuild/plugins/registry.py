@@ -1,4 +1,4 @@
-"""What plug-ins define, by entry point group and name; it is looked up when a registry is asked, not before."""
+"""The things that plug-ins define, by entry point group and name; they are loaded when a registry is asked."""
 
 import functools
 import os
@@ -60,6 +60,16 @@ def _defined(group: str, files: str, cwd: str) -> Mapping[str, Definition]:
                 "rename one of them, or load only one"
             )
     return found
+
+
+def source_of(group: str, item: object) -> PluginSource | None:
+    """Return the plug-in that defines a thing; None: no plug-in does.
+
+    Args:
+        group: of the thing.
+        item: the thing itself.
+    """
+    return next((definition.source for definition in defined(group).values() if definition.item is item), None)
 
 
 def refuse_shipped(definitions: Iterable[Definition], shipped: Container[str]) -> None:

@@ -19,7 +19,7 @@ GROUPS = {  # entry point group -> what one of its things is called
 
 @dataclass(frozen=True, slots=True)
 class PluginSource:
-    """Where a plug-in comes from.
+    """The origin of a plug-in.
 
     Attributes:
         origin: name of the file, such as `my_ops.py`, or the distribution as pip writes it, `crackle==1.0`.

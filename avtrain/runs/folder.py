@@ -76,7 +76,7 @@ class Run:
         if not path.exists():
             raise UserError(f"{self.folder}: no run here (no config.yaml); avtrain fit makes one")
         try:
-            return RunConfig.model_validate(yaml.safe_load(open_text(path.read_bytes(), str(path))))
+            return RunConfig.read(yaml.safe_load(open_text(path.read_bytes(), str(path))))
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
