@@ -29,7 +29,9 @@ def recorded_in_data_set(dataset: str) -> Recorded:
         system, place = file_system(path)
         with reaching(path):
             scenarios = json.loads(system.cat_file(place))["scenarios"].values()
-        return by_name(record for scenario in scenarios for record in RECORDS.validate_python(scenario.get("plugins", [])))
+        return by_name(
+            record for scenario in scenarios for record in RECORDS.validate_python(scenario.get("plugins", []))
+        )
     except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError):
         return {}  # those who read the data set report what is wrong with the file
 
