@@ -75,7 +75,7 @@ class RunConfig(Frozen):
 
     def as_yaml(self) -> str:
         """Return YAML that reads back equal."""
-        written = {"fit": self.fit.model_dump(), "manifest": self.manifest.as_yaml()}
+        written: dict[str, Any] = {"fit": self.fit.model_dump(), "manifest": self.manifest.as_yaml()}
         if self.plugins:
             written["plugins"] = [record.model_dump(mode="json") for record in self.plugins]
         return yaml.safe_dump(written, sort_keys=False, allow_unicode=True)

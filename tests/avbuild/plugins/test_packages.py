@@ -53,7 +53,7 @@ def succeed(command: list[str], *arguments: object, site: Path | None) -> str:
 
 
 def test_a_corruption_of_a_package(site: Path, small_data: Path, tmp_path: Path) -> None:
-    assert "(plug-in: avbuild-crackle==1.0)" in succeed(AVBUILD, "scenarios", site=site)
+    assert "avbuild-crackle==1.0)" in succeed(AVBUILD, "scenarios", site=site)
     data = tmp_path / small_data.name
     shutil.copytree(small_data, data)
     manifest = tmp_path / "crackle.yaml"
