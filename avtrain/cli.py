@@ -5,6 +5,7 @@ import sys
 import typer
 
 from avbuild.command_line import VersionOption, run_program
+from avbuild.plugins.option import offer_plugins
 from avtrain.commands.evaluate import evaluate
 from avtrain.commands.export import export
 from avtrain.commands.fit import fit
@@ -49,6 +50,7 @@ app.command()(validate)
 app.command()(predict)
 app.command()(export)
 app.add_typer(reproduce, name="reproduce")
+offer_plugins(app)
 
 
 def program() -> None:

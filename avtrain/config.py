@@ -6,9 +6,13 @@ from typing import Any, Literal, TypeVar
 import yaml
 from pydantic import Field, ValidationError
 
+from avbuild.corruptions.plugin_record import CorruptionRecord, record_corruptions
 from avbuild.errors import UsageError, nearest
 from avbuild.frozen import Frozen
+from avbuild.plugins.record import PluginRecord, record_of
+from avbuild.plugins.registry import defined
 from avbuild.scenarios.manifest import Manifest
+from avbuild.scenarios.recorded_plugins import recorded_in_run
 
 Config = TypeVar("Config", bound=Frozen)
 Selection = Literal["validation", "test"]  # the split that the best epoch is chosen on
@@ -44,10 +48,36 @@ class RunConfig(Frozen):
 
     fit: FitConfig
     manifest: Manifest
+    plugins: tuple[CorruptionRecord | PluginRecord, ...] = ()  # of its method, backbone and corruptions
+
+    def with_plugins(self) -> "RunConfig":
+        """Return the configuration with a record of every plug-in that it uses, as they are loaded here."""
+        named = (("avtrain.methods", self.fit.method), ("avtrain.backbones", self.fit.backbone))
+        found = [(group, name, defined(group).get(name)) for group, name in named]
+        models = [record_of(group, name, definition.source) for group, name, definition in found if definition]
+        ops = record_corruptions(op.corruption for scenario in self.manifest.scenarios.values() for op in scenario.ops)
+        return self.model_copy(update={"plugins": (*models, *ops)})
+
+    @property
+    def model_plugins(self) -> tuple[PluginRecord, ...]:
+        """Plug-ins of the method and the backbone, without which the model cannot be built."""
+        return tuple(record for record in self.plugins if not isinstance(record, CorruptionRecord))
+
+    @classmethod
+    def read(cls, written: Any) -> "RunConfig":
+        """Return the configuration that a run's parsed `config.yaml` holds; its plug-ins may be absent here.
+
+        Raises:
+            ValidationError: it is not one.
+        """
+        config: RunConfig = cls.model_validate(written, context={"plugins": lambda: recorded_in_run(written)})
+        return config
 
     def as_yaml(self) -> str:
         """Return YAML that reads back equal."""
-        written = {"fit": self.fit.model_dump(), "manifest": self.manifest.as_yaml()}
+        written: dict[str, Any] = {"fit": self.fit.model_dump(), "manifest": self.manifest.as_yaml()}
+        if self.plugins:
+            written["plugins"] = [record.model_dump(mode="json") for record in self.plugins]
         return yaml.safe_dump(written, sort_keys=False, allow_unicode=True)
 
 

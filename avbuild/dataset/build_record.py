@@ -4,13 +4,14 @@ import json
 import platform
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Any
 
 import soundfile
-from pydantic import ValidationError, model_validator
+from pydantic import SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
 from avbuild import __version__
 from avbuild.dataset.damage import damaged, lfs_pointer
-from avbuild.dataset.scenario_record import ScenarioRecord, contradictions
+from avbuild.dataset.scenario_record import ScenarioRecord, contradictions, written_plugins
 from avbuild.dataset.splits import Split
 from avbuild.dataset.storage import Folder
 from avbuild.errors import UserError
@@ -18,6 +19,7 @@ from avbuild.escaping import visible
 from avbuild.frozen import Frozen
 from avbuild.modalities.registry import MODALITIES, visual_of
 from avbuild.modalities.video_frames import pyav_versions
+from avbuild.plugins.record import PluginRecord
 from avbuild.scenarios.seeding import digest
 
 FILE_NAME = "build.json"
@@ -77,6 +79,7 @@ class BuildRecord(Frozen):
     left_out: tuple[LeftOutFile, ...]
     versions: dict[str, str]
     scenarios: dict[str, ScenarioRecord]
+    plugins: tuple[PluginRecord, ...] = ()  # that the clean data were made with; those of scenarios are recorded there
     seal: str = ""  # hash of all the above, by which a damaged file is noticed; versions before 0.2 wrote none
 
     @model_validator(mode="after")
@@ -89,6 +92,10 @@ class BuildRecord(Frozen):
             raise ValueError(problem)
         return self
 
+    @model_serializer(mode="wrap")
+    def _without_plugins(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return written_plugins(serialise(self), bool(self.plugins))
+
     def _seal(self) -> str:
         return digest(self.model_dump(mode="json", exclude={"seal"}))
 
@@ -97,6 +104,13 @@ class BuildRecord(Frozen):
         """Modalities that the rows have columns for, in the order of the columns."""
         splits = next(iter(self.scenarios.values())).splits
         return tuple(next(iter(splits.values())).missing)
+
+    @property
+    def all_plugins(self) -> tuple[PluginRecord, ...]:
+        """Plug-ins that any part of the data set was made with, each once."""
+        of_scenarios = (record for scenario in self.scenarios.values() for record in scenario.plugins)
+        found = {(record.group, record.key, record.digest): record for record in (*self.plugins, *of_scenarios)}
+        return tuple(found.values())
 
     @property
     def visual(self) -> str:

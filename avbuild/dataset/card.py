@@ -147,7 +147,12 @@ def _scenarios(build: BuildRecord, manifest: Manifest) -> str:
         (name, _plan(manifest, name), str(record.seed), _row_counts(record), f"`{record.content[:12]}`")
         for name, record in build.scenarios.items()
     ]
-    return "## Scenarios\n\n" + _table(("scenario", "plan", "seed", "rows", "content hash"), rows)
+    plugins = "".join(
+        f"- {in_markdown(plugin)}: {in_markdown_code(plugin.origin)}, sha256 of its source `{plugin.digest}`\n"
+        for plugin in build.all_plugins
+    )
+    made_with = f"\nFrom plug-ins, without which these cannot be made again:\n\n{plugins}" if plugins else ""
+    return "## Scenarios\n\n" + _table(("scenario", "plan", "seed", "rows", "content hash"), rows) + made_with
 
 
 def _plan(manifest: Manifest, name: str) -> str:

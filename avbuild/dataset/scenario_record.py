@@ -2,13 +2,27 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
+from pydantic import SerializerFunctionWrapHandler, model_serializer
+
+from avbuild.corruptions.plugin_record import CorruptionRecord
 from avbuild.dataset.shards import ShardRecord
 from avbuild.dataset.splits import SPLITS, Split
 from avbuild.frozen import Frozen
 from avbuild.modalities.registry import MODALITIES
 from avbuild.scenarios.manifest import CLEAN
 from avbuild.scenarios.seeding import digest
+
+
+def written_plugins(written: dict[str, Any], any_plugin: bool) -> dict[str, Any]:
+    """Return a record without its key `plugins` where it has none, as versions before 0.2 wrote and hashed it.
+
+    Args:
+        written: the record as it is serialised.
+        any_plugin: whether it has plug-ins.
+    """
+    return written if any_plugin else {key: value for key, value in written.items() if key != "plugins"}
 
 
 class SplitRecord(Frozen):
@@ -30,6 +44,11 @@ class ScenarioRecord(Frozen):
     hash: str  # of its spec, its seed and the versions of its ops
     content: str  # of all its rows
     splits: dict[Split, SplitRecord]
+    plugins: tuple[CorruptionRecord, ...] = ()  # its corruptions that come from plug-ins
+
+    @model_serializer(mode="wrap")
+    def _without_plugins(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return written_plugins(serialise(self), bool(self.plugins))
 
 
 def scenario_content(splits: Iterable[SplitRecord]) -> str:

@@ -6,8 +6,8 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from avbuild.corruptions import CORRUPTIONS
 from avbuild.corruptions.missing import PROTOCOLS
+from avbuild.corruptions.registry import all_corruptions
 from avbuild.escaping import in_terminal
 from avbuild.modalities.registry import FAMILIES
 from avbuild.scenarios.manifest_file import load_manifest
@@ -21,11 +21,12 @@ def list_corruptions() -> None:
     """Print every corruption with its parameters and their values at severities 1 to 5."""
     columns = ("modality", "corruption", "what it does", "parameter", "severity 1 to 5", "images under 64 px")
     table = Table(*columns, caption="every corruption of images also acts on video, on every frame alike")
-    for modality, corruptions in CORRUPTIONS.items():
+    for modality, corruptions in all_corruptions().items():
         for c in corruptions.values():
             small = "" if c.small_severities == c.severities else _severity_values(c.small_severities)
             values = _severity_values(c.severities)
-            table.add_row(modality, c.name, c.summary, ", ".join(c.parameters), values, small)
+            summary = c.summary if c.plugin is None else f"{c.summary} (plug-in: {c.plugin.origin})"
+            table.add_row(modality, in_terminal(c.name), in_terminal(summary), ", ".join(c.parameters), values, small)
     table.add_row("any", "missing", "The modality is absent.", "missing_rate", "0.1, 0.3, 0.5, 0.7, 0.9", "")
     Console().print(table)
 
@@ -45,7 +46,7 @@ def list_protocols() -> None:
     title = "missing: {protocol: NAME, rate: 0.5}, and the fraction of all audio and images that is really missing"
     table = Table("protocol", "rule", "source", *achieved, title=title)
     for protocol in PROTOCOLS.values():
-        fractions = (f"{protocol.real_rate(len(CORRUPTIONS), rate):.0%}" for rate in RATES)
+        fractions = (f"{protocol.real_rate(len(FAMILIES), rate):.0%}" for rate in RATES)
         table.add_row(protocol.name, protocol.summary, protocol.source, *fractions)
     Console().print(table)
 

@@ -37,7 +37,7 @@ MARGIN, HEADER = 110, 18  # pixels of the contact sheet left of the tiles, and a
 MAX_FRAMES = 4  # of a video
 SOFTWARE = "avbuild preview"  # in the files it writes, which it may then replace
 GENERATOR = f'<meta name=generator content="{SOFTWARE}">'
-HIDDEN_KEYS = ("op", "version", "severity", "clips")  # of a recorded op
+HIDDEN_KEYS = ("op", "version", "severity", "clips", "plugin")  # of a recorded op
 
 
 @dataclass(frozen=True, slots=True)

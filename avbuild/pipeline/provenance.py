@@ -19,7 +19,9 @@ from avbuild.escaping import visible
 from avbuild.modalities.registry import MODALITIES
 from avbuild.modalities.video_frames import FPS
 from avbuild.pipeline.prepare import Prepared
+from avbuild.plugins.record import PluginRecord, record_of
 from avbuild.scenarios.seeding import digest
+from avbuild.sources.builder import Builder
 from avbuild.sources.names import printable
 from avbuild.sources.options import Options
 
@@ -39,6 +41,8 @@ def recipe_of(prepared: Prepared) -> Recipe:
     builder = prepared.builder
     if builder.group != DEFAULT_GROUP:
         recipe["group"] = builder.group
+    if builder.plugin is not None:
+        recipe["plugin"] = builder.plugin.digest
     if "fps" in builder.options:
         recipe["fps"] = options.fps or FPS
     if "lists" in builder.options:
@@ -121,7 +125,13 @@ def build_record(
         left_out=left_out_of(prepared),
         versions=library_versions(videos=any(MODALITIES[m].framewise for m in prepared.builder.modalities)),
         scenarios=scenarios,
+        plugins=_plugins(prepared.builder),
     )
+
+
+def _plugins(builder: Builder) -> tuple[PluginRecord, ...]:
+    source = builder.plugin
+    return () if source is None else (record_of(builder.plugin_group, builder.name, source),)
 
 
 def _describe_split(options: Options, group: str) -> str:

@@ -10,6 +10,7 @@ from avbuild.corruptions.registry import Domain
 from avbuild.errors import UserError
 from avbuild.modalities.base import Signal
 from avbuild.modalities.registry import MODALITIES
+from avbuild.plugins.source import DIGITS
 from avbuild.scenarios.noise_clips import noise_clips
 from avbuild.scenarios.op_spec import Op
 from avbuild.scenarios.plan import SamplePlan
@@ -107,6 +108,8 @@ def _corrupt_frame(plan: SamplePlan, modality: str, signal: Signal) -> tuple[Sig
         signal = op.corruption.apply(signal, level, rng, **resources)
         step: dict[str, Any] = {"op": op.name, "version": op.corruption.version}
         step |= dict(zip(op.corruption.parameters, level, strict=True))
+        if op.corruption.plugin is not None:
+            step["plugin"] = op.corruption.plugin.digest[:DIGITS]
         step |= {} if severity is None else {"severity": severity}
         steps.append(step | ({} if op.clips is None else {"clips": op.clips}))
     return signal, steps

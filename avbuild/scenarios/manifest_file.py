@@ -1,5 +1,7 @@
 """Read manifests, reporting all problems at once with their lines, and write them so that they read back equal."""
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from pydantic import ValidationError
 from avbuild.errors import UsageError, listed, nearest
 from avbuild.places import expanded, file_system, reaching
 from avbuild.scenarios.manifest import FoldSplit, Manifest, SplitSpec
+from avbuild.scenarios.recorded_plugins import Recorded, recorded_in_data_set
 from avbuild.scenarios.spec import Missing, ModalityPlan
 from avbuild.scenarios.yaml_lines import Document, YamlPath, parse
 from avbuild.text_files import decode_text
@@ -66,7 +69,9 @@ def parse_manifest(text: str, origin: str) -> Manifest:
         if isinstance(document.data, dict):
             try:
                 folder = None if "://" in origin else str(Path(origin).absolute().parent)
-                manifest = Manifest.model_validate(document.data, context={"folder": folder})
+                manifest = Manifest.model_validate(
+                    document.data, context={"folder": folder, "plugins": _recorded(document.data, origin)}
+                )
             except ValidationError as error:
                 reported = {path for _, path, _ in document.problems}
                 problems += [_problem(found, document) for found in error.errors() if not _of(found, reported)]
@@ -80,6 +85,17 @@ def parse_manifest(text: str, origin: str) -> Manifest:
 def dump_manifest(manifest: Manifest) -> str:
     """Return the YAML of a manifest; parsing it gives an equal manifest."""
     return yaml.safe_dump(manifest.as_yaml(), sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
+
+
+def _recorded(data: dict[str, Any], origin: str) -> Callable[[], Recorded]:
+    """Return the function that finds the plug-in corruptions that a manifest's data set records; it reads them once."""
+    dataset = data.get("dataset")
+
+    @functools.cache
+    def find() -> Recorded:
+        return recorded_in_data_set(_resolve(dataset, origin)) if isinstance(dataset, str) and dataset.strip() else {}
+
+    return find
 
 
 def _resolve(dataset: str, manifest_path: str) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 
 from avbuild.errors import UserError
 from avbuild.scenarios.manifest import Manifest
+from avbuild.scenarios.recorded_plugins import require_plugins
 from avtrain.backbones.registry import build_backbone
 from avtrain.config import RunConfig
 from avtrain.data.dataset import MultimodalData
@@ -22,7 +23,7 @@ from avtrain.features.cache import cached_source
 from avtrain.methods.base import Method
 from avtrain.methods.registry import build_method, merged_weights
 from avtrain.runs.folder import Run, backbone_weights
-from avtrain.runs.guards import require_same_data
+from avtrain.runs.guards import require_same_data, require_same_plugins, require_unchanged_plugins
 
 ORACLE = "oracle"  # the inference mode that is given the true scenario
 
@@ -49,6 +50,7 @@ def evaluate(run: Run, request: EvalRequest, machine: Machine, precision: str) -
     if not run.finished:
         raise UserError(f"{run}: training is not finished; run the same avtrain fit again")
     config = run.config()
+    require_unchanged_plugins(run, config.plugins)
     require_same_data(run, config.manifest)
     tested = manifest_under_test(config.manifest, request)
     conditions = conditions_to_test(tested, request)
@@ -58,6 +60,8 @@ def evaluate(run: Run, request: EvalRequest, machine: Machine, precision: str) -
     results = []
     for condition in conditions:
         on_disk = read_corrupted(condition.manifest, "test", condition.name, machine.row_cache)
+        if not on_disk:
+            require_plugins([condition.manifest.scenarios[condition.name]])
         rows = on_disk or clean
         data = MultimodalData(rows, condition.manifest, method.backbone.frontend, (condition.name,))
         source = cached_source(method, data, machine, precision)
@@ -84,6 +88,7 @@ def load_method(run: Run, config: RunConfig, classes: int, machine: Machine) -> 
         classes: number of classes.
         machine: its device.
     """
+    require_same_plugins(run, config.model_plugins)
     weights, fit = run.weights(), config.fit
     merged = backbone_weights(merged_weights(fit.method, fit.method_options, weights))
     backbone = build_backbone(fit.backbone, fit.backbone_options, merged, run.modalities())
@@ -148,6 +153,7 @@ def _describe(run: Run, config: RunConfig, condition: EvalCondition) -> dict[str
         "selected_on": fit.select_on,
         "seed": fit.seed,
         "run": f"{run.folder.parent.name}/{run.folder.name}",
+        **({"plugins": {record.key: record.digest for record in config.plugins}} if config.plugins else {}),
         "trainable_parameters": run.read_json("result.json")["trainable_parameters"],
     }
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from avbuild.dataset.storage import remove_abandoned, writing
+from avbuild.plugins.registry import source_of
 from avbuild.progress import Advance, progress_bar
 from avbuild.scenarios.seeding import digest
 from avtrain.backbones.base import Backbone, Reading
@@ -137,7 +138,10 @@ class FeatureCache:
     def _key(self, data: MultimodalData, scenario: str, draw: int, weights: str, rows: str) -> str:
         clean = data.manifest.scenarios[scenario].clean
         corruption = "clean" if clean or scenario == data.rows.scenario else data.manifest.scenario_hash(scenario)
-        return digest(weights, rows, corruption, draw, repr(data.frontend), repr(self.reading), self.precision)[:32]
+        plugin = source_of(self.backbone.plugin_group, type(self.backbone))
+        code = [] if plugin is None else [plugin.digest]
+        facts = (weights, rows, corruption, draw, repr(data.frontend), repr(self.reading), self.precision)
+        return digest(*facts, *code)[:32]
 
     @torch.no_grad()
     def _compute(self, folder: Path, data: MultimodalData, advance: Advance) -> None:

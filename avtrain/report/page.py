@@ -26,6 +26,6 @@ def _manifest(view: ReportView) -> str:
         f"<h2>{escape(view.results.manifest)}</h2>",
         LEAKY if view.results.leaky else "",
         SELECTED_ON_TEST if view.results.selected_on_test else "",
-        *(section.html(view) for section in registry.SECTIONS),
+        *(section.html(view) for section in registry.all_sections()),
     ]
     return "\n".join(part for part in parts if part)

@@ -159,6 +159,7 @@ def _results(manifest: str, evaluated: Sequence[tuple[Run, Evaluation]]) -> Resu
         selected_on = e.get("selected_on", "validation")  # earlier versions offered nothing else
         entry = Entry(e["method"], e["backbone"], e["train_on"], e["inference"], selected_on)
         by_folder[e["run"].split("/", 1)[0], entry].append((run, e))
+    _refuse_different_plugins(by_folder)
     folders = Counter(entry for _, entry in by_folder)
     entries = {
         replace(entry, folder=folder) if folders[entry] > 1 else entry: of_entry
@@ -169,6 +170,18 @@ def _results(manifest: str, evaluated: Sequence[tuple[Run, Evaluation]]) -> Resu
         {entry: [evaluation for _, evaluation in of_entry] for entry, of_entry in entries.items()},
         {entry: list({run.folder: run for run, _ in of_entry}.values()) for entry, of_entry in entries.items()},
     )
+
+
+def _refuse_different_plugins(by_folder: Mapping[tuple[str, Entry], Sequence[tuple[Run, Evaluation]]]) -> None:
+    """Raise UserError where runs that a table would average were made with different sources of a plug-in."""
+    for evaluated in by_folder.values():
+        first = evaluated[0][1]
+        for _, other in evaluated:
+            if other.get("plugins") != first.get("plugins"):
+                raise UserError(
+                    f"{first['run']} and {other['run']} were trained with different plug-ins, or different sources of "
+                    "one, and cannot be averaged; report them in folders of their own, or fit and eval one again"
+                )
 
 
 def _refuse_different_data(manifest: str, evaluations: Sequence[Evaluation]) -> None:

@@ -39,5 +39,5 @@ def render_markdown(views: Sequence[ReportView]) -> str:
 
 
 def _manifest(view: ReportView) -> str:
-    parts = [section.markdown(view) for section in registry.SECTIONS]
+    parts = [section.markdown(view) for section in registry.all_sections()]
     return "\n".join(part for part in parts if part)

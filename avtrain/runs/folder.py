@@ -82,7 +82,7 @@ class Run:
                     f"{self.folder}: holds the scores of an outside model, which avtrain has not trained and cannot "
                     "load; avtrain eval --model MODULE:NAME MANIFEST scores one"
                 )
-            return RunConfig.model_validate(content)
+            return RunConfig.read(content)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))

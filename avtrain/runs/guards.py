@@ -5,6 +5,7 @@ from typing import Any
 
 from avbuild.dataset.splits import SPLITS
 from avbuild.errors import UserError
+from avbuild.plugins.record import PluginRecord
 from avbuild.scenarios.manifest import Manifest
 from avtrain.data.shards import content_of
 from avtrain.runs.folder import Run
@@ -40,6 +41,35 @@ def require_same_configuration(
             f"{run}: holds {holds} with another configuration\n{listed}\n"
             f"Choose another {choose}, or --resume restart to begin anew"
         )
+
+
+def require_same_plugins(run: Run, records: Iterable[PluginRecord]) -> None:
+    """Refuse to use a run whose plug-ins are not loaded here, or have another source than it was begun with.
+
+    Args:
+        run: the folder.
+        records: of the plug-ins that are needed, from its configuration.
+
+    Raises:
+        UserError: names the first plug-in that is absent or changed.
+    """
+    for record in records:
+        if record.loaded is None:
+            raise UserError(f"{run}: {record.absent()}")
+    require_unchanged_plugins(run, records)
+
+
+def require_unchanged_plugins(run: Run, records: Iterable[PluginRecord]) -> None:
+    """Refuse to use a run with plug-ins of another source than it was begun with; they may be absent.
+
+    Raises:
+        UserError: names the first plug-in that changed.
+    """
+    for record in records:
+        if change := record.change():
+            raise UserError(
+                f"{run}: {change}. Put its source back as it was, or train again: avtrain fit with --resume restart"
+            )
 
 
 def require_same_data(run: Run, manifest: Manifest) -> None:

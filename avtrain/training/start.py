@@ -9,12 +9,19 @@ from torch import Tensor
 
 from avbuild.dataset.storage import writing
 from avbuild.errors import UsageError, UserError, listed
+from avbuild.scenarios.recorded_plugins import require_plugins
 from avtrain.config import SELECTED_ON_TEST, RunConfig
+from avtrain.data.regimes import train_scenarios
 from avtrain.device import Machine
 from avtrain.distributed.row_sharing import broadcast_from_rank0, is_rank0
 from avtrain.methods.registry import merged_weights
 from avtrain.runs.folder import Run
-from avtrain.runs.guards import require_same_configuration, require_same_data
+from avtrain.runs.guards import (
+    require_same_configuration,
+    require_same_data,
+    require_same_plugins,
+    require_unchanged_plugins,
+)
 from avtrain.runs.lock import locked
 from avtrain.runs.search import find_runs, is_run
 from avtrain.training.loop import fit
@@ -57,6 +64,8 @@ def fit_run(
         UsageError: the run cannot start from `init_from`.
         UserError: the folder holds another run, another process trains it, or training fails.
     """
+    config = config.with_plugins()
+    require_plugins(config.manifest.scenarios[name] for name in train_scenarios(config.fit, config.manifest))
     run = Run(folder, writes=is_rank0())
     with locked(folder) if run.writes else nullcontext():
         return _fit_locked(run, config, machine, resume, init_from, trackers)
@@ -87,6 +96,7 @@ def _prepare_folder(run: Run, config: RunConfig, resume: str) -> str:
         _empty(run.folder)
     if run.begun:
         existing = run.config()
+        require_unchanged_plugins(run, existing.plugins)
         sections = [(existing.fit, config.fit), (existing.manifest, config.manifest)]
         compared = [(before.model_dump(), asked.model_dump()) for before, asked in sections]
         require_same_configuration(run, compared, holds="a run", choose="--name or --out")
@@ -122,7 +132,9 @@ def _initial_weights(place: Path, config: RunConfig) -> dict[str, Tensor]:
             f"--init-from {place}: holds {len(found)} runs and none is seed{config.fit.seed}; name one\n{listed(found)}"
         )
     run = found[0]
-    source = run.config().fit
+    config_there = run.config()
+    require_same_plugins(run, config_there.model_plugins)
+    source = config_there.fit
     if source.backbone != config.fit.backbone:
         raise UsageError(f"--init-from {run}: its backbone is {source.backbone}, not {config.fit.backbone}")
     if source.select_on == "test" and config.fit.select_on != "test":
