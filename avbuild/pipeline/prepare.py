@@ -7,7 +7,7 @@ from pathlib import Path
 
 from avbuild.errors import UserError, listed
 from avbuild.pipeline.check import check
-from avbuild.pipeline.pairing import pair_samples
+from avbuild.pipeline.pairing import pair_samples, refuse_pairs_by_index_alone
 from avbuild.pipeline.partners import PairedSample
 from avbuild.sources.builder import Builder
 from avbuild.sources.corpus import Material, Problem, SourceItem
@@ -16,6 +16,21 @@ from avbuild.sources.registry import read_sources
 
 MOST_FILES = 10  # that an error lists, and as many folders, so that it fits on a screen
 MOST_KINDS = 5
+
+
+class UnusableFiles(UserError):
+    """Files that cannot be used: the message fits on a screen, the list names all of them.
+
+    Args:
+        problems: all of them.
+        advice: of the sources, such as the folds that are whole.
+    """
+
+    def __init__(self, problems: Sequence[Problem], advice: Sequence[str] = ()) -> None:
+        ordered = sorted(problems, key=lambda problem: (problem.what, problem.path))
+        super().__init__(_report(ordered, advice))
+        self.shows_all = len(problems) <= 2 * MOST_FILES
+        self.whole_list = "".join(f"{problem}\n" for problem in ordered)
 
 
 @dataclass(frozen=True)
@@ -28,6 +43,26 @@ class Prepared:
     samples: Sequence[PairedSample]
     hashes: Mapping[tuple[str, str], str]  # (modality, id) -> sha256 of the file
     left_out: Sequence[Problem]
+
+    @property
+    def name(self) -> str:
+        """The name of the data set, which is that of its folder."""
+        return self.options.name or self.builder.name
+
+    @property
+    def title(self) -> str:
+        """The title of the data set."""
+        return self.options.title or self.options.name or self.builder.title
+
+    @property
+    def noun(self) -> str:
+        """What its rows are called in messages."""
+        return "pairs" if len(self.material.corpora) > 1 else "samples"
+
+    @property
+    def given_splits(self) -> bool:
+        """Whether the user's folders give the splits."""
+        return self.builder.own_files and self.material.given_splits
 
 
 def prepare(builder: Builder, options: Options, workers: int, skip_bad: bool) -> Prepared:
@@ -42,6 +77,7 @@ def prepare(builder: Builder, options: Options, workers: int, skip_bad: bool) ->
     Raises UserError that names every file that cannot be used, unless they are left out.
     """
     material = read_sources(builder, options)
+    refuse_pairs_by_index_alone(material.match, options)
     problems = [problem for corpus in material.corpora for problem in corpus.problems]
     hashes: dict[tuple[str, str], str] = {}
     while True:
@@ -51,9 +87,10 @@ def prepare(builder: Builder, options: Options, workers: int, skip_bad: bool) ->
         bad = [found for found in checked if found.problem]
         problems += [found.problem for found in bad if found.problem]
         if problems and not skip_bad:
-            raise UserError(_report(problems))
+            raise UnusableFiles(problems, _advice(material))
         if not bad:
             unwanted = [problem for corpus in material.corpora for problem in corpus.unwanted]
+            unwanted += _not_used(builder, material, samples, options)
             return Prepared(builder, options, material, samples, hashes, [*problems, *unwanted])
         # leaving out a file can pair its partner with another file: pair again, and check what is new
         material = material.without({(found.modality, found.id) for found in bad})
@@ -66,11 +103,25 @@ def _pair(
         samples = pair_samples(builder, material, options)
     except UserError:
         if problems and not skip_bad:  # unusable files are the likely cause
-            raise UserError(_report(problems)) from None
+            raise UnusableFiles(problems, _advice(material)) from None
         raise
     if not samples and not problems:
         raise UserError("no sample can be made: the sources hold no usable audio clip with a usable partner")
     return samples
+
+
+def _not_used(builder: Builder, material: Material, samples: Sequence[PairedSample], options: Options) -> list[Problem]:
+    """Return the user's own files that are in no sample, with the reason; those over --limit are not named."""
+    if not builder.own_files or options.limit is not None:
+        return []
+    used = {(item.modality, item.id) for sample in samples for item in sample.items}
+    reason = (
+        "not needed: all others of its class and split are used as often"
+        if material.partner_classes
+        else ("its partner cannot be used")
+    )
+    items = [item for corpus in material.corpora for item in corpus.items]
+    return [Problem(item.media.name, reason) for item in items if (item.modality, item.id) not in used]
 
 
 def _unchecked(samples: Sequence[PairedSample], hashes: Mapping[tuple[str, str], str]) -> list[SourceItem]:
@@ -80,17 +131,21 @@ def _unchecked(samples: Sequence[PairedSample], hashes: Mapping[tuple[str, str],
     return [item for key, item in items.items() if key not in hashes]
 
 
-def _report(problems: Sequence[Problem]) -> str:
+def _advice(material: Material) -> list[str]:
+    return [corpus.advice for corpus in material.corpora if corpus.advice]
+
+
+def _report(problems: Sequence[Problem], advice: Sequence[str]) -> str:
     """Return the error for files that cannot be used, which fits on a screen."""
     kinds = Counter(_kind(problem) for problem in problems)
     summary = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(MOST_KINDS))
-    ordered = sorted(problems, key=lambda problem: (problem.what, problem.path))
-    shown = listed(ordered, MOST_FILES if len(problems) > 2 * MOST_FILES else len(problems))
+    shown = listed(problems, MOST_FILES if len(problems) > 2 * MOST_FILES else len(problems))
     folders = f"in these folders:\n{_by_folder(problems)}\n" if len(problems) > 2 * MOST_FILES else ""
     return (
         f"{len(problems):,} files cannot be used:\n{shown}\n{folders}"
         f"{len(problems):,} files cannot be used ({summary}); nothing was written. "
-        f"Repair them, or leave them out with --skip-bad, which lists all of them in build.json."
+        + "".join(f"{line}. " for line in advice)
+        + "Repair them, or leave them out with --skip-bad, which lists all of them in build.json."
     )
 
 
