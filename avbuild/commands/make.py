@@ -157,9 +157,10 @@ def make(
         prepared = prepare(builder, options, workers or default_workers(), skip_bad)
     except UnusableFiles as error:
         raise own_options.with_whole_list(error, Folder(place), own_name or name, dry_run) from None
+    own_options.remove_whole_list(Folder(place), prepared.name, dry_run)
     for line in prepared.material.announcements:
         typer.echo(f"note: {visible(line)}", err=True)
-    if notice := index_notice(prepared.material.match):
+    if notice := index_notice(prepared.material.match, most=20):
         typer.echo(notice, err=True)
     if dry_run:
         from avbuild.pipeline.estimate import estimate_make

@@ -76,6 +76,15 @@ def with_whole_list(error: "UnusableFiles", out: "Folder", name: str, dry_run: b
     """
     if error.shows_all or dry_run:
         return error
-    file = f"{name}.unusable.txt"
-    out.write(file, error.whole_list.encode())
-    return UserError(f"{error}\nThe whole list: {out.path(file)}")
+    out.write(_list_of(name), error.whole_list.encode())
+    return UserError(f"{error}\nThe whole list: {out.path(_list_of(name))}")
+
+
+def remove_whole_list(out: "Folder", name: str, dry_run: bool) -> None:
+    """Remove the list that an earlier run wrote: the files can be used now, or `build.json` names them."""
+    if not dry_run and out.exists(_list_of(name)):
+        out.remove(_list_of(name))
+
+
+def _list_of(name: str) -> str:
+    return f"{name}.unusable.txt"

@@ -1,11 +1,12 @@
 """Prepare a data set before anything is written: read the sources, pair their items, check every file that is used."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from avbuild.errors import UserError, listed
+from avbuild.errors import UsageError, UserError, listed
 from avbuild.pipeline.check import check
 from avbuild.pipeline.pairing import pair_samples, refuse_pairs_by_index_alone
 from avbuild.pipeline.partners import PairedSample
@@ -27,7 +28,7 @@ class UnusableFiles(UserError):
     """
 
     def __init__(self, problems: Sequence[Problem], advice: Sequence[str] = ()) -> None:
-        ordered = sorted(problems, key=lambda problem: (problem.what, problem.path))
+        ordered = sorted(problems, key=lambda problem: (problem.what, _natural(problem.path)))
         super().__init__(_report(ordered, advice))
         self.shows_all = len(problems) <= 2 * MOST_FILES
         self.whole_list = "".join(f"{problem}\n" for problem in ordered)
@@ -76,6 +77,8 @@ def prepare(builder: Builder, options: Options, workers: int, skip_bad: bool) ->
 
     Raises UserError that names every file that cannot be used, unless they are left out.
     """
+    if not builder.own_files and options.pair not in (None, "index"):
+        raise UsageError(f"--pair {options.pair} goes with avbuild make folder; {builder.name} takes --pair index only")
     material = read_sources(builder, options)
     refuse_pairs_by_index_alone(material.match, options)
     problems = [problem for corpus in material.corpora for problem in corpus.problems]
@@ -156,4 +159,10 @@ def _kind(problem: Problem) -> str:
 def _by_folder(problems: Sequence[Problem]) -> str:
     """Return the number of files of each kind in each folder."""
     counts = Counter((str(Path(problem.path).parent), _kind(problem)) for problem in problems)
-    return listed([f"{folder}: {count:,} {kind}" for (folder, kind), count in sorted(counts.items())], MOST_FILES)
+    ordered = sorted(counts.items(), key=lambda entry: (_natural(entry[0][0]), entry[0][1]))
+    return listed([f"{folder}: {count:,} {kind}" for (folder, kind), count in ordered], MOST_FILES)
+
+
+def _natural(path: str) -> list[tuple[int, str]]:
+    """Return a key that sorts fold2 before fold10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", path)]

@@ -8,6 +8,7 @@ from typing import Literal
 from avbuild.errors import UserError, listed
 from avbuild.sources.corpus import Corpus, Credit, LocalFile, Problem, SourceItem
 from avbuild.sources.files import file_problem, visible
+from avbuild.sources.layout import refuse_splits
 from avbuild.sources.names import printable
 from avbuild.sources.urbansound8k_table import SLICE_NAME
 from avbuild.sources.walk import class_folders, folders_in, unique_ids, walk
@@ -42,6 +43,7 @@ def read_audio_folder(root: Path) -> Corpus:
 
     Raises UserError where there are no class folders, or no audio file in them.
     """
+    refuse_splits(root, AUDIO, "audio clips", "Of audio, class folders are read; avbuild make folder also keeps splits")
     found = find_in_class_folders(root, root, AUDIO, "audio", set())
     clips = []
     for id, (label, path) in found.files.items():
@@ -61,6 +63,10 @@ def read_image_folder(root: Path) -> Corpus:
     # problems call an image file a picture, since build.json and its hashes have that word
     splits: tuple[Literal["train", "test"], ...] = ("train", "test")
     if [path.name for path in folders_in(root)] != sorted(splits):
+        instead = (
+            "Of images, train/ and test/ are read, and nothing beside them; avbuild make folder also keeps validation"
+        )
+        refuse_splits(root, IMAGES, "images", instead)
         found = find_in_class_folders(root, root, IMAGES, "picture", set())
         images = tuple(_image(id, label, path) for id, (label, path) in found.files.items())
         return Corpus("image", folder_credit(root), found.classes, images, found.problems)

@@ -77,10 +77,28 @@ def recognise(root: Path, suffixes: frozenset[str], nouns: str) -> tuple[Layout,
         places[None] = root
     for place in dict.fromkeys((root, *places.values())):
         if loose := [path for path in visible(place) if not path.is_dir() and path.suffix.lower() in suffixes]:
-            what = f"{len(loose):,} {nouns} are in no class folder, such as {printable(loose[0].name)}"
+            what = f"{nouns} in no class folder: {len(loose):,}, such as {printable(loose[0].name)}"
             raise _doubtful(root, suffixes, nouns, what)
     _check_classes(root, tuple(places.values()), suffixes, nouns)
     return Layout(root, places), tuple(problems)
+
+
+def refuse_splits(root: Path, suffixes: frozenset[str], nouns: str, instead: str) -> None:
+    """Refuse split folders where only class folders are read.
+
+    Args:
+        root: folder of class folders.
+        suffixes: of the media that are counted.
+        nouns: what they are called.
+        instead: what to do, for the error.
+
+    Raises UserError that shows the folder as it was understood, where two folders have the names of splits, or where
+    one has and holds folders, as a split does.
+    """
+    named = [folder for folder in folders_in(root) if folder.name.lower() in SPLIT_OF]
+    if len(named) > 1 or any(folders_in(folder) for folder in named):
+        what = f"{_names(named)} {'are splits' if len(named) > 1 else 'is a split'}, not classes. {instead}"
+        raise UserError(f"{printable(str(root))}: {what}\n{tree(root, suffixes, nouns)}")
 
 
 def _beside(
