@@ -180,11 +180,22 @@ def _left_out(build: BuildRecord) -> str:
 
 
 def _use(build: BuildRecord) -> str:
+    place = f'"path/to/{build.name}"'
+    stock = [f'data = load_dataset({place}, "{CLEAN}", split="test")']
+    audio = "audio" in build.modalities
+    if audio:
+        stock += [
+            'data = data.cast_column("audio", Audio(decode=False))  # unless you have torchcodec',
+            'samples, rate = soundfile.read(io.BytesIO(data[0]["audio"]["bytes"]), dtype="float32")',
+        ]
+    imports = ["import io", "", "import soundfile", "from datasets import Audio, load_dataset"]
+    without = "\n".join([*(imports if audio else ["from datasets import load_dataset"]), "", *stock])
     return (
-        "## Use\n\n```python\nfrom datasets import Audio, load_dataset\n\n"
-        f'data = load_dataset("path/to/{build.name}", "{CLEAN}", split="test")\n'
-        'data = data.cast_column("audio", Audio(decode=False))  # FLAC bytes; drop this line if you have torchcodec\n'
-        "```\n\nCheck it with `avbuild verify`. Columns and hashes: docs/data-format.md of avbuild.\n"
+        "## Use\n\n```python\nimport avbuild\n\n"
+        f'data = avbuild.load({place}, scenario="{CLEAN}", split="test")'
+        f"{'  # decodes audio without torchcodec' if audio else ''}\n```\n\n"
+        f"Without avbuild:\n\n```python\n{without}\n```\n\n"
+        "Check it with `avbuild verify`. Columns and hashes: docs/data-format.md of avbuild.\n"
     )
 
 
