@@ -44,7 +44,7 @@ def pairs_by_stem(folders: Sequence[OwnFolder], matches: Matches, pattern: str |
             folder.corpus,
             items=tuple(replace(item, group=groups[item.id]) for item in chosen[folder.modality]),
             problems=(*folder.corpus.problems, *_same_stem(folder, unclear[folder.modality])),
-            unwanted=_without_partner(folder, usable, label_of[folder.modality], common),
+            unwanted=_without_partner(folder, usable, label_of, common),
         )
         for folder in folders
     ]
@@ -72,20 +72,28 @@ def _same_stem(folder: OwnFolder, unclear: frozenset[str]) -> tuple[Problem, ...
 
 
 def _without_partner(
-    folder: OwnFolder, usable: Mapping[str, Mapping[str, SourceItem]], label_of: Mapping[str, str], common: set[str]
+    folder: OwnFolder,
+    usable: Mapping[str, Mapping[str, SourceItem]],
+    label_of: Mapping[str, Mapping[str, str]],
+    common: set[str],
 ) -> tuple[Problem, ...]:
     """Return the items that have no partner, with the modality that lacks it."""
     others = [modality for modality in usable if modality != folder.modality]
     found = []
     for id, item in usable[folder.modality].items():
-        if id not in common:
+        if id in common:
+            continue
+        if no_class := [other for other in others if item.label not in label_of[other].values()]:
+            found.append(Problem(item.media.name, _no_class(item.label, no_class)))
+        else:
             lacking = " or ".join(MODALITIES[other].noun for other in others if id not in usable[other])
             found.append(Problem(item.media.name, f"no {lacking} with this name in class {item.label}"))
-    for item in folder.corpus.items:
-        if item.label not in label_of:
-            nouns = " or ".join(MODALITIES[other].nouns for other in others)
-            found.append(Problem(item.media.name, f"class {item.label} has no {nouns}"))
-    return tuple(found)
+    unknown = [item for item in folder.corpus.items if item.label not in label_of[folder.modality]]
+    return (*found, *(Problem(item.media.name, _no_class(item.label, others[:1])) for item in unknown))
+
+
+def _no_class(label: str, others: Sequence[str]) -> str:
+    return f"class {label} has no {' or '.join(MODALITIES[other].nouns for other in others)}"
 
 
 def _no_common_stem(folders: Sequence[OwnFolder], usable: Mapping[str, Mapping[str, SourceItem]]) -> str:
