@@ -53,7 +53,7 @@ def refuse_page(page: Path) -> None:
     folder = audio_folder(page)
     if folder.exists() and not (folder.is_dir() and all(re.fullmatch(AUDIO_NAME, p.name) for p in folder.iterdir())):
         raise UsageError(
-            f"--out {page}: {folder} is there and is not of avbuild preview; choose another name, or move it"
+            f"--out {page}: {folder} is there and was not written by avbuild preview; choose another name, or move it"
         )
 
 
