@@ -118,7 +118,7 @@ class BuildRecord(Frozen):
 
     @property
     def rows_noun(self) -> str:
-        """What its rows are called: pairs, or samples where there is one modality."""
+        """The noun for its rows: pairs, or samples where there is one modality."""
         return f"pairs of {self.pair}" if len(self.modalities) > 1 else "samples"
 
     @property

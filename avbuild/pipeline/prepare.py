@@ -57,7 +57,7 @@ class Prepared:
 
     @property
     def noun(self) -> str:
-        """What its rows are called in messages."""
+        """The noun for its rows in messages."""
         return "pairs" if len(self.material.corpora) > 1 else "samples"
 
     @property

@@ -29,8 +29,8 @@ MOST_LINES = 8  # of a tree
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """Where the class folders of one modality are."""
+class FolderLayout:
+    """The places of the class folders of one modality."""
 
     root: Path
     places: Mapping[Split | None, Path]  # split -> folder of class folders; None: the root, which has no splits
@@ -41,7 +41,7 @@ class Layout:
         return tuple(split for split in SPLITS if split in self.places)
 
 
-def recognise(root: Path, suffixes: frozenset[str], nouns: str) -> tuple[Layout, tuple[Problem, ...]]:
+def recognise(root: Path, suffixes: frozenset[str], nouns: str) -> tuple[FolderLayout, tuple[Problem, ...]]:
     """Return the layout of a folder, and the files beside its split folders that cannot be used.
 
     Args:
@@ -80,7 +80,7 @@ def recognise(root: Path, suffixes: frozenset[str], nouns: str) -> tuple[Layout,
             what = f"{nouns} in no class folder: {len(loose):,}, such as {printable(loose[0].name)}"
             raise _doubtful(root, suffixes, nouns, what)
     _check_classes(root, tuple(places.values()), suffixes, nouns)
-    return Layout(root, places), tuple(problems)
+    return FolderLayout(root, places), tuple(problems)
 
 
 def refuse_splits(root: Path, suffixes: frozenset[str], nouns: str, instead: str) -> None:

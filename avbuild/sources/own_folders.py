@@ -12,7 +12,7 @@ from avbuild.modalities.registry import MODALITIES
 from avbuild.modalities.video_frames import FPS
 from avbuild.sources.corpus import Corpus, LocalFile, Problem, SourceItem
 from avbuild.sources.folders import SUFFIXES, find_in_class_folders, folder_credit
-from avbuild.sources.layout import Layout, recognise, tree
+from avbuild.sources.layout import FolderLayout, recognise, tree
 from avbuild.sources.names import normal, printable
 from avbuild.sources.options import Options
 from avbuild.sources.urbansound8k_table import SLICE_NAME
@@ -22,18 +22,18 @@ from avbuild.sources.urbansound8k_table import SLICE_NAME
 class OwnFolder:
     """The files of one modality, and how they are laid out."""
 
-    layout: Layout
+    layout: FolderLayout
     corpus: Corpus
     same_stem: frozenset[str]  # ids of items whose stem, class and split are also those of another item
 
     @property
     def modality(self) -> str:
-        """What the files are."""
+        """The modality of the files."""
         return self.corpus.modality
 
     @property
     def nouns(self) -> str:
-        """What the files are called."""
+        """The noun for the files, in the plural."""
         return MODALITIES[self.modality].nouns
 
     @property
