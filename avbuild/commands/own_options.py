@@ -20,9 +20,9 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 class PairChoice(StrEnum):
     """Values of `--pair`."""
 
-    stem = "stem"
+    by_stem = "stem"
     by_class = "class"
-    index = "index"
+    by_index = "index"
 
 
 Audio = Annotated[

@@ -100,7 +100,7 @@ def _packet_loss(level: Level, signal: Signal, rng: Generator) -> str:
 
 
 def _occlusion(level: Level, signal: Signal, rng: Generator) -> str:
-    top, left, tall, wide = box_of(level, *signal.shape[:2], rng)
+    top, left, tall, wide = box_of(level, signal.shape[0], signal.shape[1], rng)
     return f"hidden {wide} x {tall} px at {left}, {top}"
 
 
@@ -109,11 +109,11 @@ def _motion_blur(level: Level, signal: Signal, rng: Generator) -> str:
 
 
 def _snow(level: Level, signal: Signal, rng: Generator) -> str:
-    return f"falls at {snow_angle(level, *signal.shape[:2], rng):.0f} degrees"
+    return f"falls at {snow_angle(level, signal.shape[0], signal.shape[1], rng):.0f} degrees"
 
 
 def _rain(level: Level, signal: Signal, rng: Generator) -> str:
-    return f"falls at {rain_angle(*signal.shape[:2], rng):.0f} degrees"
+    return f"falls at {rain_angle(signal.shape[0], signal.shape[1], rng):.0f} degrees"
 
 
 def _frost(level: Level, signal: Signal, rng: Generator) -> str:

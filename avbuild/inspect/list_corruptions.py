@@ -149,7 +149,8 @@ def _print(
         return
     narrow = console.width < WIDE
     more = "avbuild scenarios NAME shows one in full, a wider terminal more columns"
-    table = Table(title=title or None, caption="; ".join(filter(None, (caption, narrow and more))) or None)
+    notes = [note for note in (caption, more if narrow else "") if note]
+    table = Table(title=title or None, caption="; ".join(notes) or None)
     shown = columns[:short] if narrow else columns
     for place, column in enumerate(shown):
         table.add_column(column, no_wrap=place in names, overflow="fold")
