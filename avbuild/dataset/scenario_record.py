@@ -1,7 +1,7 @@
 """Records of scenarios in `build.json`, and what cannot be true of them."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
@@ -15,14 +15,14 @@ from avbuild.scenarios.manifest import CLEAN
 from avbuild.scenarios.seeding import digest
 
 
-def written_plugins(written: dict[str, Any], any_plugin: bool) -> dict[str, Any]:
-    """Return a record without its key `plugins` where it has none, as versions before 0.2 wrote and hashed it.
+def without_empty(written: dict[str, Any], optional: Collection[str]) -> dict[str, Any]:
+    """Return a record as it is written: fields that came later are left out where empty, so old bytes stay the same.
 
     Args:
-        written: the record as it is serialised.
-        any_plugin: whether it has plug-ins.
+        written: fields of the record.
+        optional: names of those that are left out where empty.
     """
-    return written if any_plugin else {key: value for key, value in written.items() if key != "plugins"}
+    return {name: value for name, value in written.items() if value or name not in optional}
 
 
 class SplitRecord(Frozen):
@@ -47,8 +47,8 @@ class ScenarioRecord(Frozen):
     plugins: tuple[CorruptionRecord, ...] = ()  # its corruptions that come from plug-ins
 
     @model_serializer(mode="wrap")
-    def _without_plugins(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return written_plugins(serialise(self), bool(self.plugins))
+    def _without_empty(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_empty(serialise(self), ("plugins",))
 
 
 def scenario_content(splits: Iterable[SplitRecord]) -> str:

@@ -19,9 +19,9 @@ def describe_data_set(folder: Folder) -> None:
     """
     build = read_build(folder)
     console = Console()
-    visuals = MODALITIES[build.visual].nouns
+    counts = ", ".join(f"{s.files:,} {MODALITIES[s.role].nouns.removeprefix('audio ')}" for s in build.sources)
     console.print(
-        in_terminal(build.title).append(f" in {visible(folder)}: {build.clips:,} clips, {build.pictures:,} {visuals}"),
+        in_terminal(build.title).append(f" in {visible(folder)}: {counts}"),
         soft_wrap=True,
     )
     split = in_terminal(f"split: {build.split}")

@@ -53,11 +53,7 @@ def plan_corruptions(folder: Folder, request: CorruptRequest) -> tuple[BuildReco
     build = read_build(folder)
     own = load_manifest(folder.path(MANIFEST))
     given = load_manifest(request.manifest) if request.manifest else own
-    presets = {
-        name: Scenario.model_validate({"preset": name, "visual": build.visual})
-        for name in request.scenarios
-        if name in PRESETS
-    }
+    presets = {name: _preset(name, build.visuals) for name in request.scenarios if name in PRESETS}
     given = given.model_copy(update={"scenarios": {**presets, **given.scenarios}})
     _check(build, given, request, request.manifest or folder.path(MANIFEST))
     require_plugins(given.scenarios[name] for name in request.scenarios)
@@ -75,6 +71,16 @@ def plan_corruptions(folder: Folder, request: CorruptRequest) -> tuple[BuildReco
     if problem := clashing(scenarios):
         raise UsageError(f"{build.name}: scenarios: {problem}")
     return build, own.model_copy(update={"dataset": ".", "scenarios": scenarios}), names
+
+
+def _preset(name: str, visuals: Sequence[str]) -> Scenario:
+    """Return a preset that acts on every visual modality of a data set alike."""
+    first, *others = visuals or ("image",)  # without any, the check says that the preset needs one
+    scenario = Scenario.model_validate({"preset": name, "visual": first})
+    written = scenario.as_yaml()
+    if not others or first not in written:
+        return scenario
+    return Scenario.model_validate({**written, **dict.fromkeys(others, written[first])})
 
 
 def _check(build: BuildRecord, manifest: Manifest, request: CorruptRequest, origin: str) -> None:

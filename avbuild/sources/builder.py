@@ -37,4 +37,5 @@ class Builder:
     severity: int = 3  # of the default scenarios
     rows_per_shard: int = ROWS_PER_SHARD
     synthetic: bool = False  # media are computed, so there are no files to check
+    own_files: bool = False  # of the user: the user names the data set, and every file that is not used is recorded
     plugin: PluginSource | None = None  # that defines it; None: avbuild does

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from avbuild.errors import UsageError, nearest
 from avbuild.plugins.registry import defined, refuse_shipped
-from avbuild.sources import cifar10, crema_d, demo, urbansound8k
+from avbuild.sources import cifar10, crema_d, demo, own, urbansound8k
 from avbuild.sources.audio_corpora import read_any_audio
 from avbuild.sources.builder import AnyCorpus, Builder
 from avbuild.sources.corpus import Material
@@ -14,7 +14,8 @@ from avbuild.sources.images import read_images
 from avbuild.sources.options import Options
 
 BUILDERS: Mapping[str, Builder] = {
-    builder.name: builder for builder in (urbansound8k.BUILDER, cifar10.BUILDER, crema_d.BUILDER, demo.BUILDER)
+    builder.name: builder
+    for builder in (urbansound8k.BUILDER, cifar10.BUILDER, crema_d.BUILDER, own.BUILDER, demo.BUILDER)
 }
 
 
