@@ -40,14 +40,25 @@ class FitConfig(Frozen):
 
 
 class RunConfig(Frozen):
-    """The content of a run's `config.yaml`: the options of the fit, and the manifest of its data."""
+    """The content of a run's `config.yaml`: the options of the fit, and the manifest of its data.
+
+    `folds` are all folds of a cross-validation, of which the manifest's split tests one; None for a single run.
+    """
 
     fit: FitConfig
     manifest: Manifest
+    folds: tuple[int, ...] | None = None
+
+    @property
+    def fold(self) -> int | None:
+        """The fold that a run of a cross-validation is tested on; None for a single run."""
+        return self.manifest.split.fold.test if self.folds and self.manifest.split.fold else None
 
     def as_yaml(self) -> str:
         """Return YAML that reads back equal."""
-        written = {"fit": self.fit.model_dump(), "manifest": self.manifest.as_yaml()}
+        written: dict[str, Any] = {"fit": self.fit.model_dump(), "manifest": self.manifest.as_yaml()}
+        if self.folds is not None:
+            written["folds"] = list(self.folds)
         return yaml.safe_dump(written, sort_keys=False, allow_unicode=True)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from avbuild.errors import UsageError, UserError
-from avtrain.commands.options import Cache, Device, LoaderWorkers, NoCache, Precision, cache_folder, expand
+from avtrain.commands.options import Cache, DataPlace, Device, LoaderWorkers, NoCache, Precision, expand
 
 
 def evaluate(
@@ -19,6 +19,7 @@ def evaluate(
     manifest: Annotated[
         str | None, typer.Option(help="Another manifest on the same data, with corruptions not seen in training.")
     ] = None,
+    data: DataPlace = None,
     device: Device = "auto",
     precision: Precision = "fp32",
     workers: LoaderWorkers = 0,
@@ -35,6 +36,7 @@ def evaluate(
         avtrain eval runs/ --scenarios 'D*'
         avtrain eval runs/ --severities 1,2,3,4,5
         avtrain eval runs/ --manifest manifests/weather.yaml
+        avtrain eval copied/seed0 --data /mnt/data/urbansound8k-av
     """
     from avbuild.progress import progress_bar
     from avbuild.scenarios.manifest_file import load_manifest
@@ -42,16 +44,17 @@ def evaluate(
     from avtrain.evaluation.conditions import EvalRequest
     from avtrain.evaluation.evaluate import evaluate as evaluate_run
     from avtrain.report.terminal import without_controls
+    from avtrain.runs.layout import features_beside
     from avtrain.runs.search import find_runs
 
     request = EvalRequest(
         tuple(pattern.strip() for pattern in scenarios.split(",")),
         _parse_severities(severities),
         load_manifest(manifest) if manifest else None,
+        data,
     )
     found = find_runs(runs)
-    # a run is OUT/NAME/seed0; fit keeps the features of the other splits in OUT/features
-    features = cache_folder(cache, no_cache, found[0].folder.parent.parent)
+    features = None if no_cache else cache or features_beside(found[0].folder)  # where fit keeps those of other splits
     machine = Machine(pick_device(device), workers, features)
     lines, errors = [], []
     with progress_bar("evaluating", len(found)) as advance:

@@ -36,6 +36,14 @@ Cache = Annotated[
         callback=expand,
     ),
 ]
+DataPlace = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        help="Where the data set is, if it was moved or copied: a folder or a URL; its content must be the same.",
+        show_default="as in the manifest",
+    ),
+]
 NoCache = Annotated[
     bool, typer.Option("--no-cache", help="Compute the features of frozen backbones again in every epoch.")
 ]

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import fsspec
 
 from avbuild.dataset.splits import SPLITS, Split, SplitKey, resplit, shared_groups
 from avbuild.errors import UsageError, UserError
+from avbuild.places import expanded
 from avbuild.scenarios.manifest import CLEAN, Manifest
 from avbuild.scenarios.seeding import digest
 from avtrain.data.row_cache import RowCache
@@ -14,6 +16,20 @@ from avtrain.data.samples import Rows
 from avtrain.data.shard_files import ShardFile, shard_files
 
 TEMPORARY = RowCache()
+
+
+def at_place(manifest: Manifest, place: str | None) -> Manifest:
+    """Return a manifest whose data set is at another place.
+
+    Args:
+        manifest: of the data set.
+        place: path or fsspec URL, as the user wrote it; None: the manifest is returned as it is.
+    """
+    if place is None:
+        return manifest
+    written = expanded(place)
+    resolved = written if "://" in written else str(Path(written).resolve())
+    return manifest.model_copy(update={"dataset": resolved})
 
 
 def read_rows(manifest: Manifest, split: Split, cache: RowCache = TEMPORARY) -> Rows:
@@ -71,7 +87,8 @@ def content_of(manifest: Manifest, splits: Iterable[Split]) -> dict[str, str]:
     """Return a digest of the clean rows that each split is made of, to recognise when they have changed.
 
     It is made of the content hashes that `avbuild make` writes into each shard, so data made again bit for bit have the
-    same.  With a protocol other than the default, every split depends on all those on disk.
+    same; of a shard without one, the whole file is digested.  With a protocol other than the default, every split
+    depends on all those on disk.
 
     Args:
         manifest: names the data set and the split protocol.
@@ -82,8 +99,8 @@ def content_of(manifest: Manifest, splits: Iterable[Split]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for split in splits if manifest.split.protocol == "default" else SPLITS:
-        hashes = [shard.header().content for shard in shard_files(manifest, CLEAN, split)]
-        if any(hashes):
+        hashes = [shard.header().content or shard.digest() for shard in shard_files(manifest, CLEAN, split)]
+        if hashes:
             found[split] = digest(*hashes)
     return found
 
@@ -125,5 +142,8 @@ def _absence_message(manifest: Manifest, split: Split) -> str:
     name = manifest.dataset.rstrip("/").rsplit("/", 1)[-1]
     if not fs.exists(path):
         parent = manifest.dataset.rstrip("/").rsplit("/", 1)[0]
-        return f"{manifest.dataset}: no data set there. Make it:  avbuild make {name} --out {parent}/"
+        return (
+            f"{manifest.dataset}: no data set there. Make it:  avbuild make {name} --out {parent}/\n"
+            "If it was moved or copied, name its place:  --data PATH"
+        )
     return f"{manifest.dataset}: has no {split} split; avbuild inspect {manifest.dataset} shows what it has"

@@ -10,13 +10,17 @@ from torch import Tensor
 from avbuild.dataset.storage import writing
 from avbuild.errors import UsageError, UserError, listed
 from avtrain.config import SELECTED_ON_TEST, RunConfig
+from avtrain.data.fingerprints import digest_weights
+from avtrain.data.shards import content_of
 from avtrain.device import Machine
 from avtrain.distributed.row_sharing import broadcast_from_rank0, is_rank0
 from avtrain.methods.registry import merged_weights
 from avtrain.runs.folder import Run
-from avtrain.runs.guards import require_same_configuration, require_same_data
+from avtrain.runs.guards import comparable, require_same_configuration, require_same_data
+from avtrain.runs.layout import run_folder
 from avtrain.runs.lock import locked
 from avtrain.runs.search import find_runs, is_run
+from avtrain.training.checkpoint import INITIAL_WEIGHTS
 from avtrain.training.loop import fit
 
 RESUME = ("auto", "restart", "never")
@@ -65,7 +69,7 @@ def fit_run(
 def _fit_locked(
     run: Run, config: RunConfig, machine: Machine, resume: str, init_from: Path | None, trackers: Sequence[str]
 ) -> str:
-    if message := broadcast_from_rank0(lambda: _prepare_folder(run, config, resume)):
+    if message := broadcast_from_rank0(lambda: _prepare_folder(run, config, resume, init_from)):
         return message
     if broadcast_from_rank0(config.as_yaml) != config.as_yaml():
         raise UserError(f"{run}: the nodes were given different options or manifests; start the same command on each")
@@ -78,22 +82,56 @@ def _fit_locked(
     )
 
 
-def _prepare_folder(run: Run, config: RunConfig, resume: str) -> str:
+def _prepare_folder(run: Run, config: RunConfig, resume: str, init_from: Path | None) -> str:
     """Check what the folder holds, and empty it for a restart; returns a message where the run is finished."""
-    run.remove_abandoned()
+    run.remove_abandoned(nobody_else_writes=True)
     if run.begun and resume == "never":
         raise UserError(f"{run}: holds a run already; --resume auto finishes it, restart begins anew, --name moves it")
     if run.begun and resume == "restart":
         _empty(run.folder)
     if run.begun:
-        existing = run.config()
-        sections = [(existing.fit, config.fit), (existing.manifest, config.manifest)]
-        compared = [(before.model_dump(), asked.model_dump()) for before, asked in sections]
-        require_same_configuration(run, compared, holds="a run", choose="--name or --out")
+        check_same(run, config, init_from)
     if run.finished:
         require_same_data(run, config.manifest)
+        if config != run.config():  # the same data and weights, at another place
+            run.write_config(config)
         return f"{run}: finished already, {_selection_label(config)} {run.read_json('result.json')['validation']:.3f}"
     return ""
+
+
+def check_same(run: Run, config: RunConfig, init_from: Path | None) -> None:
+    """Refuse to continue a run that was begun with another configuration.
+
+    Data and initial weights are told by their content, so they may have been moved since.
+
+    Args:
+        run: begun.
+        config: asked for now.
+        init_from: place of the initial weights now.
+
+    Raises:
+        UserError: names every value that differs.
+    """
+    existing = run.config()
+    before, asked = existing.fit.model_dump(), config.fit.model_dump()
+    if init_from is not None and _same_initial_weights(run, existing, config, init_from):
+        del before["init_from"], asked["init_from"]
+    others = ({"folds": existing.folds}, {"folds": config.folds})
+    manifests = (comparable(existing.manifest), comparable(config.manifest))
+    require_same_configuration(run, [(before, asked), manifests, others], holds="a run", choose="--name or --out")
+
+
+def _same_initial_weights(run: Run, existing: RunConfig, config: RunConfig, init_from: Path) -> bool:
+    """Whether a run at another place than the one recorded has the weights that this one started from."""
+    if None in (existing.fit.init_from, config.fit.init_from) or existing.fit.init_from == config.fit.init_from:
+        return False
+    if run.finished:
+        recorded = run.read_json("result.json").get("initial")
+    elif (state := run.state()) is not None:
+        recorded = state.get("fingerprints", {}).get(INITIAL_WEIGHTS)
+    else:
+        return True  # nothing was trained yet
+    return recorded is not None and recorded == digest_weights(_initial_weights(init_from, config))
 
 
 def _empty(folder: Path) -> None:
@@ -115,13 +153,18 @@ def _selection_label(config: RunConfig) -> str:
 
 
 def _initial_weights(place: Path, config: RunConfig) -> dict[str, Tensor]:
-    same_seed = place / f"seed{config.fit.seed}"
+    same_seed = run_folder(place, config.fit.seed, config.fold)
     found = [Run(same_seed)] if is_run(same_seed) else find_runs([place])
     if len(found) > 1:
         raise UsageError(
-            f"--init-from {place}: holds {len(found)} runs and none is seed{config.fit.seed}; name one\n{listed(found)}"
+            f"--init-from {place}: holds {len(found)} runs and none is {same_seed.relative_to(place)}; name one\n{listed(found)}"
         )
     run = found[0]
+    if not run.finished:
+        raise UserError(
+            f"--init-from {run}: its training is not finished, so its weights are not its best yet; run the avtrain fit "
+            "that began it again, then this command"
+        )
     source = run.config().fit
     if source.backbone != config.fit.backbone:
         raise UsageError(f"--init-from {run}: its backbone is {source.backbone}, not {config.fit.backbone}")
@@ -130,4 +173,22 @@ def _initial_weights(place: Path, config: RunConfig) -> dict[str, Tensor]:
             f"--init-from {run}: {SELECTED_ON_TEST}, and so is every run that starts from it; start from a run "
             "selected on validation, or pass --select-on-test"
         )
+    _refuse_tested_rows(run, config)
     return merged_weights(source.method, source.method_options, run.weights())
+
+
+def _refuse_tested_rows(source: Run, config: RunConfig) -> None:
+    """Refuse to start from a run on other rows of the same data set: they may be among those this run is tested on.
+
+    Raises:
+        UsageError: both split one data set differently.
+    """
+    before, asked = source.config().manifest, config.manifest
+    trained_on = source.read_json("result.json").get("content", {})
+    if not any(digest == trained_on.get(split) for split, digest in content_of(asked, ("train",)).items()):
+        return  # on other data
+    if before.split != asked.split or (asked.split.protocol != "default" and before.seed != asked.seed):
+        raise UsageError(
+            f"--init-from {source}: trained with the split {before.split.as_yaml()}, not {asked.split.as_yaml()}, so "
+            "rows that this run is tested on may be among its training rows; start from a run on the same split"
+        )
