@@ -5,14 +5,25 @@ from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from avbuild.errors import UsageError, nearest
 from avbuild.frozen import Frozen
 from avbuild.scenarios.manifest import Manifest
 
 Config = TypeVar("Config", bound=Frozen)
+OptionPlace = tuple[int | str, ...]  # keys from the outermost option inwards
 Selection = Literal["validation", "test"]  # the split that the best epoch is chosen on
 SELECTED_ON_TEST = "selected on test"  # the mark of a run, a score or a table whose best epoch was chosen on test
+
+
+class WrongOptions(UsageError):
+    """Options that do not fit a model; `problems` has the place of each, and what is wrong with it."""
+
+    def __init__(self, owner: str, problems: list[tuple[OptionPlace, str]]) -> None:
+        lines = [f"  {'.'.join(map(str, place))}: {what}" for place, what in problems]
+        super().__init__("\n".join([f"{owner}: {len(problems)} problems", *lines]))
+        self.problems = problems
 
 
 class FitConfig(Frozen):
@@ -80,17 +91,16 @@ def parse_options(model: type[Config], options: Mapping[str, object], owner: str
         owner: what the options belong to, for the error, such as `method prompt`.
 
     Raises:
-        UsageError: names every unknown option and every bad value.
+        WrongOptions: names every unknown option and every bad value.
     """
     try:
         return model.model_validate(dict(options))
     except ValidationError as error:
-        problems = []
-        for found in error.errors():
-            key = ".".join(map(str, found["loc"]))
-            if found["type"] == "extra_forbidden":
-                allowed = ", ".join(model.model_fields) or "none"
-                problems.append(f"{key}: unknown option{nearest(key, model.model_fields)}; allowed: {allowed}")
-            else:
-                problems.append(f"{key}: {found['msg'][0].lower()}{found['msg'][1:]}, not {found['input']!r}")
-        raise UsageError(f"{owner}: {len(problems)} problems\n" + "\n".join(f"  {line}" for line in problems)) from None
+        raise WrongOptions(owner, [_problem(model, found) for found in error.errors()]) from None
+
+
+def _problem(model: type[Frozen], found: ErrorDetails) -> tuple[OptionPlace, str]:
+    if found["type"] == "extra_forbidden":
+        key, allowed = str(found["loc"][-1]), ", ".join(model.model_fields) or "none"
+        return found["loc"], f"unknown option{nearest(key, model.model_fields)}; allowed: {allowed}"
+    return found["loc"], f"{found['msg'][0].lower()}{found['msg'][1:]}, not {found['input']!r}"

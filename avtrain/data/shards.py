@@ -1,6 +1,6 @@
 """The rows of a data set, read through the manifest."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def read_rows(manifest: Manifest, split: Split, cache: RowCache = TEMPORARY) -> 
         rows = everything.pick([index for index, home in enumerate(homes) if home == split])
     _check_modalities(manifest, rows.modalities)
     if not rows.samples:
-        raise UsageError(f"{manifest.dataset}: its {split} split is empty under protocol {manifest.split.protocol}")
+        raise UsageError(_empty_message(manifest, split))
     return rows
 
 
@@ -107,6 +107,13 @@ def content_of(manifest: Manifest, splits: Iterable[Split]) -> dict[str, str]:
 
 def shared_recordings(manifest: Manifest) -> list[str]:
     """Return the groups that are in more than one split under the manifest's protocol; empty for an honest split."""
+    keys = split_keys(manifest)
+    homes = resplit(manifest.split, keys, manifest.seed)
+    return list(shared_groups([replace(key, split=home) for key, home in zip(keys, homes, strict=True)]))
+
+
+def split_keys(manifest: Manifest) -> list[SplitKey]:
+    """Return what decides the split of every row of a data set, without reading media; manifest: names it."""
     keys: list[SplitKey] = []
     for split in SPLITS:
         for shard in shard_files(manifest, CLEAN, split):
@@ -115,8 +122,36 @@ def shared_recordings(manifest: Manifest) -> list[str]:
                     SplitKey(row["id"], str(row["label"]), row["group"], row["fold"], split)
                     for row in shard.checked(batch.to_pylist)
                 ]
+    return keys
+
+
+def count_rows(manifest: Manifest, splits: Sequence[Split]) -> dict[Split, int]:
+    """Return the number of rows of each split, without reading media.
+
+    Args:
+        manifest: names the data set and the split protocol.
+        splits: to count.  With the default protocol the files of others are not opened.
+
+    Raises:
+        UserError: the data set is absent, incomplete or damaged.
+        UsageError: a split is empty.
+    """
+    if manifest.split.protocol == "default":
+        shards = {split: shard_files(manifest, CLEAN, split) for split in splits}
+        if absent := [split for split, found in shards.items() if not found]:
+            raise UserError(_absence_message(manifest, absent[0]))
+        return {split: sum(shard.header().rows for shard in found) for split, found in shards.items()}
+    if not (keys := split_keys(manifest)):
+        raise UserError(_absence_message(manifest, splits[0]))
     homes = resplit(manifest.split, keys, manifest.seed)
-    return list(shared_groups([replace(key, split=home) for key, home in zip(keys, homes, strict=True)]))
+    counts = {split: homes.count(split) for split in splits}
+    if empty := [split for split, count in counts.items() if not count]:
+        raise UsageError(_empty_message(manifest, empty[0]))
+    return counts
+
+
+def _empty_message(manifest: Manifest, split: Split) -> str:
+    return f"{manifest.dataset}: its {split} split is empty under protocol {manifest.split.protocol}"
 
 
 def _check_modalities(manifest: Manifest, available: tuple[str, ...]) -> None:

@@ -96,8 +96,9 @@ def fingerprints_of(
         initial: weights of the run that training starts from; None: there is no such run.
     """
     found = {f"{split} data": digest for split, digest in content.items()}
-    found["frozen weights"] = digest_weights(_frozen_parameters(method))
-    return found if initial is None else found | {INITIAL_WEIGHTS: digest_weights(initial)}
+    if initial is not None:
+        found[INITIAL_WEIGHTS] = digest_weights(initial)
+    return found | {"frozen weights": digest_weights(_frozen_parameters(method))}
 
 
 def _trained_state(method: Method) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Literal
 
 from torch import Tensor
 
@@ -24,6 +25,7 @@ from avtrain.training.checkpoint import INITIAL_WEIGHTS
 from avtrain.training.loop import fit
 
 RESUME = ("auto", "restart", "never")
+RunStatus = Literal["new", "continued", "restarted", "finished"]
 
 
 def check_resume(resume: str) -> None:
@@ -85,18 +87,39 @@ def _fit_locked(
 def _prepare_folder(run: Run, config: RunConfig, resume: str, init_from: Path | None) -> str:
     """Check what the folder holds, and empty it for a restart; returns a message where the run is finished."""
     run.remove_abandoned(nobody_else_writes=True)
-    if run.begun and resume == "never":
-        raise UserError(f"{run}: holds a run already; --resume auto finishes it, restart begins anew, --name moves it")
-    if run.begun and resume == "restart":
+    status = run_status(run, config, resume, init_from)
+    if status == "restarted":
         _empty(run.folder)
-    if run.begun:
-        check_same(run, config, init_from)
-    if run.finished:
-        require_same_data(run, config.manifest)
+    if status == "finished":
         if config != run.config():  # the same data and weights, at another place
             run.write_config(config)
         return f"{run}: finished already, {_selection_label(config)} {run.read_json('result.json')['validation']:.3f}"
     return ""
+
+
+def run_status(run: Run, config: RunConfig, resume: str, init_from: Path | None) -> RunStatus:
+    """Return what starting a run would do, and change nothing.
+
+    Args:
+        run: the folder.
+        config: asked for.
+        resume: value of --resume.
+        init_from: place of the initial weights.
+
+    Raises:
+        UserError: the folder holds another run, or one that was trained on other data.
+    """
+    if not run.begun:
+        return "new"
+    if resume == "never":
+        raise UserError(f"{run}: holds a run already; --resume auto finishes it, restart begins anew, --name moves it")
+    if resume == "restart":
+        return "restarted"
+    check_same(run, config, init_from)
+    if run.finished:
+        require_same_data(run, config.manifest)
+        return "finished"
+    return "continued"
 
 
 def check_same(run: Run, config: RunConfig, init_from: Path | None) -> None:
@@ -153,6 +176,22 @@ def _selection_label(config: RunConfig) -> str:
 
 
 def _initial_weights(place: Path, config: RunConfig) -> dict[str, Tensor]:
+    run = find_initial_run(place, config)
+    source = run.config().fit
+    return merged_weights(source.method, source.method_options, run.weights())
+
+
+def find_initial_run(place: Path, config: RunConfig) -> Run:
+    """Return the run of --init-from.
+
+    Args:
+        place: a run, or a folder of runs, of which the one with the same seed and fold is taken.
+        config: of the run that starts from it.
+
+    Raises:
+        UsageError: there are several, or it cannot be started from.
+        UserError: there is none, or it is not finished.
+    """
     same_seed = run_folder(place, config.fit.seed, config.fold)
     found = [Run(same_seed)] if is_run(same_seed) else find_runs([place])
     if len(found) > 1:
@@ -174,7 +213,7 @@ def _initial_weights(place: Path, config: RunConfig) -> dict[str, Tensor]:
             "selected on validation, or pass --select-on-test"
         )
     _refuse_tested_rows(run, config)
-    return merged_weights(source.method, source.method_options, run.weights())
+    return run
 
 
 def _refuse_tested_rows(source: Run, config: RunConfig) -> None:
