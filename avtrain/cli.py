@@ -13,6 +13,7 @@ from avtrain.commands.predict import predict
 from avtrain.commands.pretrain import pretrain
 from avtrain.commands.report import report
 from avtrain.commands.reproduce.app import app as reproduce
+from avtrain.commands.sweep import sweep
 from avtrain.commands.validate import validate
 from avtrain.distributed.process_group import process_group
 
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.command()(fit)
 app.command(name="eval")(evaluate)
 app.command()(report)
+app.command()(sweep)
 app.command()(pretrain)
 app.command()(methods)
 app.command()(validate)

@@ -43,6 +43,7 @@ def evaluate(
     from avtrain.device import Machine, pick_device, pick_precision
     from avtrain.evaluation.conditions import EvalRequest
     from avtrain.evaluation.evaluate import evaluate as evaluate_run
+    from avtrain.evaluation.fold_means import fold_means
     from avtrain.report.terminal import without_controls
     from avtrain.runs.layout import features_beside
     from avtrain.runs.search import find_runs
@@ -56,17 +57,18 @@ def evaluate(
     found = find_runs(runs)
     features = None if no_cache else cache or features_beside(found[0].folder)  # where fit keeps those of other splits
     machine = Machine(pick_device(device), workers, features)
-    lines, errors = [], []
+    lines, errors, scored = [], [], []
     with progress_bar("evaluating", len(found)) as advance:
         for run in found:
             try:
                 results = evaluate_run(run, request, machine, pick_precision(precision, machine.device))
+                scored += results
                 lines.append(without_controls(f"{run}: {_summary(results)}"))
             except UserError as error:  # the other runs are scored all the same
                 errors.append(error)
             advance()
     if lines:
-        typer.echo("\n".join(lines))
+        typer.echo("\n".join([*lines, *map(without_controls, fold_means(scored))]))
         typer.echo(without_controls(f"next: avtrain report {_folder_to_report(runs)}"))
     if errors:
         raise _together(errors)
@@ -103,5 +105,6 @@ def _folder_to_report(places: Sequence[Path]) -> Path:
     """Return the folder of all runs: the one place given where it is that, else the parent of the first."""
     first = places[0]
     is_run = (first / "config.yaml").exists()
-    holds_named_runs = any(first.glob("*/seed*/config.yaml"))
+    holds_named_runs = any(first.glob("*/seed*/config.yaml")) and not any(first.glob("fold*/seed*/config.yaml"))
+    holds_named_runs = holds_named_runs or any(first.glob("*/fold*/seed*/config.yaml"))
     return first if len(places) == 1 and not is_run and holds_named_runs else first.parent

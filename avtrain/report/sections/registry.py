@@ -6,6 +6,7 @@ A new section is a file here that ends with a `Section`, a line in this list, an
 from avtrain.report.sections import (
     accuracy_tables,
     confusion,
+    cross_validation,
     modality_contributions,
     reliability,
     router_choices,
@@ -17,6 +18,7 @@ from avtrain.report.sections.base import Section
 
 SECTIONS: list[Section] = [
     accuracy_tables.SECTION,
+    cross_validation.SECTION,
     severity_curves.SECTION,
     trainable_parameters.SECTION,
     router_choices.SECTION,
