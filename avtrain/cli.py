@@ -5,6 +5,7 @@ import sys
 import typer
 
 from avbuild.command_line import run_program
+from avtrain.commands.cache import app as cache
 from avtrain.commands.evaluate import evaluate
 from avtrain.commands.export import export
 from avtrain.commands.fit import fit
@@ -44,6 +45,7 @@ app.command()(methods)
 app.command()(validate)
 app.command()(predict)
 app.command()(export)
+app.add_typer(cache, name="cache")
 app.add_typer(reproduce, name="reproduce")
 
 

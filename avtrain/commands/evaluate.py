@@ -44,6 +44,7 @@ def evaluate(
     from avtrain.evaluation.conditions import EvalRequest
     from avtrain.evaluation.evaluate import evaluate as evaluate_run
     from avtrain.evaluation.fold_means import fold_means
+    from avtrain.features.inventory import tidy
     from avtrain.report.terminal import without_controls
     from avtrain.runs.layout import features_beside
     from avtrain.runs.search import find_runs
@@ -57,9 +58,11 @@ def evaluate(
     found = find_runs(runs)
     features = None if no_cache else cache or features_beside(found[0].folder)  # where fit keeps those of other splits
     machine = Machine(pick_device(device), workers, features)
+    tidy(features)
     lines, errors, scored = [], [], []
     with progress_bar("evaluating", len(found)) as advance:
         for run in found:
+            run.remove_abandoned()
             try:
                 results = evaluate_run(run, request, machine, pick_precision(precision, machine.device))
                 scored += results

@@ -103,6 +103,7 @@ def fit(
         avtrain fit --config runs/demo-finetune-tiny/seed0/config.yaml --out again/
     """
     from avtrain.device import Machine, pick_device
+    from avtrain.features.inventory import tidy
     from avtrain.report.terminal import without_controls
     from avtrain.training.config_file import read_config_file
     from avtrain.training.options import parse_settings
@@ -141,6 +142,7 @@ def fit(
     if settings_of_fit.select_on == "test":
         warn_of_test_selection()
     machine = Machine(where, workers, cache_folder(cache, no_cache, out))
+    tidy(machine.cache)
     for run in planned:
         typer.echo(without_controls(fit_run(run.folder, run.config, machine, resume, source, track or ())))
     typer.echo(without_controls(f"next: avtrain eval {folder}"))
@@ -169,9 +171,7 @@ def _fit_config(options: dict[str, Any], file: "ConfigFile | None", device: Any)
     return fit_config(merged)
 
 
-def _configs(
-    fit: "FitConfig", manifest: "Manifest", folds: str | None, file: "ConfigFile | None"
-) -> "list[RunConfig]":
+def _configs(fit: "FitConfig", manifest: "Manifest", folds: str | None, file: "ConfigFile | None") -> "list[RunConfig]":
     """Return one configuration for each fold to train, or a single one."""
     from avtrain.config import RunConfig
     from avtrain.training.folds import find_folds, of_fold

@@ -29,9 +29,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16; auto is bf16 where CUDA has it.")]
 PrecisionOfRun = Annotated[
     str | None,
-    typer.Option(
-        help="auto, fp32 or bf16; auto is bf16 where CUDA has it.", show_default="auto, or that of --config"
-    ),
+    typer.Option(help="auto, fp32 or bf16; auto is bf16 where CUDA has it.", show_default="auto, or that of --config"),
 ]
 LoaderWorkers = Annotated[int, typer.Option(help="Processes that load data; they affect only the speed.", min=0)]
 Cache = Annotated[

@@ -1,6 +1,6 @@
 """`avtrain eval`: scores of a finished run on the test split, one JSON file for each condition and inference mode."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,7 @@ def evaluate(run: Run, request: EvalRequest, machine: Machine, precision: str) -
     """
     if not run.finished:
         raise UserError(f"{run}: training is not finished; run the same avtrain fit again")
-    config = run.config()
+    config, machine = run.config(), replace(machine, run=run.folder)
     located, request = locate_data(run, config.manifest, request)
     config = config.model_copy(update={"manifest": located})
     tested = manifest_under_test(config.manifest, request)

@@ -20,7 +20,8 @@ def fold_means(evaluations: Sequence[Mapping[str, Any]]) -> list[str]:
             by_scenario = found.setdefault((str(e["run"]).split("/", 1)[0], len(e["folds"])), {})
             by_scenario.setdefault(name, defaultdict(list))[e["fold"]].append(e["accuracy"])
     return [
-        f"{name}, mean ± std over folds: " + "  ".join(_told(scenario, by_fold, n) for scenario, by_fold in each.items())
+        f"{name}, mean ± std over folds: "
+        + "  ".join(_told(scenario, by_fold, n) for scenario, by_fold in each.items())
         for (name, n), each in found.items()
     ]
 

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def fit(
         Diverged: the loss is not finite.
         UserError: data or frozen weights are not those the run was begun with.
     """
-    settings, manifest = config.fit, config.manifest
+    settings, manifest, machine = config.fit, config.manifest, replace(machine, run=run.folder)
     torch.manual_seed(settings.seed)
     scenarios = train_scenarios(settings, manifest)
     train_rows = read_rows(manifest, "train", machine.row_cache)

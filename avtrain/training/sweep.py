@@ -46,7 +46,7 @@ class SweepPoint:
 
 @dataclass(frozen=True)
 class SweepResult:
-    """What the runs of one combination reached.
+    """The scores of the runs of one combination.
 
     Attributes:
         point: the combination.

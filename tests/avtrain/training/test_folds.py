@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -14,22 +15,34 @@ from avbuild.scenarios.manifest_file import load_manifest
 from avtrain.data.dataset import MultimodalData
 from avtrain.data.shards import read_corrupted, read_rows, split_keys
 from avtrain.evaluation.fold_means import fold_means
-from avtrain.frontends.base import AnyFrontend
 from avtrain.runs.folder import Run
 from avtrain.training.folds import find_folds, of_fold
 from tests.avtrain.training.test_fit import avtrain_, fit, weights
+from tests.conftest import write_urbansound8k
+from tests.support import synthetic_shards
 from tests.support.commands import succeed
 from tests.support.reports import score, view_of
 from tests.support.stopping import stopped_in
-from tests.support.synthetic_shards import write_data
+from tests.support.synthetic_shards import row, write_data
 
 NAME = "urbansound8k-av-finetune-tiny-folds"
 FOLDS = (1, 2, 3)
 
 
 @pytest.fixture(scope="module")
-def manifest(small_data: Path) -> Path:
-    return small_data / "manifest.yaml"
+def data(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """90 samples of 90 recordings in three folds, with D on disk; do not change it."""
+    place = tmp_path_factory.mktemp("data")
+    corpus = write_urbansound8k(place / "UrbanSound8K", recordings=9, slices=1)
+    where = ("--audio-root", corpus, "--images", f"folder:{image_folder}", "--out", place, "--workers", "1")
+    succeed("make", "urbansound8k-av", *where)
+    succeed("corrupt", "--scenario", "D", "--data", place / "urbansound8k-av", "--workers", "1")
+    return place / "urbansound8k-av"
+
+
+@pytest.fixture(scope="module")
+def manifest(data: Path) -> Path:
+    return data / "manifest.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -89,14 +102,14 @@ def test_the_report_is_the_mean_over_folds_and_pools_them(runs: Path, tmp_path: 
     assert [(e["fold"], e["folds"], e["run"]) for e in found] == [
         (n, [1, 2, 3], f"{NAME}/fold{n}/seed0") for n in FOLDS
     ]
-    assert sum(e["n"] for e in found) == 120
+    assert sum(e["n"] for e in found) == 90
     values = 100 * np.array([e["accuracy"] for e in found])
     markdown = (copy / "report.md").read_text()
     assert f"{values.mean():.1f} ± {values.std(ddof=1):.1f}" in markdown
     assert "urbansound8k-av (3 folds)" in markdown
     assert "n folds" in markdown
     assert "n seeds" not in markdown.split("####")[0]
-    pooled = 100 * sum(e["accuracy"] * e["n"] for e in found) / 120
+    pooled = 100 * sum(e["accuracy"] * e["n"] for e in found) / 90
     row = next(line for line in markdown.splitlines() if line.startswith("| finetune") and "| D |" in line)
     assert f"| {pooled:.1f} |" in row
     assert row.endswith("| 3 of 3 |")
@@ -134,16 +147,16 @@ def test_a_table_over_folds_and_one_over_seeds_are_kept_apart(tmp_path: Path) ->
     assert view.results.manifest == "demo (2 folds)"
 
 
-def test_a_fold_is_corrupted_as_on_disk(small_data: Path) -> None:
+def test_a_fold_is_corrupted_as_on_disk(manifest: Path) -> None:
     """Rows of any fold under D: those that D on disk holds are equal, whatever split they are in now."""
-    manifest = load_manifest(small_data / "manifest.yaml")
-    on_disk = read_corrupted(manifest, "test", "D")
+    loaded = load_manifest(manifest)
+    on_disk = read_corrupted(loaded, "test", "D")
     assert on_disk is not None
     frontend = _Raw()
-    written = {p.id: p.signals for p in MultimodalData(on_disk, manifest, frontend, ("D",))}
+    written = {p.id: p.signals for p in MultimodalData(on_disk, loaded, frontend, ("D",))}
     compared = 0
     for fold in FOLDS:
-        ours = of_fold(manifest, fold)
+        ours = of_fold(loaded, fold)
         assert read_corrupted(ours, "test", "D") is None
         for prepared in MultimodalData(read_rows(ours, "test"), ours, frontend, ("D",)):
             for modality, signal in written.get(prepared.id, {}).items():
@@ -152,17 +165,16 @@ def test_a_fold_is_corrupted_as_on_disk(small_data: Path) -> None:
     assert compared == 2 * len(written) > 0
 
 
-class _Raw(AnyFrontend):
+class _Raw:
     """A front end that returns signals as they are."""
 
-    def __init__(self) -> None:
-        self.shapes = {}
+    shapes: ClassVar[dict[str, tuple[int, ...]]] = {}
 
     def prepare(self, modality: str, signal: torch.Tensor) -> torch.Tensor:
         return signal
 
-    def finish(self, modality: str, signals: torch.Tensor) -> torch.Tensor:
-        return signals
+    def finish(self, modality: str, prepared: torch.Tensor) -> torch.Tensor:
+        return prepared
 
 
 def test_the_start_of_a_fold_is_the_run_on_the_same_fold(runs: Path, manifest: Path, tmp_path: Path) -> None:
@@ -192,9 +204,11 @@ def test_a_data_set_without_folds_or_with_some_only_is_refused(
     manifest = tmp_path / "m.yaml"
     manifest.write_text("manifest: 1\nname: m\ndataset: made-up\nscenarios: {C: {}}\n")
     find_folds(load_manifest(manifest), "all")  # not made by avbuild: its folds are what there is
-    succeed("make", "demo-av", "--out", tmp_path, "--limit", "60", "--workers", "1")
-    with pytest.raises(UsageError, match="60 of its 60 rows have no fold"):
-        find_folds(load_manifest(tmp_path / "demo-av" / "manifest.yaml"), "all")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(synthetic_shards, "row", lambda *given: {**row(*given), "fold": 0})
+        write_data(tmp_path / "made-up")
+    with pytest.raises(UsageError, match="180 of its 180 rows have no fold"):
+        find_folds(load_manifest(manifest), "all")
     succeed("make", "urbansound8k-av", "--audio-root", urbansound8k, "--images", f"folder:{image_folder}",
             "--out", tmp_path, "--workers", "1", "--folds", "1,2")  # fmt: skip
     partly = load_manifest(tmp_path / "urbansound8k-av" / "manifest.yaml")

@@ -101,9 +101,7 @@ def test_a_wrong_grid_is_explained(grids: list[str], message: str) -> None:
 def test_every_combination_is_checked_before_any_is_trained() -> None:
     grid = parse_grid(["lr=1e-3,3e-3", "method.length=4,8", "epochs=1"])
     points = sweep_points(grid, {"method": "prompt", "backbone": "tiny", "method_options": {"heads": 2}})
-    assert [p.name for p in points] == [
-        f"lr={lr},method.length={n},epochs=1" for lr in (0.001, 0.003) for n in (4, 8)
-    ]
+    assert [p.name for p in points] == [f"lr={lr},method.length={n},epochs=1" for lr in (0.001, 0.003) for n in (4, 8)]
     assert all(p.config.method_options == {"heads": 2, "length": p.varied["method.length"]} for p in points)
     with pytest.raises(UsageError, match=r"lenght: unknown option; did you mean"):
         sweep_points(parse_grid(["method.lenght=4,8"]), {"method": "prompt"})
