@@ -54,11 +54,8 @@ def list_entries(folder: Folder = Path("runs/features")) -> None:
     if found:
         Console().print(table)
     rows = [entry for entry in found if entry.name.startswith("rows/")]
-    typer.echo(
-        without_controls(
-            f"{folder}: {len(found) - len(rows)} sets of features and {len(rows)} copies of rows, {_megabytes(found)} MB"
-        )
-    )
+    counts = f"{len(found) - len(rows)} sets of features and {len(rows)} copies of rows"
+    typer.echo(without_controls(f"{folder}: {counts}, {_megabytes(found)} MB"))
     if found:
         typer.echo(f"next: avtrain cache clean {without_controls(str(folder))} --older-than 30d")
 

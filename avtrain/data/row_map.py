@@ -2,12 +2,12 @@
 
 NAME.files.arrow holds every distinct media file once, an audio clip that is paired with many images too.
 NAME.rows.arrow holds ids, labels, groups and folds, and for each modality the numbers of its files.  NAME.json is
-written last, with the length and digest of the others, and what the shards looked like.  Equal rows give equal bytes, so that processes that write one
+written last, with the length and digest of the others, and
+what the shards looked like.  Equal rows give equal bytes, so that processes that write one
 map at once do not disturb each other.
 """
 
 import hashlib
-import json
 import mmap
 import os
 from collections.abc import Iterator, Mapping, Sequence

@@ -2,12 +2,12 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from avbuild.dataset.rows import content_hash
+from avbuild.dataset.rows import StoredSample, content_hash
 from avbuild.dataset.storage import partial_name, write_whole
 from avbuild.errors import UserError
 from avbuild.scenarios.seeding import digest
@@ -41,7 +41,8 @@ def verify_changed(stem: Path, shards: Sequence[ShardFile], headers: Sequence[Sh
     if not changed:
         return
     for shard, header in zip(shards, headers, strict=True):
-        if shard in changed and header.content and content_hash(shard.rows()) != header.content:
+        rows = cast(Iterator[StoredSample], shard.rows())
+        if shard in changed and header.content and content_hash(rows) != header.content:
             raise shard.damaged("its rows are not those that were written")
     with suppress(UserError):  # a cache for reading only: they are verified again next time
         record = sealed_record({**recorded, "shards": {**before, **now}})

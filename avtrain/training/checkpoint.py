@@ -14,7 +14,6 @@ from avtrain.runs.folder import Run
 from avtrain.training.random_state import random_state, restore_random_state
 from avtrain.training.weight_averaging import WeightAverage
 
-
 INITIAL_WEIGHTS = "initial weights"  # fingerprint of those of --init-from
 
 

@@ -1,7 +1,6 @@
 """Files of `--config`: the options of a fit, and its manifest or the path of one; a run's own `config.yaml` is one."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError

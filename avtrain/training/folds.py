@@ -32,8 +32,8 @@ def find_folds(manifest: Manifest, asked: str) -> tuple[tuple[int, ...], tuple[i
     if without or len(folds) < 2:
         has = f"{without:,} of its {len(keys):,} rows have no fold" if without else f"it has fold {folds[0]} alone"
         raise UsageError(
-            f"--folds {asked}: {manifest.dataset} cannot be cross-validated: {has}. Folds come from the publisher of the "
-            "source (UrbanSound8K, ESC-50); without them, train with several --seeds"
+            f"--folds {asked}: {manifest.dataset} cannot be cross-validated: {has}. Folds come from the publisher of "
+            "the source (UrbanSound8K, ESC-50); without them, train with several --seeds"
         )
     if asked == ALL:
         _require_all(manifest, folds)
@@ -63,7 +63,7 @@ def _require_all(manifest: Manifest, folds: tuple[int, ...]) -> None:
     if made_of is not None:
         listed = ",".join(map(str, folds))
         raise UsageError(
-            f"--folds all: {manifest.dataset} was made with --folds {made_of}, which leaves rows of the other folds out, "
+            f"--folds all: {manifest.dataset} was made with --folds {made_of}, which leaves out rows of other folds "
             f"and recordings that are in fold {str(made_of).rsplit(',', 1)[-1]} too. Make it without --folds, or name "
             f"the folds to cross-validate over what there is: --folds {listed}"
         )

@@ -196,13 +196,14 @@ def find_initial_run(place: Path, config: RunConfig) -> Run:
     found = [Run(same_seed)] if is_run(same_seed) else find_runs([place])
     if len(found) > 1:
         raise UsageError(
-            f"--init-from {place}: holds {len(found)} runs and none is {same_seed.relative_to(place)}; name one\n{listed(found)}"
+            f"--init-from {place}: holds {len(found)} runs and none is {same_seed.relative_to(place)}; name one\n"
+            f"{listed(found)}"
         )
     run = found[0]
     if not run.finished:
         raise UserError(
-            f"--init-from {run}: its training is not finished, so its weights are not its best yet; run the avtrain fit "
-            "that began it again, then this command"
+            f"--init-from {run}: its training is not finished, so its weights are not its best yet; run the avtrain "
+            "fit that began it again, then this command"
         )
     source = run.config().fit
     if source.backbone != config.fit.backbone:

@@ -14,8 +14,8 @@ from avtrain.report.sections.base import Section
 from avtrain.report.view import ReportView
 
 NOTE = (
-    "Test accuracy in %. Each fold is tested once, by a model trained on the other folds, whose best epoch was chosen on "
-    "whole groups taken from these. Mean ± standard deviation over folds; pooled: over all samples of all folds, with "
+    "Test accuracy in %. Each fold is tested once, by a model trained on the other folds, whose best epoch was chosen "
+    "on whole groups taken from these. Mean ± standard deviation over folds; pooled: over all samples of all folds, with "
     "macro F1 from the summed confusion matrix; several seeds of a fold count by their mean."
 )
 
@@ -72,7 +72,8 @@ def _cells(view: ReportView, evaluations: Sequence[Evaluation]) -> list[str]:
 def _pooled_confusion(evaluations: Sequence[Evaluation]) -> NDArray[np.float64]:
     """Return the confusion matrix over all folds, in which every seed of a fold has the same share."""
     seeds = Counter(e["fold"] for e in evaluations)
-    return np.sum([np.array(e["confusion"]) / seeds[e["fold"]] for e in evaluations], axis=0)
+    pooled: NDArray[np.float64] = np.sum([np.array(e["confusion"]) / seeds[e["fold"]] for e in evaluations], axis=0)
+    return pooled
 
 
 SECTION = Section("cross_validation", html, markdown)

@@ -1,8 +1,8 @@
 """Rows read through the memory map equal rows held in memory, and damage on the way is an error or is repaired."""
 
-import pickle
 import json
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
