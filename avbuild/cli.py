@@ -2,7 +2,7 @@
 
 import typer
 
-from avbuild.command_line import run_program
+from avbuild.command_line import VersionOption, run_program
 from avbuild.commands.card import card
 from avbuild.commands.corrupt import corrupt
 from avbuild.commands.inspect import inspect
@@ -31,6 +31,12 @@ app = typer.Typer(
         avbuild verify data/urbansound8k-av
     """,
 )
+
+
+@app.callback()
+def options(version: VersionOption = False) -> None:
+    """Take the options that stand before a command."""
+
 
 app.command()(make)
 app.command()(corrupt)

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from avbuild.command_line import run_program
+from avbuild.command_line import VersionOption, run_program
 from avtrain.commands.cache import app as cache
 from avtrain.commands.evaluate import evaluate
 from avtrain.commands.export import export
@@ -35,6 +35,12 @@ app = typer.Typer(
         avtrain predict runs/demo-finetune-tiny --audio bark.wav --image dog.jpg
     """,
 )
+
+
+@app.callback()
+def options(version: VersionOption = False) -> None:
+    """Take the options that stand before a command."""
+
 
 app.command()(fit)
 app.command(name="eval")(evaluate)

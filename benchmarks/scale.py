@@ -7,6 +7,11 @@ Every image is distinct, each of 300 clips is paired with many images.  Two read
 its own, which imports neither torch nor a model: `memory` holds all encoded rows, as avtrain 0.1 did; `map` reads them
 from the memory-mapped copy, once while it is written (`first`) and once when it is there (`again`).  An epoch reads the
 media of every row once, in a random order; with --decode of at most so many pairs it also decodes them.
+
+    python benchmarks/scale.py --epochs 5000
+
+measures whole training epochs of `finetune --backbone tiny` (decode, front end, forward, backward) from either reader,
+in turn and in one process, and prints the median of the ratios.
 """
 
 import argparse
@@ -119,16 +124,52 @@ def measure(reader: str, folder: Path, decode: int) -> dict[str, float]:
     }
 
 
+def compare_epochs(folder: Path, rounds: int = 5) -> None:
+    """Print seconds of training epochs over the same rows from memory and from the map, in turn."""
+    from dataclasses import replace
+
+    import torch
+
+    from avtrain.backbones.tiny import Tiny, TinyConfig
+    from avtrain.data.dataset import MultimodalData
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    manifest = Manifest.model_validate({"manifest": 1, "name": "scale", "dataset": str(folder), "scenarios": {"C": {}}})
+    backbone = Tiny(TinyConfig())
+    head = torch.nn.Linear(backbone.width, len(CLASSES))
+    rows = read_rows(manifest, "train", RowCache(folder / "cache"))
+    mapped = MultimodalData(rows, manifest, backbone.frontend, ("C",))
+    held = replace(mapped, rows=replace(rows, samples=rows_in_memory(folder)))
+    seconds: dict[str, list[float]] = {"memory": [], "map": []}
+    for turn in range(rounds):
+        for name, data in (("memory", held), ("map", mapped)) if turn % 2 else (("map", mapped), ("memory", held)):
+            started = time.process_time()
+            for batch in data.at(1).batches(32, 0):
+                logits = head(torch.stack([tokens.mean(1) for tokens in backbone.encode(batch).values()]).mean(0))
+                torch.nn.functional.cross_entropy(logits, batch.labels).backward()
+            seconds[name].append(time.process_time() - started)
+    ratios = [one / other for one, other in zip(seconds["map"], seconds["memory"], strict=True)]
+    print("| memory, CPU s | map, CPU s | ratio, median of", rounds, "|\n| ---: | ---: | ---: |")
+    print(f"| {np.median(seconds['memory']):.2f} | {np.median(seconds['map']):.2f} | {np.median(ratios):.3f} |")
+
+
 def main() -> None:
     """Write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", default="5000,20000,60000,200000")
     parser.add_argument("--decode", type=int, default=5000, help="decode the media of data sets of at most so many")
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()))
+    parser.add_argument("--epochs", type=int, metavar="PAIRS", help="compare epochs of training over so many pairs")
     parser.add_argument("--measure", nargs=2, metavar=("READER", "FOLDER"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
         print(json.dumps(measure(arguments.measure[0], Path(arguments.measure[1]), arguments.decode)))
+        return
+    if arguments.epochs:
+        with tempfile.TemporaryDirectory(prefix="scale-", dir=arguments.work) as place:
+            write_data(Path(place), arguments.epochs)
+            compare_epochs(Path(place))
         return
     head = ("pairs", "reader", "open, s", "open, CPU s", "epoch, CPU s", "decoded", "open, MB", "peak, MB", "disk, MB")
     print(f"| {' | '.join(head)} |")

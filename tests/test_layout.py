@@ -15,8 +15,8 @@ LAYERS = {
     "avbuild": (
         {"errors"}, {"escaping", "places"}, {"frozen", "progress", "command_line", "text_files", "plugins"},
         {"modalities"},
-        {"corruptions"}, {"scenarios"}, {"dataset"}, {"sources"}, {"pipeline"}, {"inspect"}, {"api"}, {"commands"}, {"cli"},
-        {"__main__"},
+        {"corruptions"}, {"scenarios"}, {"dataset"}, {"sources"}, {"pipeline"}, {"inspect"}, {"api"}, {"commands"},
+        {"cli"}, {"__main__"},
     ),
     "avtrain": (
         {"config"}, {"frontends"}, {"data"}, {"distributed"}, {"device"}, {"runs"}, {"backbones"},

@@ -44,12 +44,13 @@ def list_entries(folder: Folder = Path("runs/features")) -> None:
 
     from avtrain.features.inventory import entries
     from avtrain.report.terminal import plain, without_controls
+    from avtrain.runs.layout import run_label
 
     found = entries(_existing(folder))
     table = Table("entry", "content", "last used", "runs")
     table.add_column("MB", justify="right")
     for entry in found:
-        runs = ", ".join(f"{run.parent.name}/{run.name}" for run in entry.runs) or "–"
+        runs = ", ".join(run_label(run) for run in entry.runs) or "–"
         table.add_row(plain(entry.name[:13]), plain(_content(entry)), _day(entry), plain(runs), _megabytes([entry]))
     if found:
         Console().print(table)

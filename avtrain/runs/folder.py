@@ -77,7 +77,13 @@ class Run:
         if not path.exists():
             raise UserError(f"{self.folder}: no run here (no config.yaml); avtrain fit makes one")
         try:
-            return RunConfig.model_validate(yaml.safe_load(open_text(path.read_bytes(), str(path))))
+            content = yaml.safe_load(open_text(path.read_bytes(), str(path)))
+            if isinstance(content, dict) and "model" in content:  # as runs/outside.py writes it
+                raise UserError(
+                    f"{self.folder}: holds the scores of an outside model, which avtrain has not trained and cannot "
+                    "load; avtrain eval --model MODULE:NAME MANIFEST scores one"
+                )
+            return RunConfig.model_validate(content)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))

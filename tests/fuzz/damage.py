@@ -9,6 +9,7 @@ from types import FrameType
 from numpy.random import Generator, default_rng
 
 CASES = int(os.environ.get("FUZZ_CASES", "40"))  # of each group and format; `make fuzz` sets it
+TRIED: list[int] = []  # grows by one with each case, see conftest.py
 LONGEST = 30  # seconds that a case may take before it counts as a hang
 
 
@@ -75,6 +76,7 @@ def no_hang() -> Iterator[None]:
     def late(number: int, frame: FrameType | None) -> None:
         raise AssertionError(f"took over {LONGEST} s")
 
+    TRIED.append(1)
     before = signal(SIGALRM, late)
     alarm(LONGEST)
     try:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import soundfile
 from numpy.random import default_rng
 from safetensors.torch import load_file
 from typer.testing import CliRunner
@@ -23,9 +24,16 @@ UNREAD = ("tensorboard", ".lock")
 Numbers = Mapping[str, object]
 
 
-def run(*words: object) -> UserError | None:
-    """Run a command; return the error it ends with, which must be one that a user can fix."""
+def run(*words: object, printed: list[str] | None = None) -> UserError | None:
+    """Run a command; return the error it ends with, which must be one that a user can fix.
+
+    Args:
+        words: of the command line.
+        printed: takes what the command prints.
+    """
     result = CliRunner().invoke(app, [str(word) for word in words])
+    if printed is not None:
+        printed.append(result.stdout)
     if result.exception is None or (isinstance(result.exception, SystemExit) and not result.exit_code):
         return None
     if isinstance(result.exception, UserError):
@@ -46,19 +54,19 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert run("eval", place / "runs/run/seed0", "--scenarios", "C") is None
     with stopped_in(epoch=1):
         fit(place, "--seeds", 1)
+    soundfile.write(place / "clip.wav", default_rng(0).uniform(-0.5, 0.5, 16_000), 16_000)
     shutil.copytree(place, place.with_name("whole"))
     return place
 
 
 def commands(place: Path) -> dict[str, tuple[object, ...]]:
     seed0, manifest = place / "runs/run/seed0", place / "demo-av/manifest.yaml"
-    first = next((place / "audio").iterdir()) if (place / "audio").exists() else None
     return {
         "resume": ("fit", manifest, *OPTIONS, "--out", place / "runs", "--seeds", "1"),
         "again": ("fit", manifest, *OPTIONS, "--out", place / "runs"),
         "eval": ("eval", seed0, "--scenarios", "C"),
         "report": ("report", place / "runs"),
-        **({"predict": ("predict", seed0, "--audio", first)} if first else {}),
+        "predict": ("predict", seed0, "--audio", place / "clip.wav", "--json"),
     }
 
 
@@ -82,12 +90,13 @@ def restore(place: Path) -> None:
 
 @pytest.fixture(scope="module")
 def expected(place: Path) -> dict[str, Numbers]:
-    """The numbers after each command on whole files."""
+    """The numbers after each command on whole files, and those that predict prints."""
     found = {}
     for name, words in commands(place).items():
         restore(place)
-        assert run(*words) is None, name
-        found[name] = numbers(place)
+        printed: list[str] = []
+        assert run(*words, printed=printed) is None, name
+        found[name] = numbers(place) | ({"printed": printed} if name == "predict" else {})
     return found
 
 
@@ -110,14 +119,16 @@ def test_one_damaged_file_and_one_command(place: Path, expected: dict[str, Numbe
         path = files[rng.integers(len(files))]
         kind, data = damaged(path.read_bytes(), rng)
         path.write_bytes(data)
+        printed: list[str] = []
         with no_hang():
-            error = run(*commands(place)[command])
+            error = run(*commands(place)[command], printed=printed)
         case = f"{command}, {kind}, {path.relative_to(place)} (seed {seed}, {number}): {error}"
         if error is not None:
             assert "features" not in path.parts, case
             assert path.name in str(error), case
             continue
+        assert printed == expected[command].get("printed", printed), case
         got = numbers(place) if path.name != "model.safetensors" or command == "resume" else expected[command]
         for key, value in expected[command].items():
-            if key != str(path):  # what the command did not read is still damaged
+            if key not in (str(path), "printed"):  # what the command did not read is still damaged
                 assert got[key] == value, case
