@@ -16,11 +16,13 @@ class EvalRequest:
         scenarios: names or patterns such as D*.
         severities: 1 to 5; each corrupted scenario is scored at these too.
         manifest: scenarios are taken from it instead of the run's own manifest.
+        data: place of the data set, where it was moved or copied since the training.
     """
 
     scenarios: tuple[str, ...] = ("*",)
     severities: tuple[int, ...] = ()
     manifest: Manifest | None = None
+    data: str | None = None
 
 
 @dataclass(frozen=True)

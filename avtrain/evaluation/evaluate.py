@@ -1,6 +1,6 @@
 """`avtrain eval`: scores of a finished run on the test split, one JSON file for each condition and inference mode."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,16 @@ from avtrain.data.shards import content_of, read_corrupted, read_rows, shared_re
 from avtrain.device import Machine
 from avtrain.evaluation.conditions import EvalCondition, EvalRequest, conditions_to_test, manifest_under_test
 from avtrain.evaluation.contributions import modality_contributions
+from avtrain.evaluation.location import locate_data
 from avtrain.evaluation.metrics import accuracy, calibration_error, confusion_matrix, macro_f1, reliability, softmax
 from avtrain.evaluation.predict import Outputs, predict, unimodal_accuracy
 from avtrain.features.cache import cached_source
 from avtrain.methods.base import Method
 from avtrain.methods.registry import build_method, merged_weights
-from avtrain.runs.folder import Run, backbone_weights
-from avtrain.runs.guards import require_same_data, require_same_plugins, require_unchanged_plugins
+from avtrain.runs.folder import Run
+from avtrain.runs.guards import require_same_plugins, require_unchanged_plugins
+from avtrain.runs.layout import run_label
+from avtrain.runs.weights import backbone_weights
 
 ORACLE = "oracle"  # the inference mode that is given the true scenario
 
@@ -49,9 +52,10 @@ def evaluate(run: Run, request: EvalRequest, machine: Machine, precision: str) -
     """
     if not run.finished:
         raise UserError(f"{run}: training is not finished; run the same avtrain fit again")
-    config = run.config()
+    config, machine = run.config(), replace(machine, run=run.folder)
     require_unchanged_plugins(run, config.plugins)
-    require_same_data(run, config.manifest)
+    located, request = locate_data(run, config.manifest, request)
+    config = config.model_copy(update={"manifest": located})
     tested = manifest_under_test(config.manifest, request)
     conditions = conditions_to_test(tested, request)
     clean = read_rows(tested, "test", machine.row_cache)
@@ -152,7 +156,9 @@ def _describe(run: Run, config: RunConfig, condition: EvalCondition) -> dict[str
         "train_on": fit.train_on,
         "selected_on": fit.select_on,
         "seed": fit.seed,
-        "run": f"{run.folder.parent.name}/{run.folder.name}",
+        "run": run_label(run.folder),
+        "fold": config.fold,
+        "folds": config.folds and list(config.folds),
         **({"plugins": {record.key: record.digest for record in config.plugins}} if config.plugins else {}),
         "trainable_parameters": run.read_json("result.json")["trainable_parameters"],
     }

@@ -120,6 +120,9 @@ class FeatureCache:
                 for name, draw in absent:
                     self._compute(folders[name, draw], replace(data.under(name), epoch=draw, draws=0), advance)
             broadcast_from_rank0(lambda: None)  # all ranks wait until rank 0 has written
+        if user := self.machine.cache_user:
+            for folder in folders.values():
+                user.note(folder.name)
         return CachedData(
             data, {key: open_features(folder, self.backbone.modalities) for key, folder in folders.items()}
         )
@@ -148,7 +151,14 @@ class FeatureCache:
         """Encode the data, each rank its share of the rows; rank 0 writes."""
         batches = self._encoded(data, advance)
         if is_rank0():
-            write_features(folder, len(data), self.backbone.modalities, batches)
+            about = {
+                "data": data.manifest.dataset,
+                "scenario": data.scenarios[0],
+                "draw": data.epoch,
+                "samples": len(data),
+                "backbone": type(self.backbone).__name__,
+            }
+            write_features(folder, len(data), self.backbone.modalities, batches, about)
         else:
             for _ in batches:
                 pass

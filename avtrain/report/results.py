@@ -1,8 +1,9 @@
 """Evaluations as `avtrain eval` wrote them, grouped by manifest and by what was trained and how it infers."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from avbuild.errors import UserError
 from avtrain.config import SELECTED_ON_TEST
 from avtrain.runs.folder import Run
+from avtrain.runs.layout import siblings_folder
 
 Evaluation = dict[str, Any]
 
@@ -78,14 +80,16 @@ class Results:
     """All evaluations of the runs of one manifest.
 
     Attributes:
-        manifest: name of the manifest trained on.
+        manifest: name of the manifest trained on, and the number of folds of a cross-validation.
         entries: evaluations by entry.
         runs: the evaluated runs by entry.
+        folds: all folds of a cross-validation, each tested by runs of its own; empty for a single test split.
     """
 
     manifest: str
     entries: Mapping[Entry, Sequence[Evaluation]]
     runs: Mapping[Entry, Sequence[Run]]
+    folds: tuple[int, ...] = ()
 
     @property
     def evaluations(self) -> list[Evaluation]:
@@ -126,10 +130,28 @@ def gather(runs: Sequence[Run]) -> list[Results]:
     evaluated = [(run, evaluation) for run in runs for evaluation in _evaluations(run)]
     if not evaluated:
         raise UserError("no run has been evaluated yet; avtrain eval RUN does it")
-    by_manifest: dict[str, list[tuple[Run, Evaluation]]] = defaultdict(list)
+    by_manifest: dict[tuple[str, tuple[int, ...]], list[tuple[Run, Evaluation]]] = defaultdict(list)
     for run, evaluation in evaluated:
-        by_manifest[evaluation["manifest"]].append((run, evaluation))
-    return [_results(manifest, of_manifest) for manifest, of_manifest in by_manifest.items()]
+        by_manifest[evaluation["manifest"], folds_of(evaluation)].append((run, evaluation))
+    return [_results(manifest, folds, of_manifest) for (manifest, folds), of_manifest in by_manifest.items()]
+
+
+def folds_of(evaluation: Evaluation) -> tuple[int, ...]:
+    """Return all folds of the cross-validation that an evaluation is part of; empty where it is part of none."""
+    return tuple(evaluation.get("folds") or ())
+
+
+def mean_by_repeat(evaluations: Sequence[Evaluation], key: str = "accuracy") -> dict[int, float]:
+    """Return a measurement by seed; in a cross-validation by fold, the mean over the seeds of each fold.
+
+    Args:
+        evaluations: of one entry under one scenario.
+        key: of the measurement.
+    """
+    values: dict[int, list[float]] = defaultdict(list)
+    for e in evaluations:
+        values[e["fold"] if folds_of(e) else e["seed"]].append(e[key])
+    return {repeat: float(np.mean(found)) for repeat, found in values.items()}
 
 
 def own_scenarios(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
@@ -152,24 +174,36 @@ def _evaluations(run: Run) -> list[Evaluation]:
     return evaluations
 
 
-def _results(manifest: str, evaluated: Sequence[tuple[Run, Evaluation]]) -> Results:
+def _results(manifest: str, folds: tuple[int, ...], evaluated: Sequence[tuple[Run, Evaluation]]) -> Results:
     _refuse_different_data(manifest, [evaluation for _, evaluation in evaluated])
-    by_folder: dict[tuple[str, Entry], list[tuple[Run, Evaluation]]] = defaultdict(list)
+    by_folder: dict[tuple[Path, Entry], list[tuple[Run, Evaluation]]] = defaultdict(list)
     for run, e in evaluated:
         selected_on = e.get("selected_on", "validation")  # earlier versions offered nothing else
         entry = Entry(e["method"], e["backbone"], e["train_on"], e["inference"], selected_on)
-        by_folder[e["run"].split("/", 1)[0], entry].append((run, e))
+        by_folder[siblings_folder(run.folder), entry].append((run, e))  # where it is now; it may have been moved
     _refuse_different_plugins(by_folder)
     folders = Counter(entry for _, entry in by_folder)
+    names = _shortest_names(folder for folder, _ in by_folder)
     entries = {
-        replace(entry, folder=folder) if folders[entry] > 1 else entry: of_entry
+        replace(entry, folder=names[folder]) if folders[entry] > 1 else entry: of_entry
         for (folder, entry), of_entry in by_folder.items()
     }
     return Results(
-        manifest,
+        f"{manifest} ({len(folds)} folds)" if folds else manifest,
         {entry: [evaluation for _, evaluation in of_entry] for entry, of_entry in entries.items()},
         {entry: list({run.folder: run for run, _ in of_entry}.values()) for entry, of_entry in entries.items()},
+        folds,
     )
+
+
+def _shortest_names(folders: Iterable[Path]) -> dict[Path, str]:
+    """Return the last parts of each path, as many as tell all of them apart."""
+    paths = list(dict.fromkeys(folders))
+    for length in range(1, max(len(path.parts) for path in paths) + 1):
+        names = {path: "/".join(path.parts[-length:]) for path in paths}
+        if len(set(names.values())) == len(paths):
+            break
+    return names
 
 
 def _refuse_different_plugins(by_folder: Mapping[tuple[str, Entry], Sequence[tuple[Run, Evaluation]]]) -> None:
@@ -186,9 +220,10 @@ def _refuse_different_plugins(by_folder: Mapping[tuple[str, Entry], Sequence[tup
 
 def _refuse_different_data(manifest: str, evaluations: Sequence[Evaluation]) -> None:
     """Raise UserError where one scenario's name stands for different data."""
-    first: dict[tuple[str | None, str], Evaluation] = {}
+    first: dict[tuple[str | None, str, int | None], Evaluation] = {}
     for e in evaluations:
-        other = first.setdefault((e["other_manifest"], e["scenario"]), e)
+        fold = e["fold"] if folds_of(e) else None  # every fold is another test split
+        other = first.setdefault((e["other_manifest"], e["scenario"], fold), e)
         if any(e.get(key) != other.get(key) for key in ("scenario_hash", "split", "content")):
             raise UserError(
                 f"manifest {manifest}: {e['run']} and {other['run']} were scored on different data both called "

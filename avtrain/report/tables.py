@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from avtrain.config import SELECTED_ON_TEST
-from avtrain.report.results import Cell, Entry, Evaluation, Results, display_order, own_scenarios
+from avtrain.report.results import Cell, Entry, Evaluation, Results, display_order, mean_by_repeat, own_scenarios
 
 MEAN = "mean"  # the column with the mean over scenarios
 PARTLY_TRAINED_ON = "† Training used some of its corruptions too, in another scenario or with another seed or severity."
@@ -106,9 +106,10 @@ def _table(results: Results, other: str | None) -> Table:
 
 
 def _row(evaluations: Sequence[Evaluation], scenarios: Sequence[str]) -> dict[str, Cell]:
-    by_scenario: dict[str, dict[int, float]] = defaultdict(dict)
+    of_scenario: dict[str, list[Evaluation]] = defaultdict(list)
     for e in evaluations:
-        by_scenario[e["scenario"]][e["seed"]] = e["accuracy"]
+        of_scenario[e["scenario"]].append(e)
+    by_scenario = {name: mean_by_repeat(found) for name, found in of_scenario.items()}
     row = {name: _cell(by_seed) for name, by_seed in by_scenario.items()}
     complete = set.intersection(*(set(by_scenario.get(name, {})) for name in scenarios))
     if complete:  # means over different scenarios must not stand in one column
@@ -119,16 +120,16 @@ def _row(evaluations: Sequence[Evaluation], scenarios: Sequence[str]) -> dict[st
 def _curve(results: Results, other: str | None, scenario: str) -> SeverityCurve:
     rows = {}
     for entry, evaluations in results.entries.items():
-        by_severity: dict[int, dict[int, float]] = defaultdict(dict)
+        by_severity: dict[int, list[Evaluation]] = defaultdict(list)
         for e in evaluations:
             if e["severity"] and (e["other_manifest"], e["base_scenario"]) == (other, scenario):
-                by_severity[e["severity"]][e["seed"]] = e["accuracy"]
+                by_severity[e["severity"]].append(e)
         if not by_severity:
             continue
         for e in own_scenarios(evaluations):
             if e["severity"] == 0:
-                by_severity[0][e["seed"]] = e["accuracy"]
-        rows[entry] = {severity: _cell(by_severity[severity]) for severity in sorted(by_severity)}
+                by_severity[0].append(e)
+        rows[entry] = {severity: _cell(mean_by_repeat(by_severity[severity])) for severity in sorted(by_severity)}
     return SeverityCurve(scenario, other, rows)
 
 

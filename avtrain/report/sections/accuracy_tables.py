@@ -1,5 +1,6 @@
 """Test accuracy of every entry on every scenario, a table for each manifest evaluated on."""
 
+import re
 from html import escape
 
 from avtrain.report.charts.series import swatch
@@ -16,12 +17,17 @@ MARKDOWN_NOTE = "Test accuracy in %, mean ± standard deviation over n seeds. or
 
 def html(view: ReportView) -> str:
     """Return the tables, each row with the colour and marker that its entry has in charts."""
-    return "\n".join(_html_table(table, view) for table in view.tables)
+    return _repeats_named("\n".join(_html_table(table, view) for table in view.tables), view)
 
 
 def markdown(view: ReportView) -> str:
     """Return the tables, as short as a paper needs them."""
-    return "\n".join(_markdown_table(table) for table in view.tables)
+    return _repeats_named("\n".join(_markdown_table(table) for table in view.tables), view)
+
+
+def _repeats_named(text: str, view: ReportView) -> str:
+    """Say folds where the n values of a cell are those of the folds of a cross-validation."""
+    return re.sub(r"\b(n|[0-9]+) seeds\b", r"\1 folds", text) if view.results.folds else text
 
 
 def _html_table(table: Table, view: ReportView) -> str:

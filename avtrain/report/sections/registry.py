@@ -8,6 +8,7 @@ from avbuild.plugins.registry import defined, refuse_shipped
 from avtrain.report.sections import (
     accuracy_tables,
     confusion,
+    cross_validation,
     modality_contributions,
     reliability,
     router_choices,
@@ -19,6 +20,7 @@ from avtrain.report.sections.base import Section
 
 SECTIONS: list[Section] = [
     accuracy_tables.SECTION,
+    cross_validation.SECTION,
     severity_curves.SECTION,
     trainable_parameters.SECTION,
     router_choices.SECTION,
