@@ -8,7 +8,7 @@ model.safetensors weights of the best epoch
 state.pt          what a stopped training continues from: weights, optimizer, random state, epoch; deleted at the end
 result.json       written last: the run is finished
 eval/D.json       scores of `avtrain eval`, one file for each scenario and inference mode (D.oracle.json); those under
-                  another manifest are in a folder of its name
+                  another manifest are in a folder of its name; D.predictions.parquet beside it: a row a test sample
 
 Each holds its own digest, by sealed.py, and is checked when it is read.
 """
@@ -90,7 +90,7 @@ class Run:
 
     def begin(self, config: RunConfig, device: torch.device) -> None:
         """Write the configuration and the environment."""
-        self._write_bytes("config.yaml", sealed_text(config.as_yaml()).encode())
+        self.write_bytes("config.yaml", sealed_text(config.as_yaml()).encode())
         self.write_json("env.json", environment(device))
 
     def log(self, metrics: Mapping[str, Any]) -> None:
@@ -101,7 +101,7 @@ class Run:
         """
         kept = [line for line in self.metrics() if line["epoch"] < metrics["epoch"]]
         lines = "".join(json.dumps(sealed_object(line)) + "\n" for line in [*kept, metrics])
-        self._write_bytes("metrics.jsonl", lines.encode())
+        self.write_bytes("metrics.jsonl", lines.encode())
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the lines of all epochs, as this version writes them.
@@ -120,7 +120,7 @@ class Run:
 
     def save_weights(self, state: Mapping[str, Tensor], name: str = "model.safetensors") -> None:
         """Write weights to a safetensors file of the folder."""
-        self._write_bytes(name, sealed_tensors(state))
+        self.write_bytes(name, sealed_tensors(state))
 
     def weights(self) -> dict[str, Tensor]:
         """Return the weights of the best epoch, on the CPU.
@@ -156,7 +156,7 @@ class Run:
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file of the folder."""
-        self._write_bytes(name, (json.dumps(sealed_object(content), indent=1) + "\n").encode())
+        self.write_bytes(name, (json.dumps(sealed_object(content), indent=1) + "\n").encode())
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a JSON file of the folder.  Raises UserError where it is absent or damaged."""
@@ -175,7 +175,8 @@ class Run:
         for folder in (self.folder, *(self.folder / "eval").glob("**/")):
             remove_abandoned(folder)
 
-    def _write_bytes(self, name: str, data: bytes) -> None:
+    def write_bytes(self, name: str, data: bytes) -> None:
+        """Write a file of the folder."""
         if self.writes:
             path = self.folder / name
             write_whole(path, data, partial_name(path.name, os.getpid()))
