@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from avtrain.report.charts.lines import Point
 from avtrain.report.charts.series import SeriesStyle
+from avtrain.report.differences import tested
 from avtrain.report.results import Cell, Entry, Evaluation, Results, own_scenarios
 from avtrain.report.tables import SeverityCurve, Table, accuracy_tables, severity_curves
 
@@ -44,7 +45,7 @@ def build_view(results: Results) -> ReportView:
     own = {entry: own_scenarios(evaluations) for entry, evaluations in results.entries.items()}
     return ReportView(
         results,
-        accuracy_tables(results),
+        [tested(table, results) for table in accuracy_tables(results)],
         severity_curves(results),
         {entry: evaluations for entry, evaluations in own.items() if evaluations},
         {entry: SeriesStyle(index, name) for index, (entry, name) in enumerate(results.labels.items())},
