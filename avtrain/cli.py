@@ -5,6 +5,7 @@ import sys
 import typer
 
 from avbuild.command_line import run_program
+from avtrain.commands.compare import compare
 from avtrain.commands.evaluate import evaluate
 from avtrain.commands.export import export
 from avtrain.commands.fit import fit
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.command()(fit)
 app.command(name="eval")(evaluate)
 app.command()(report)
+app.command()(compare)
 app.command()(pretrain)
 app.command()(methods)
 app.command()(validate)

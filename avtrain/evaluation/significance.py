@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, chdtrc
+from scipy.special import bdtr, chdtrc, ndtr
 
 DRAWS = 10_000
 SEED = 0  # of the bootstrap
 LEVEL = 0.05  # a difference is called one where the corrected p-value is below
 FEW = 25  # discordant pairs below which McNemar's test is exact
+FEW_DRAWS = 10  # beyond zero; with fewer, a p-value cannot be counted
 CHUNK_BYTES = 64 << 20  # of the weights of groups that are held at once
 
 Floats = NDArray[np.float64]
@@ -164,7 +165,9 @@ def resample_seeds(accuracies: Floats, seeds: Sequence[int]) -> Floats:
 def difference(mean: float, resampled: Floats) -> Difference:
     """Return a difference with its 95 % percentile interval and its two-sided p-value.
 
-    Efron and Tibshirani: An introduction to the bootstrap, 1993.
+    Efron and Tibshirani: An introduction to the bootstrap, 1993.  Where fewer than 10 draws lie beyond zero, the tail
+    of a normal distribution with their standard deviation takes the place of counting; else no p-value could become
+    small enough to stand the correction for many tests.
 
     Args:
         mean: of the samples themselves.
@@ -172,7 +175,11 @@ def difference(mean: float, resampled: Floats) -> Difference:
     """
     low, high = np.quantile(resampled, (0.025, 0.975))
     tail = min(np.sum(resampled <= 0.0), np.sum(resampled >= 0.0))
-    return Difference(mean, float(low), float(high), float(min(1.0, 2 * (tail + 1) / (len(resampled) + 1))))
+    p = min(1.0, 2 * (tail + 1) / (len(resampled) + 1))
+    spread = np.std(resampled)
+    if tail < FEW_DRAWS and spread > 0:
+        p = min(p, 2 * ndtr(-abs(np.mean(resampled)) / spread))
+    return Difference(mean, float(low), float(high), float(p))
 
 
 def paired_standard_error(resampled: Floats) -> float:

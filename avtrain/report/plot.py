@@ -32,7 +32,7 @@ def render_plot(views: Sequence[ReportView]) -> bytes:
     columns = max(-(-len(table.rows) // LEGEND_ROWS) for table, _ in panels)
     legend = columns * (0.7 + 0.068 * longest)
     figure, axes = pyplot.subplots(
-        len(panels), 1, figsize=(width + legend, 3.8 * len(panels)), squeeze=False, layout="constrained"
+        len(panels), 1, figsize=(width + legend, 4.2 * len(panels)), squeeze=False, layout="constrained"
     )
     for (table, view), panel in zip(panels, axes[:, 0], strict=True):
         _draw_panel(table, view, panel)
@@ -44,7 +44,7 @@ def render_plot(views: Sequence[ReportView]) -> bytes:
 
 def _width(table: Table) -> float:
     """Return inches for the bars of a table."""
-    return min(22.0, max(5.5, len(table.columns) * (0.3 + 0.17 * len(table.rows))))
+    return min(22.0, max(5.5, len(table.columns) * (0.3 + 0.13 * len(table.rows))))
 
 
 def _draw_panel(table: Table, view: ReportView, axes: "Axes") -> None:

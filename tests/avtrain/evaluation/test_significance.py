@@ -138,6 +138,16 @@ def test_the_standard_error_is_that_of_paired_differences() -> None:
     assert paired_standard_error(drawn[:, [0, 0]]) == pytest.approx(0.0, abs=1e-9)
 
 
+def test_a_large_difference_stands_the_correction_for_many_tests() -> None:
+    rng = np.random.default_rng(8)
+    first, second = rng.random(400) < 0.9, rng.random(400) < 0.6
+    drawn = resample_groups(np.stack([first, second]), ALONE)
+    found = difference(first.mean() - second.mean(), drawn[:, 0] - drawn[:, 1])
+    expected = stats.ttest_1samp(first.astype(float) - second, 0.0).pvalue
+    assert np.log10(found.p) == pytest.approx(np.log10(expected), rel=0.15)
+    assert holm([found.p] * 1000)[0] < 0.001
+
+
 @pytest.mark.parametrize("gap", [0.0, 0.06])
 def test_95_percent_intervals_hold_the_truth_about_as_often(gap: float) -> None:
     """Recordings of 4 samples with a difficulty of their own; two classifiers that err independently given it."""
