@@ -6,6 +6,7 @@ import typer
 
 from avbuild.command_line import run_program
 from avtrain.commands.compare import compare
+from avtrain.commands.errors import errors
 from avtrain.commands.evaluate import evaluate
 from avtrain.commands.export import export
 from avtrain.commands.fit import fit
@@ -39,6 +40,7 @@ app.command()(fit)
 app.command(name="eval")(evaluate)
 app.command()(report)
 app.command()(compare)
+app.command()(errors)
 app.command()(pretrain)
 app.command()(methods)
 app.command()(validate)

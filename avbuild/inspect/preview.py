@@ -97,14 +97,22 @@ def _row(sample: StoredSample, build: BuildRecord, manifest: Manifest, name: str
     if any(op.level is None for op in scenario.ops) or scenario.missing or not scenario.ops:
         variants |= {f"severity {severity}": at_severity(scenario, name, severity) for severity in SEVERITIES}
     with_variants = manifest.model_copy(update={"scenarios": {**manifest.scenarios, **variants}})
-    cells = [_cell("clean", build.visual, clean, {})]
+    cells = [preview_cell("clean", build.visual, clean, {})]
     for title in variants:
         signals, record = corrupt(plan_sample(condition(with_variants, title), sample["id"], clean), clean)
-        cells.append(_cell(title, build.visual, signals, record))
+        cells.append(preview_cell(title, build.visual, signals, record))
     return PreviewRow(sample["id"], build.classes[sample["label"]], tuple(cells))
 
 
-def _cell(title: str, visual: str, signals: Mapping[str, Signal | None], record: dict[str, Any]) -> PreviewCell:
+def preview_cell(title: str, visual: str, signals: Mapping[str, Signal | None], record: dict[str, Any]) -> PreviewCell:
+    """Return a sample under one condition; of a video, a few frames.
+
+    Args:
+        title: of the condition.
+        visual: image or video.
+        signals: modality -> decoded signal; None where it is missing.
+        record: what was done, as the column `corruption` holds it.
+    """
     image, video = signals.get("image"), signals.get("video")
     images = () if image is None else (image,)
     if video is not None:
@@ -152,7 +160,7 @@ def render_page(title: str, rows: Sequence[PreviewRow]) -> str:
     head = "".join(f"<th scope=col>{in_html(cell.title)}</th>" for cell in rows[0].cells)
     body = "".join(
         f"<tr><th scope=row>{in_html(row.label.replace('_', ' '))}<small>{in_html(row.id)}</small></th>"
-        + "".join(f"<td>{_cell_html(cell)}</td>" for cell in row.cells)
+        + "".join(f"<td>{cell_html(cell)}</td>" for cell in row.cells)
         + "</tr>"
         for row in rows
     )
@@ -160,7 +168,8 @@ def render_page(title: str, rows: Sequence[PreviewRow]) -> str:
     return template.format(title=in_html(title), generator=GENERATOR, head=head, body=body)
 
 
-def _cell_html(cell: PreviewCell) -> str:
+def cell_html(cell: PreviewCell) -> str:
+    """Return images, spectrogram, audio and the applied corruptions of a sample under one condition."""
     parts = []
     if not cell.images:
         parts.append(f"<div class=missing>no {MODALITIES[cell.visual].noun}</div>")

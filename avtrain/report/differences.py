@@ -87,11 +87,11 @@ def resample_cells(scores: SampleScores, scenarios: Sequence[str]) -> Resampled:
 def _against_the_best(table: Table, column: str, rows: Mapping[Entry, NDArray[np.float64]]) -> dict[Entry, float]:
     """Return corrected p-values of the entries that are not the best of a column.
 
-    Entries selected on different splits are not tested against each other.
+    Entries selected on test, and the others, are tested among themselves.
     """
     raw: dict[Entry, float] = {}
-    for selected_on in {entry.selected_on for entry in rows}:
-        rivals = [entry for entry in rows if entry.selected_on == selected_on]
+    for warning in dict.fromkeys(entry.warning for entry in rows):
+        rivals = [entry for entry in rows if entry.warning == warning]
         best = max(rivals, key=lambda entry: table.rows[entry][column].mean)
         for entry in rivals:
             if not table.is_best(entry, column):

@@ -77,9 +77,9 @@ class Table:
         return f"{column}†" if column in self.partly_trained_on else column
 
     def is_best(self, entry: Entry, column: str) -> bool:
-        """Return whether an entry has the highest mean of a column, among entries selected on the same split."""
+        """Return whether an entry has the highest mean of a column, apart from or among those selected on test."""
         row = self.rows[entry]
-        rivals = [r for other, r in self.rows.items() if other.selected_on == entry.selected_on and column in r]
+        rivals = [r for other, r in self.rows.items() if other.warning == entry.warning and column in r]
         return column in row and row[column].mean == max(r[column].mean for r in rivals)
 
     def is_bold(self, entry: Entry, column: str) -> bool:
