@@ -58,7 +58,8 @@ def _print_table(results: "Table") -> None:
     from avtrain.report.terminal import plain
 
     title = f"{plain(results.title)}: test accuracy, %"
-    table = TerminalTable(title=title, caption=plain(f"{results.size_note}. {results.test_note}"), caption_justify="left")
+    caption = plain(f"{results.size_note}. {results.test_note} {results.discrimination_note}".strip())
+    table = TerminalTable(title=title, caption=caption, caption_justify="left")
     table.add_column("method")
     for column in (*results.columns, "n"):
         table.add_column(plain(column), justify="right")

@@ -11,6 +11,7 @@ from avtrain.evaluation.significance import LEVEL
 from avtrain.report.results import Cell, Entry, Evaluation, Results, display_order, own_scenarios, scenario_order
 
 MEAN = "mean"  # the column with the mean over scenarios
+LEAST_DISCRIMINATION = 2.0  # range of means over standard error, below which a condition says nothing of the methods
 PARTLY_TRAINED_ON = "† Training used some of its corruptions too, in another scenario or with another seed or severity."
 
 
@@ -85,6 +86,25 @@ class Table:
     def is_bold(self, entry: Entry, column: str) -> bool:
         """Return whether an entry is the best of a column, or a paired test cannot tell it from the best."""
         return self.is_best(entry, column) or self.tests.p_values.get(column, {}).get(entry, 0.0) >= LEVEL
+
+    def range(self, column: str) -> float:
+        """Return the highest mean of a column minus the lowest."""
+        means = [row[column].mean for row in self.rows.values() if column in row]
+        return max(means) - min(means)
+
+    def discrimination(self, column: str) -> float | None:
+        """Return the range of a column over the standard error of a difference; None where it is not known."""
+        if column not in self.tests.standard_errors:
+            return None
+        spread, error = self.range(column), self.tests.standard_errors[column]
+        return spread / error if error else float("inf") if spread else 0.0
+
+    @property
+    def discrimination_note(self) -> str:
+        """Return which columns cannot tell the methods apart; empty where all can, or that is not known."""
+        found = {column: self.discrimination(column) for column in self.columns}
+        weak = [column for column, value in found.items() if value is not None and value < LEAST_DISCRIMINATION]
+        return f"Cannot tell these methods apart: {', '.join(weak)}." if weak else ""
 
     @property
     def test_note(self) -> str:

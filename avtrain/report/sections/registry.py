@@ -6,8 +6,11 @@ A new section is a file here that ends with a `Section`, a line in this list, an
 from avtrain.report.sections import (
     accuracy_tables,
     confusion,
+    discrimination,
+    level_curves,
     modality_contributions,
     reliability,
+    robustness,
     router_choices,
     severity_curves,
     trainable_parameters,
@@ -17,7 +20,10 @@ from avtrain.report.sections.base import Section
 
 SECTIONS: list[Section] = [
     accuracy_tables.SECTION,
+    discrimination.SECTION,
+    robustness.SECTION,
     severity_curves.SECTION,
+    level_curves.SECTION,
     trainable_parameters.SECTION,
     router_choices.SECTION,
     modality_contributions.SECTION,
