@@ -85,9 +85,7 @@ class ComparisonTable:
         return "seeds: " + ", ".join(f"{name} {count}" for name, count in self.seeds.items())
 
 
-def compare(
-    results: Results, table: Table, baseline: Entry | None, scenarios: Sequence[str] | None
-) -> ComparisonTable:
+def compare(results: Results, table: Table, baseline: Entry | None, scenarios: Sequence[str] | None) -> ComparisonTable:
     """Compare entries of a table in pairs.
 
     Args:

@@ -46,8 +46,7 @@ def _p(value: float) -> str:
 def render_markdown(tables: Sequence[ComparisonTable]) -> str:
     """Return one Markdown table after another."""
     return "\n".join(
-        markdown_table(f"### {t.title}", COLUMNS, map(cells, t.comparisons), markdown_text(t.note))
-        for t in tables
+        markdown_table(f"### {t.title}", COLUMNS, map(cells, t.comparisons), markdown_text(t.note)) for t in tables
     )
 
 
@@ -62,7 +61,9 @@ def render_latex(tables: Sequence[ComparisonTable]) -> str:
                 latex[TEXT_COLUMNS] = bold(latex[TEXT_COLUMNS])
             rows.append(latex)
         caption = f"{table.title}. {table.note}"
-        parts.append(latex_table(caption, f"{table.title} compared", COLUMNS[:TEXT_COLUMNS], COLUMNS[TEXT_COLUMNS:], rows))
+        parts.append(
+            latex_table(caption, f"{table.title} compared", COLUMNS[:TEXT_COLUMNS], COLUMNS[TEXT_COLUMNS:], rows)
+        )
     return "\n".join(parts)
 
 

@@ -77,9 +77,7 @@ def resample_cells(scores: SampleScores, scenarios: Sequence[str]) -> Resampled:
             columns[name][entry] = resample_seeds(drawn[:, [places[entry, name, seed] for seed in seeds]], seeds)
         complete = sorted(set.intersection(*(set(by_name.get(name, {})) for name in scenarios)))
         if complete:
-            of_seeds = [
-                drawn[:, [places[entry, name, seed] for name in scenarios]].mean(axis=1) for seed in complete
-            ]
+            of_seeds = [drawn[:, [places[entry, name, seed] for name in scenarios]].mean(axis=1) for seed in complete]
             columns[MEAN][entry] = resample_seeds(np.stack(of_seeds, axis=1), complete)
     return columns
 

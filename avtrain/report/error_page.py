@@ -62,8 +62,7 @@ def _card(rank: int, sample: WorstSample, scenario: str) -> str:
         shown.append(preview_cell(scenario, visual, sample.corrupted, sample.record))
     media = "".join(f"<div><h3>{in_html(cell.title)}</h3>{cell_html(cell)}</div>" for cell in shown)
     likely = "".join(
-        f"<li>{in_html(name)} {100 * p:.1f} %</li>"
-        for name, p in islice(sample.probabilities.items(), MOST_CLASSES)
+        f"<li>{in_html(name)} {100 * p:.1f} %</li>" for name, p in islice(sample.probabilities.items(), MOST_CLASSES)
     )
     kind = "true" if sample.predicted == sample.label else "false"
     note = f"<p><small>{ON_FEATURES}</small></p>" if sample.on_features else ""

@@ -48,9 +48,7 @@ def _latex(table: Table) -> str:
     rows = []
     for entry, row in table.rows.items():
         cells = [latex_text(row.get(column, "–")) for column in table.columns]
-        shown = [
-            bold(text) if table.is_bold(entry, c) else text for c, text in zip(table.columns, cells, strict=True)
-        ]
+        shown = [bold(text) if table.is_bold(entry, c) else text for c, text in zip(table.columns, cells, strict=True)]
         rows.append([latex_text(entry), *shown, str(table.seed_count(entry))])
     caption = (
         f"{table.title}: test accuracy in %, mean ± standard deviation over n seeds ({table.size_note}). "

@@ -73,5 +73,9 @@ def _draw_panel(table: Table, view: ReportView, axes: "Axes") -> None:
     axes.set_axisbelow(True)
     axes.grid(axis="y", color="0.9", linewidth=0.8)
     axes.legend(
-        fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0), ncols=-(-len(table.rows) // LEGEND_ROWS)
+        fontsize=8,
+        frameon=False,
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1.0),
+        ncols=-(-len(table.rows) // LEGEND_ROWS),
     )

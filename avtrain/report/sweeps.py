@@ -10,7 +10,12 @@ from avtrain.report.results import Cell, Entry, Evaluation, Results
 from avtrain.report.tables import Table
 
 FEWEST = 3  # scenarios of a sweep
-NAMES = {"snr_db": "signal-to-noise ratio (dB)", "db": "gain (dB)", "cutoff": "cutoff (Hz)", "missing_rate": "missing rate"}
+NAMES = {
+    "snr_db": "signal-to-noise ratio (dB)",
+    "db": "gain (dB)",
+    "cutoff": "cutoff (Hz)",
+    "missing_rate": "missing rate",
+}
 Path = tuple[str, ...]
 
 
@@ -42,7 +47,10 @@ def sweeps(results: Results, table: Table) -> list[Sweep]:
     specs = {
         e["scenario"]: e["spec"]
         for e in results.evaluations
-        if e["listed"] and e["other_manifest"] == table.other_manifest and "spec" in e and e["scenario"] in table.scenarios
+        if e["listed"]
+        and e["other_manifest"] == table.other_manifest
+        and "spec" in e
+        and e["scenario"] in table.scenarios
     }
     found = []
     for parameter, by_value in _families(specs):

@@ -47,7 +47,11 @@ def _rows(table: Table) -> list[tuple[str, tuple[str, ...], str]]:
     for column in table.columns:
         found = table.discrimination(column)
         if found is not None:
-            numbers = (f"{100 * table.range(column):.1f}", f"{100 * table.tests.standard_errors[column]:.2f}", f"{found:.1f}")
+            numbers = (
+                f"{100 * table.range(column):.1f}",
+                f"{100 * table.tests.standard_errors[column]:.2f}",
+                f"{found:.1f}",
+            )
             verdict = "cannot tell these methods apart" if found < LEAST_DISCRIMINATION else ""
             rows.append((column, numbers, verdict))
     return rows

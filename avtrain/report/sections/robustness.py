@@ -9,9 +9,9 @@ from avtrain.report.view import ReportView
 
 NOTE = (
     "In %. Relative: mean accuracy on the corrupted scenarios over that on clean data. mCE: mean over scenarios of the "
-    "error over that of the baseline, {baseline} (100: as many errors; lower is better). Area: under the accuracy over "
-    "severity, clean data included."
+    "error over that of the baseline, {baseline} (100: as many errors; lower is better)."
 )
+AREA_NOTE = " Area: under the robustness curve of a scenario, from clean data to its strongest level; higher is better."
 
 
 def html(view: ReportView) -> str:
@@ -29,7 +29,9 @@ def markdown(view: ReportView) -> str:
     if not rows:
         return ""
     leaky = " (leaky split)" if view.results.leaky else ""
-    return markdown_table(f"#### {view.results.manifest}{leaky}: robustness", ["method", *columns], rows, markdown_text(note))
+    return markdown_table(
+        f"#### {view.results.manifest}{leaky}: robustness", ["method", *columns], rows, markdown_text(note)
+    )
 
 
 def _table(view: ReportView) -> tuple[list[str], list[list[str]], str]:
@@ -49,7 +51,8 @@ def _table(view: ReportView) -> tuple[list[str], list[list[str]], str]:
         for entry, each in found.items()
     ]
     columns = ["clean", "corrupted", "relative", "mCE", *(f"area {name}" for name in scenarios), "n"]
-    return columns, rows, NOTE.format(baseline=view.styles[view.baseline].name)
+    note = NOTE.replace("{baseline}", view.styles[view.baseline].name)  # a name may hold braces
+    return columns, rows, note + (AREA_NOTE if scenarios else "")
 
 
 SECTION = Section("robustness", html, markdown)
