@@ -105,7 +105,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     stepped = np.minimum(1.0, np.maximum.accumulate(np.asarray(p_values, dtype=np.float64)[order] * factors))
     corrected = np.empty(len(p_values))
     corrected[order] = stepped
-    return corrected.tolist()  # type: ignore[no-any-return]  # numpy declares Any
+    return corrected.tolist()
 
 
 def resample_groups(
@@ -174,11 +174,11 @@ def difference(mean: float, resampled: Floats) -> Difference:
         resampled: [draws], first minus second of each draw.
     """
     low, high = np.quantile(resampled, (0.025, 0.975))
-    tail = min(np.sum(resampled <= 0.0), np.sum(resampled >= 0.0))
+    tail = min(int(np.sum(resampled <= 0.0)), int(np.sum(resampled >= 0.0)))
     p = min(1.0, 2 * (tail + 1) / (len(resampled) + 1))
-    spread = np.std(resampled)
+    spread = float(np.std(resampled))
     if tail < FEW_DRAWS and spread > 0:
-        p = min(p, 2 * ndtr(-abs(np.mean(resampled)) / spread))
+        p = min(p, 2 * float(ndtr(-abs(float(np.mean(resampled))) / spread)))
     return Difference(mean, float(low), float(high), float(p))
 
 

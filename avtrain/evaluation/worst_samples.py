@@ -226,8 +226,8 @@ def _worst_sample(
         predicted=classes[order[0]],
         loss=float(-logs[sample.label]),
         probabilities={classes[index]: float(np.exp(logs[index])) for index in order},
-        clean=absent | clean,
-        corrupted=absent | corrupted,
+        clean={**absent, **clean},
+        corrupted={**absent, **corrupted},
         record=record,
         on_features=on_features,
     )

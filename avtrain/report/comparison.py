@@ -30,7 +30,8 @@ class Comparison:
         baseline: the second.
         effect: accuracy of the method minus that of the baseline.
         p: of the bootstrap, corrected for the number of comparisons.
-        mcnemar: test over samples, not corrected; None for the mean over scenarios, where a sample is not right or wrong.
+        mcnemar: test over samples, not corrected; None for the mean over scenarios, under which no sample is right or
+            wrong.
         p_mcnemar: corrected for the number of comparisons.
     """
 
@@ -136,7 +137,9 @@ def _compare(
     gap = table.rows[first][column].mean - table.rows[second][column].mean
     effect = difference(gap, resampled[column][first] - resampled[column][second])
     counted = None if column == MEAN else pooled_mcnemar(scores.hits[first][column], scores.hits[second][column])
-    return Comparison(column, names[first], names[second], effect, effect.p, counted, counted and counted.p)
+    return Comparison(
+        column, names[first], names[second], effect, effect.p, counted, None if counted is None else counted.p
+    )
 
 
 def _corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:

@@ -1,4 +1,4 @@
-"""Which differences of a table are real: resampled accuracies of its cells, and tests against the best of each column."""
+"""Tests of the differences in a table: resampled accuracies of its cells, each compared with the best of its column."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

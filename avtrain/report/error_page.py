@@ -44,8 +44,8 @@ def render_error_page(worst: WorstSamples) -> str:
     rate = 100 * worst.wrong / worst.count
     summary = (
         f"{worst.split} split under {in_html(worst.scenario)}{mode}: {worst.wrong:,} of {worst.count:,} samples "
-        f"({rate:.1f} %) are classified wrongly. The {len(worst.samples):,} with the highest loss (cross-entropy of the "
-        "true class), the worst first. Spectrograms run from 60 Hz to 8 kHz over 80 dB."
+        f"({rate:.1f} %) are classified wrongly. The {len(worst.samples):,} with the highest loss (cross-entropy of "
+        "the true class), the worst first. Spectrograms run from 60 Hz to 8 kHz over 80 dB."
     )
     return template.format(
         title=in_html(f"Worst samples of {worst.run}: {worst.scenario}"),

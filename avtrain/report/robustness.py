@@ -16,7 +16,7 @@ Errors = Mapping[str, Mapping[int, Mapping[int, float]]]  # scenario -> severity
 
 @dataclass(frozen=True)
 class Robustness:
-    """How an entry withstands corruptions; accuracies and ratios are from 0 to 1, one value a seed.
+    """Accuracies and ratios of one entry on clean and corrupted data, from 0 to 1, one value a seed.
 
     Attributes:
         clean: accuracy on clean data.

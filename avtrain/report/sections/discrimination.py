@@ -43,7 +43,7 @@ def markdown(view: ReportView) -> str:
 
 def _rows(table: Table) -> list[tuple[str, tuple[str, ...], str]]:
     """Return condition, numbers and verdict of each column that was tested."""
-    rows = []
+    rows: list[tuple[str, tuple[str, ...], str]] = []
     for column in table.columns:
         found = table.discrimination(column)
         if found is not None:

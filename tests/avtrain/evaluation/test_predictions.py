@@ -87,7 +87,7 @@ def test_scores_of_an_earlier_version_are_read_and_completed(evaluated: Path, tm
         path.with_suffix(".predictions.parquet").unlink()
     avtrain_("report", tmp_path)
     written = json.loads((run / "eval" / "D.json").read_text())
-    with pytest.raises(UserError, match="an earlier version evaluated this run; avtrain eval .* writes it"):
+    with pytest.raises(UserError, match=r"an earlier version evaluated this run; avtrain eval .* writes it"):
         read_predictions(run, written)
     avtrain_("eval", run)
     predictions = read_predictions(run, json.loads((run / "eval" / "D.json").read_text()))
