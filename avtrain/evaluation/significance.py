@@ -192,4 +192,4 @@ def paired_standard_error(resampled: Floats) -> float:
     variances = np.diag(covariance)
     pairs = variances[:, None] + variances[None, :] - 2 * covariance
     above = np.triu_indices(len(variances), 1)
-    return float(np.sqrt(max(0.0, np.mean(pairs[above]))))
+    return float(np.sqrt(max(0.0, float(np.mean(pairs[above])))))
