@@ -7,6 +7,8 @@ import typer
 from avbuild.command_line import VersionOption, run_program
 from avbuild.plugins.option import offer_plugins
 from avtrain.commands.cache import app as cache
+from avtrain.commands.compare import compare
+from avtrain.commands.errors import errors
 from avtrain.commands.evaluate import evaluate
 from avtrain.commands.export import export
 from avtrain.commands.fit import fit
@@ -47,6 +49,8 @@ app.command()(fit)
 app.command(name="eval")(evaluate)
 app.command()(report)
 app.command()(sweep)
+app.command()(compare)
+app.command()(errors)
 app.command()(pretrain)
 app.command()(methods)
 app.command()(validate)

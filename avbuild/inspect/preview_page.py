@@ -69,6 +69,13 @@ def render_page(title: str, rows: Sequence[PreviewRow], audio_folder: str) -> Pa
     return Page(html, audio if beside else {})
 
 
+def cell_html(cell: PreviewCell) -> str:
+    """Return a sample under one condition: images, spectrogram, audio, and what was done; all of it embedded."""
+    audio: dict[str, bytes] = {}
+    html = _cell_html(cell, "0.flac", audio, SHOWN)
+    return re.sub(AUDIO_MARK, partial(_address, audio, None), html)
+
+
 def _address(audio: Mapping[str, bytes], folder: str | None, mark: re.Match[str]) -> str:
     """Return the address of an audio clip: its data, or its file beside the page."""
     if folder is None:

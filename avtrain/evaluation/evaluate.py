@@ -1,5 +1,7 @@
-"""`avtrain eval`: scores of a finished run on the test split, one JSON file for each condition and inference mode."""
+"""`avtrain eval`: scores of a finished run on the test split, a file of metrics and one of predictions for each
+condition and inference mode."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -20,12 +22,14 @@ from avtrain.evaluation.contributions import modality_contributions
 from avtrain.evaluation.location import locate_data
 from avtrain.evaluation.metrics import accuracy, calibration_error, confusion_matrix, macro_f1, reliability, softmax
 from avtrain.evaluation.predict import Outputs, predict, unimodal_accuracy
+from avtrain.evaluation.predictions import DIGEST, predictions_file, to_parquet
 from avtrain.features.cache import cached_source
 from avtrain.methods.base import Method
 from avtrain.methods.registry import build_method, merged_weights
 from avtrain.runs.folder import Run
 from avtrain.runs.guards import require_same_plugins, require_unchanged_plugins
 from avtrain.runs.layout import run_label
+from avtrain.runs.sealed import digest_of
 from avtrain.runs.weights import backbone_weights
 
 ORACLE = "oracle"  # the inference mode that is given the true scenario
@@ -78,9 +82,27 @@ def evaluate(run: Run, request: EvalRequest, machine: Machine, precision: str) -
             result["choice"] = _mean_choice(outputs, config.manifest)
             if condition.severity == 0:  # on clean data nothing is missing but what is hidden here
                 result |= modality_contributions(method, source, outputs, config.fit.batch_size, machine, precision)
-            run.write_json(condition.file(inference), result)
-            results.append(result)
+            predicted = to_parquet(outputs, rows, condition.name, condition.severity, inference)
+            results.append(write_scores(run, condition.file(inference), result, predicted))
     return results
+
+
+def write_scores(run: Run, file: str, scores: Mapping[str, Any], predictions: bytes) -> dict[str, Any]:
+    """Write the predictions of one condition, then the JSON file of its scores, which holds their digest.
+
+    Args:
+        run: whose folder they are written to.
+        file: path of the scores in it, by `condition_file`.
+        scores: content of the JSON file.
+        predictions: by `to_parquet`.
+
+    Returns:
+        The content of the JSON file.
+    """
+    run.write_bytes(predictions_file(file), predictions)
+    written = {**scores, DIGEST: digest_of(predictions)}
+    run.write_json(file, written)
+    return written
 
 
 def load_method(run: Run, config: RunConfig, classes: int, machine: Machine) -> Method:
@@ -147,6 +169,8 @@ def _describe(run: Run, config: RunConfig, condition: EvalCondition) -> dict[str
         "scenario": condition.name,
         "base_scenario": condition.base,
         "severity": condition.severity,
+        "position": condition.position,
+        "spec": condition.manifest.scenarios[condition.name].as_yaml(),
         "listed": condition.listed,
         "scenario_hash": condition.manifest.scenario_hash(condition.name),
         "ops_trained_on": _ops_trained_on(config, condition),

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from avbuild.errors import UserError
+from avbuild.errors import UsageError, UserError, listed, nearest
 from avtrain.config import SELECTED_ON_TEST
 from avtrain.runs.folder import Run
 from avtrain.runs.layout import siblings_folder
 
 Evaluation = dict[str, Any]
+RUN_FOLDER = "run_folder"  # key that `gather` adds to each evaluation: the path of its run's folder
 
 
 @dataclass(frozen=True)
@@ -154,9 +155,41 @@ def mean_by_repeat(evaluations: Sequence[Evaluation], key: str = "accuracy") -> 
     return {repeat: float(np.mean(found)) for repeat, found in values.items()}
 
 
+def find_entry(results: Results, name: str, option: str) -> Entry:
+    """Return the entry of a name that a user gave: the label in charts, the full name, or the method.
+
+    Args:
+        results: with the entries.
+        name: as given.
+        option: that it was given with, for the error.
+
+    Raises:
+        UsageError: none has the name, or several.
+    """
+    labels = results.labels
+    named = [e for e in labels if name in (labels[e], str(e))] or [e for e in labels if name in (e.method, e.folder)]
+    if len(named) == 1:
+        return named[0]
+    found = "several are named so" if named else f"nothing here is named so{nearest(name, labels.values())}"
+    raise UsageError(f"{option} {name}: {found}; allowed are\n{listed([labels[e] for e in named or labels])}")
+
+
 def own_scenarios(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     """Return the evaluations on scenarios that the manifest trained on lists by name."""
     return [e for e in evaluations if e["listed"] and e["other_manifest"] is None]
+
+
+def scenario_order(evaluations: Sequence[Evaluation]) -> tuple[str, ...]:
+    """Return each scenario once, in the order of its manifest; in `display_order` where no evaluation says it.
+
+    A severity follows the scenario that it is made from.
+    """
+    places: dict[str, tuple[int, int]] = {}
+    for e in evaluations:
+        if "position" in e:
+            places.setdefault(e["scenario"], (e["position"], e["severity"] or 0))
+    known = sorted(places, key=lambda name: places[name])
+    return (*known, *display_order([e["scenario"] for e in evaluations if e["scenario"] not in places]))
 
 
 def display_order(scenarios: Sequence[str]) -> tuple[str, ...]:
@@ -171,7 +204,7 @@ def _evaluations(run: Run) -> list[Evaluation]:
             f"{run}/eval: written by an earlier version of avtrain, and lacks what a report needs; "
             f"delete that folder, then avtrain eval {run}"
         )
-    return evaluations
+    return [evaluation | {RUN_FOLDER: run.folder} for evaluation in evaluations]
 
 
 def _results(manifest: str, folds: tuple[int, ...], evaluated: Sequence[tuple[Run, Evaluation]]) -> Results:

@@ -8,7 +8,7 @@ model.safetensors weights of the best epoch
 state.pt          what a stopped training continues from: weights, optimizer, random state, epoch; deleted at the end
 result.json       written last: the run is finished
 eval/D.json       scores of `avtrain eval`, one file for each scenario and inference mode (D.oracle.json); those under
-                  another manifest are in a folder of its name
+                  another manifest are in a folder of its name; D.predictions.parquet beside it: a row a test sample
 
 Each holds its own digest, by sealed.py, and is checked when it is read.
 """
@@ -102,7 +102,7 @@ class Run:
 
     def write_config(self, config: RunConfig) -> None:
         """Write the configuration."""
-        self._write_bytes("config.yaml", sealed_text(config.as_yaml()).encode())
+        self.write_bytes("config.yaml", sealed_text(config.as_yaml()).encode())
 
     def log(self, metrics: Mapping[str, Any]) -> None:
         """Append the line of an epoch; lines of that epoch or later, left by a stopped start, are removed.
@@ -112,7 +112,7 @@ class Run:
         """
         kept = [line for line in self.metrics() if line["epoch"] < metrics["epoch"]]
         lines = "".join(json.dumps(sealed_object(line)) + "\n" for line in [*kept, metrics])
-        self._write_bytes("metrics.jsonl", lines.encode())
+        self.write_bytes("metrics.jsonl", lines.encode())
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the lines of all epochs, as this version writes them.
@@ -131,7 +131,7 @@ class Run:
 
     def save_weights(self, state: Mapping[str, Tensor], name: str = "model.safetensors") -> None:
         """Write weights to a safetensors file of the folder."""
-        self._write_bytes(name, sealed_tensors(state))
+        self.write_bytes(name, sealed_tensors(state))
 
     def weights(self) -> dict[str, Tensor]:
         """Return the weights of the best epoch, on the CPU.
@@ -167,7 +167,7 @@ class Run:
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file of the folder."""
-        self._write_bytes(name, (json.dumps(sealed_object(content), indent=1) + "\n").encode())
+        self.write_bytes(name, (json.dumps(sealed_object(content), indent=1) + "\n").encode())
 
     def read_json(self, name: str, advice: str = ADVICE) -> dict[str, Any]:
         """Read a JSON file of the folder.
@@ -200,7 +200,8 @@ class Run:
         for folder in (self.folder, *(self.folder / "eval").glob("**/")):
             remove_abandoned(folder, 0.0 if nobody_else_writes else None)
 
-    def _write_bytes(self, name: str, data: bytes) -> None:
+    def write_bytes(self, name: str, data: bytes) -> None:
+        """Write a file of the folder."""
         if self.writes:
             path = self.folder / name
             write_whole(path, data, partial_name(path.name, os.getpid()))

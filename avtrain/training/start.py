@@ -24,6 +24,7 @@ from avtrain.runs.guards import (
     require_same_configuration,
     require_same_data,
     require_same_plugins,
+    require_unchanged_plugins,
 )
 from avtrain.runs.layout import run_folder
 from avtrain.runs.lock import locked
