@@ -17,7 +17,8 @@ from avbuild.dataset.storage import write_whole, writing
 from avbuild.errors import UserError
 from avbuild.frozen import Frozen
 from avbuild.scenarios.manifest import Manifest
-from avtrain.runs.folder import Run, environment
+from avtrain.runs.environment import environment
+from avtrain.runs.folder import Run
 from avtrain.runs.sealed import open_text, sealed_text
 
 
