@@ -6,6 +6,7 @@ import mmap
 import warnings
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,19 @@ def _require_same(module: Exportable, exported: Callable[[dict[str, Tensor]], Te
         )
 
 
+@dataclass(frozen=True)
+class ExportedModel:
+    """The content of an exported file.
+
+    Attributes:
+        data: its bytes.
+        description: as it is inside, by `describe`.
+    """
+
+    data: bytes
+    description: dict[str, Any]
+
+
 def export(
     loaded: LoadedRun,
     path: Path,
@@ -76,14 +90,14 @@ def export(
     frontend: bool = True,
     advance: Callable[[], None] = lambda: None,
 ) -> None:
-    """Write the program, with its description inside as `avtrain.json`, completely or not at all.
+    """Write an exported file, completely or not at all.
 
     Args:
         loaded: the run.
         path: of the file.
-        inference: mode by which prompts are chosen; None: the router where the method has one.
+        inference: as for `exported`, like the following.
         kind: `pt2` or `onnx`.
-        frontend: whether the front end is part of it, so that it takes raw signals and gives probabilities.
+        frontend: whether the front end is part of it.
         advance: called four times, for a progress bar.
 
     Raises:
@@ -91,25 +105,51 @@ def export(
         UserError: the method cannot be traced, the file not written, or there is a file that is no export.
     """
     check_target(path)
+    model = exported(loaded, inference, kind=kind, frontend=frontend, advance=advance)
+    write_whole(path, model.data)
+    advance()
+
+
+def exported(
+    loaded: LoadedRun,
+    inference: str | None = None,
+    *,
+    kind: str = PROGRAM,
+    frontend: bool = True,
+    advance: Callable[[], None] = lambda: None,
+) -> ExportedModel:
+    """Export a run, with its description inside as `avtrain.json`.
+
+    Args:
+        loaded: the run.
+        inference: mode by which prompts are chosen; None: the router where the method has one.
+        kind: `pt2` or `onnx`.
+        frontend: whether the front end is part of it, so that it takes raw signals and gives probabilities.
+        advance: called three times, for a progress bar.
+
+    Raises:
+        UsageError: the method does not have the mode.
+        UserError: the method cannot be traced.
+    """
     if kind == ONNX:
         require_onnx()
     loaded.method.inference = pick_inference(loaded.method, inference)
     module = (SignalClassifier if frontend else FeatureClassifier)(loaded.method.eval())
-    description = json.dumps(describe(loaded, module), indent=1)
+    description = describe(loaded, module)
+    text = json.dumps(description, indent=1)
     advance()
     program = export_program(module)
     advance()
     if kind == ONNX:
-        data = onnx_bytes(program, module.output, {METADATA: description})
+        data = onnx_bytes(program, module.output, {METADATA: text})
         with torch.no_grad():
             _require_same(module, lambda given: run_onnx(data, given))
     else:
         archive = io.BytesIO()  # PyTorch hides the reason when it cannot write a file itself
-        torch.export.save(program, archive, extra_files={METADATA: description})
+        torch.export.save(program, archive, extra_files={METADATA: text})
         data = archive.getvalue()
     advance()
-    write_whole(path, data)
-    advance()
+    return ExportedModel(data, description)
 
 
 def pick_format(asked: str | None, out: Path | None) -> str:
