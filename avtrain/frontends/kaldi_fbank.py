@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torchaudio.compliance import kaldi
 
 from avtrain.frontends.base import SAMPLE_RATE, prepare_visual, visual_shapes
 from avtrain.frontends.traceable import cut_or_pad, prepare_visual_batch, spectrum
@@ -69,6 +68,8 @@ def log_filter_banks(waveform: Tensor, most: int) -> Tensor:
     Returns:
         [128, frames]: natural log of power, a frame of 25 ms every 10 ms; no frame for a clip shorter than 25 ms.
     """
+    from torchaudio.compliance import kaldi  # its import takes a tenth of PyTorch's
+
     if len(waveform) < WINDOW:
         return waveform.new_zeros(MEL_BINS, 0)
     centred = (waveform - waveform.mean())[: (most - 1) * HOP + WINDOW]  # no frame beyond `most` is computed
@@ -115,6 +116,8 @@ def _batched_filter_banks(signals: Tensor, lengths: Tensor, count: int) -> Tenso
 @functools.cache
 def _mel_filters() -> Tensor:
     """Return Kaldi's triangular mel filters, [128, 257]."""
+    from torchaudio.compliance import kaldi
+
     filters, _ = kaldi.get_mel_banks(MEL_BINS, TRANSFORM, SAMPLE_RATE, LOWEST_HZ, 0.0, 100.0, -500.0, 1.0)
     padded: Tensor = torch.nn.functional.pad(filters, (0, 1))
     return padded

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torchaudio.functional import resample
-from torchaudio.transforms import Resample
 
 from avtrain.frontends.base import SAMPLE_RATE, prepare_visual, visual_shapes
 from avtrain.frontends.traceable import centred_frames, cut_or_pad, prepare_visual_batch, spectrum
@@ -47,6 +45,8 @@ class StftFrontend:
     def prepare(self, modality: str, signal: Tensor) -> Tensor:
         """Resample and repeat a clip; normalise an image or video.  signal: as for `AnyFrontend.prepare`."""
         if modality == "audio":
+            from torchaudio.functional import resample  # its import takes a tenth of PyTorch's
+
             return repeat_to_length(resample(signal, SAMPLE_RATE, RATE), self.samples)
         return prepare_visual(modality, signal, self.image_size, self.frames)
 
@@ -100,6 +100,8 @@ def _resample_and_repeat(signals: Tensor, lengths: Tensor, samples: int) -> Tens
 @functools.cache
 def _resampling() -> tuple[Tensor, int, int, int]:
     """Return the kernel of `resample` [441, 1, K], half its excess width, and samples in and out for each step."""
+    from torchaudio.transforms import Resample
+
     transform = Resample(SAMPLE_RATE, RATE, dtype=torch.float32)
     step, steps_out = SAMPLE_RATE // transform.gcd, RATE // transform.gcd
     return transform.kernel, transform.width, step, steps_out
