@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from avbuild.corruptions.draws import bits16
+from avbuild.corruptions.image.enlarging import cut_to_enlarge
 from avbuild.corruptions.image.gaussian import gaussian
 from avbuild.corruptions.image.sampling import disc_mean, from_fixed, shifted_sum, softened
 from avbuild.corruptions.registry import image_corruption
@@ -51,7 +52,7 @@ def box_blur(image: Pixels, radius: float, rng: Generator) -> Pixels:
 
 
 @image_corruption(
-    version=1,
+    version=2,
     severities=((3.0, 0.1), (4.0, 0.5), (6.0, 0.5), (8.0, 0.5), (10.0, 0.5)),
     small=((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1.0, 0.2), (1.5, 0.1)),
     within=((0.1, 100.0), (0.01, 1.0)),
@@ -70,19 +71,27 @@ def defocus_blur(image: Pixels, radius: float, soften: float, rng: Generator) ->
         return disc_mean(softened(image, soften), radius)
     kernel = _disc(radius, soften)
     reach = kernel.shape[0] // 2
-    return from_fixed(shifted_sum(image, np.argwhere(kernel > 0) - reach, kernel[kernel > 0]))
+    # mirrored at the outermost pixels, as in CIFAR-10-C: at 32 px the border is a large part of the image
+    rows, columns = (_mirrored(length, reach) for length in image.shape[:2])
+    wide = shifted_sum(image.take(rows, 0).take(columns, 1), np.argwhere(kernel > 0) - reach, kernel[kernel > 0])
+    return from_fixed(wide[reach:-reach, reach:-reach])
+
+
+def _mirrored(length: int, reach: int) -> NDArray[np.int64]:
+    """Return the indices of a side and of `reach` more on both ends: 2 1 0 1 2 ... n-2 n-1 n-2 n-3."""
+    last = length - 1
+    return np.asarray(last - np.abs(last - np.abs(np.arange(-reach, length + reach)))).clip(0, last)
 
 
 @functools.lru_cache(maxsize=32)
 def _disc(radius: float, soften: float) -> NDArray[np.float64]:
     """Return a square kernel of odd side and sum 1."""
-    reach = int(np.ceil(radius)) + (2 if radius > 8 else 1)
+    reach = int(np.ceil(radius)) + 1
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     disc = (x * x + y * y <= radius * radius).astype(np.float64)
-    near = np.exp(-0.5 * np.square(np.arange(-2, 3) / soften))
-    near /= near.sum()
+    side = np.exp(-0.5 / soften**2)
     for axis in (0, 1):
-        disc = np.apply_along_axis(np.convolve, axis, disc, near, "same")
+        disc = np.apply_along_axis(np.convolve, axis, disc, np.array([side, 1.0, side]), "same")
     return np.asarray(disc / disc.sum())
 
 
@@ -144,31 +153,13 @@ def zoom_blur(image: Pixels, most: float, step: float, rng: Generator) -> Pixels
     total = image.astype(np.uint16) if factors.size < 255 else image.astype(np.uint32)
     original = Image.fromarray(image)
     for factor in factors:
-        (top, bottom), (left, right) = _inside(height, float(factor)), _inside(width, float(factor))
-        box = (left, top, right, bottom)
+        rows, columns = (cut_to_enlarge(length, float(factor)) for length in (height, width))
+        top, left = (height - rows.length) // 2, (width - columns.length) // 2
+        box = (left + columns.start, top + rows.start, left + columns.end, top + rows.end)
         total += np.asarray(original.resize((width, height), Image.Resampling.BILINEAR, box=box))
     count = factors.size + 1
     mean: Pixels = ((total + count // 2) // count).astype(np.uint8)
     return mean
-
-
-def _inside(length: int, factor: float) -> tuple[float, float]:
-    """Return the part of a side that a zoom enlarges to the whole side, as CIFAR-10-C and ImageNet-C choose it.
-
-    They cut out a whole number of pixels, enlarge it so that the first and last pixel stay the first and last, and trim
-    what is too long. For small images this is a weaker zoom than the factor says, and up to a pixel off centre.
-
-    Args:
-        length: of the side, pixels.
-        factor: of the zoom, at least 1.
-
-    Returns start and end in pixels, counted from the outer edge of the first one.
-    """
-    cut = int(np.ceil(length / factor))
-    enlarged = round(cut * factor)
-    step = (cut - 1) / (enlarged - 1) if cut > 1 else 1 / enlarged
-    start = (length - cut) // 2 + (enlarged - length) // 2 * step + (1 - step) / 2
-    return start, min(start + length * step, float(length))
 
 
 @image_corruption(
@@ -181,7 +172,7 @@ def glass_blur(image: Pixels, sigma: float, reach: float, rounds: float, rng: Ge
     """Displace each pixel randomly between two Gaussian blurs, as frosted glass does.
 
     As in the code of ImageNet-C, each pixel takes the value of a neighbour `-reach` to `reach - 1` pixels away along
-    each axis, one pixel after the other from the lower right to the upper left; that code means to swap both, but copies.
+    each axis, one pixel after the other from the lower right to the upper left. (That code is meant to swap the two.)
 
     Args:
         image: uint8 [H, W, 3].

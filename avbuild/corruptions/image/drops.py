@@ -37,7 +37,7 @@ def highlights(liquid: Pixels) -> NDArray[np.float32]:
     lit += 2 * (around[2:, 2:] - around[:-2, :-2])
     lit += relief
     shine = _sum3(lit.clip(0, 255, out=lit)) * liquid
-    return shine * np.float32(1 / max(1, int(shine.max())))
+    return (shine / max(1, int(shine.max()))).astype(np.float32)
 
 
 def _edges(plane: Pixels) -> NDArray[np.bool_]:

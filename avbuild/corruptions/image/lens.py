@@ -15,8 +15,8 @@ from avbuild.corruptions.registry import SMALL_IMAGE, image_corruption
 from avbuild.modalities.base import Pixels
 
 FROST_SIDE = 384
-# Mean and standard deviation of red, green and blue in the five photographs that ImageNet-C draws from (two of which are
-# the same), so that the textures here cover an image as strongly.
+# Mean and standard deviation of red, green and blue in the five photographs that ImageNet-C draws from, two of which
+# are the same, so that the textures here cover an image as strongly.
 FROST_COLOURS = (
     ((77.7, 149.1, 165.7), (26.9, 16.5, 15.3)),
     ((200.8, 205.4, 214.5), (21.4, 22.1, 22.6)),
@@ -79,8 +79,9 @@ def _frost_texture(index: int, small: bool) -> Pixels:
         grown = shifted_sum(seeds, *trail(18.0, 14.0, angle)) >> 16
         np.maximum(needles, np.minimum(grown * 9, 255), out=needles)
     glaze = smooth_field((FROST_SIDE, FROST_SIDE), 3.0, rng)
-    fine = _standardised(needles * (0.4 + 0.6 * patches) + 25 * patches * glaze / glaze.std())
-    light = _standardised(_standardised(patches) + fine)
+    fine = _standardised(needles * (0.4 + 0.6 * patches) + 60 * glaze / glaze.std())
+    # in the photographs, what varies within 32 px is about as strong as what varies beyond
+    light = _standardised(_standardised(patches) + 3 * fine)
     means, deviations = np.array(FROST_COLOURS[index])
     texture = to_pixels(means + deviations * light[..., None])
     return texture[::5, ::5] if small else texture  # CIFAR-10-C reduces its photographs to a fifth, unfiltered too

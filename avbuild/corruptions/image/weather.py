@@ -7,6 +7,7 @@ from PIL import Image
 
 from avbuild.corruptions.draws import bits16, normals
 from avbuild.corruptions.image.blur import trail
+from avbuild.corruptions.image.enlarging import cut_to_enlarge
 from avbuild.corruptions.image.sampling import from_fixed, shifted_sum, to_pixels
 from avbuild.corruptions.registry import image_corruption
 from avbuild.modalities.base import Pixels
@@ -72,14 +73,14 @@ def snow(
     return white_at_most
 
 
-def _flakes(
-    height: int, width: int, mean: float, std: float, zoom: float, threshold: float, rng: Generator
-) -> Pixels:
+def _flakes(height: int, width: int, mean: float, std: float, zoom: float, threshold: float, rng: Generator) -> Pixels:
     """Return snow flakes before they fall; the parameters are those of `snow`.  [H, W]"""
-    size = int(np.ceil(height / zoom)), int(np.ceil(width / zoom))
+    rows, columns = cut_to_enlarge(height, zoom), cut_to_enlarge(width, zoom)
     # in 65,536ths, since flakes are cut from sums of neighbours that may themselves lie below black or above white
-    grains = np.rint((normals(size, rng) * np.float32(std) + np.float32(mean)) * 65_536).astype(np.int32)
-    smooth = np.asarray(Image.fromarray(grains).resize((width, height), Image.Resampling.BILINEAR))
+    grains = normals((rows.length, columns.length), rng) * np.float32(std) + np.float32(mean)
+    whole = np.rint(grains * 65_536).astype(np.int32)
+    box = (columns.start, rows.start, columns.end, rows.end)
+    smooth = np.asarray(Image.fromarray(whole).resize((width, height), Image.Resampling.BILINEAR, box=box))
     white = smooth.clip(0, 65_536) * 255 >> 16
     return np.where(smooth < 65_536 * threshold, 0, white).astype(np.uint8)
 
