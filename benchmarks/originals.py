@@ -50,6 +50,8 @@ def script_originals(script: Path) -> dict[str, Original]:
     Args:
         script: make_cifar_c.py or make_imagenet_c.py, with the frost textures beside it.
     """
+    if not script.is_file():
+        raise SystemExit(f"{script}: not found; --official takes a clone of github.com/hendrycks/robustness")
     source = script.read_text()
     for mark in (START, END):
         if mark not in source:

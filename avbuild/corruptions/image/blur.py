@@ -191,12 +191,12 @@ def glass_blur(image: Pixels, sigma: float, reach: float, rounds: float, rng: Ge
 def _sources(height: int, width: int, reach: int, rng: Generator) -> NDArray[np.int32]:
     """Draw one round of glass blur: the position whose value each pixel has after it.  [height * width]"""
     own = np.arange(height * width, dtype=np.int32)
-    source = own.reshape(height, width).copy()
-    moved = source[reach + 1 : height - reach + 1, reach + 1 : width - reach + 1] if reach else source[:0]
+    plane = own.reshape(height, width).copy()
+    moved = plane[reach + 1 : height - reach + 1, reach + 1 : width - reach + 1] if reach else plane[:0]
     drawn = bits16((2, *moved.shape), rng)
     rows, columns = ((drawn.astype(np.int32) * (2 * reach)) >> 16) - reach
     moved += rows * np.int32(width) + columns
-    source = source.ravel()
+    source = plane.ravel()
     # a neighbour further on in the image has moved before: follow it to what it took, by doubling the steps
     last = np.maximum(source, own)
     while reach > 1:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from avbuild.modalities.base import Pixels
 
-Whole = NDArray[np.int32]  # [H, W]
+Whole = NDArray[np.int16]  # [H, W]; no value here exceeds 29 * 4 * 255
 
 # of the gradient's size at an edge. Canny's two thresholds are 50 and 150; edges of drops are far above either, and
 # between them lies little, so one threshold does for both.
@@ -30,13 +30,13 @@ def highlights(liquid: Pixels) -> NDArray[np.float32]:
     edge = _edges(liquid)
     if not edge.any():
         return np.zeros(liquid.shape, np.float32)
-    away = scipy.ndimage.distance_transform_cdt(~edge, "chessboard").astype(np.int32)
+    away = scipy.ndimage.distance_transform_cdt(~edge, "chessboard").astype(np.int16)
     relief = _spread(_sum3(np.minimum(away, FARTHEST, out=away)) // 9)
     around = _extended(relief)
     lit = around[1:-1, 2:] + around[2:, 1:-1] - around[:-2, 1:-1] - around[1:-1, :-2]
     lit += 2 * (around[2:, 2:] - around[:-2, :-2])
     lit += relief
-    shine = _sum3(lit.clip(0, 255, out=lit)) * liquid
+    shine = _sum3(lit.clip(0, 255, out=lit)).astype(np.int32) * liquid
     return (shine / max(1, int(shine.max()))).astype(np.float32)
 
 
@@ -47,7 +47,7 @@ def _edges(plane: Pixels) -> NDArray[np.bool_]:
     rows = around[:, :-2] + around[:, 2:] + 2 * around[:, 1:-1]
     right, down = columns[:, 2:] - columns[:, :-2], rows[2:] - rows[:-2]
     across, along = np.abs(right), np.abs(down)
-    size = np.zeros(around.shape, np.int32)
+    size = np.zeros(around.shape, np.int16)
     own = size[1:-1, 1:-1]
     np.add(across, along, out=own)
     # of two equal neighbours the one to the left or above counts
@@ -66,20 +66,22 @@ def _spread(plane: Whole) -> Whole:
     counts = np.bincount(plane.ravel(), minlength=256)
     lowest = counts[plane.min()]
     ranks = (np.cumsum(counts) - lowest) * 255.0 / max(1, plane.size - lowest)
-    return np.rint(ranks).clip(0, 255).astype(np.int32).take(plane)
+    spread: Whole = np.rint(ranks).clip(0, 255).astype(np.int16).take(plane)
+    return spread
 
 
 def _sum3(plane: Whole) -> Whole:
     """Return the sum of the 3 by 3 pixels around each, edges extended."""
     around = _extended(plane)
     rows = around[:-2] + around[1:-1] + around[2:]
-    return rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
+    total: Whole = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
+    return total
 
 
 def _extended(plane: NDArray[Any]) -> Whole:
     """Repeat the outermost pixels once.  [H + 2, W + 2]"""
     height, width = plane.shape
-    wide = np.empty((height + 2, width + 2), np.int32)
+    wide = np.empty((height + 2, width + 2), np.int16)
     wide[1:-1, 1:-1] = plane
     wide[0, 1:-1], wide[-1, 1:-1] = plane[0], plane[-1]
     wide[:, 0], wide[:, -1] = wide[:, 1], wide[:, -2]

@@ -1,4 +1,4 @@
-"""Which part of an image a zoom enlarges."""
+"""The part of an image that a zoom enlarges."""
 
 from typing import NamedTuple
 

@@ -60,8 +60,8 @@ def snow(
     flakes = _flakes(height, width, mean, std, zoom, threshold, rng)
     falling = from_fixed(shifted_sum(flakes, *trail(radius, sigma, rng.uniform(45.0, 135.0))))
     # weights are whole 256ths, so that every step is exact
-    light = np.asarray(Image.fromarray(image).convert("L")).astype(np.uint16)
-    light = (light * 3 + 256) >> 1  # up to 510: whitening may exceed white before it is mixed with the scene
+    grey = np.asarray(Image.fromarray(image).convert("L")).astype(np.uint16)
+    light = (grey * np.uint16(3) + np.uint16(256)) >> 1  # up to 510: exceeds white until it is mixed with the scene
     keep_256 = round(256 * keep)
     whitening = np.maximum(image, light[..., None]) * np.uint32(256 - keep_256)  # up to 510 * 256, beyond 16 bits
     whitening += image * np.uint16(keep_256)
