@@ -2,7 +2,7 @@
 
 import typer
 
-from avbuild.command_line import run_program
+from avbuild.command_line import VersionOption, run_program
 from avbuild.commands.card import card
 from avbuild.commands.corrupt import corrupt
 from avbuild.commands.inspect import inspect
@@ -13,6 +13,7 @@ from avbuild.commands.push import push
 from avbuild.commands.replay import replay
 from avbuild.commands.scenarios import scenarios
 from avbuild.commands.verify import verify
+from avbuild.plugins.option import offer_plugins
 
 # Typer prints the examples one a line only where a paragraph stands between the first line and "Examples:"
 app = typer.Typer(
@@ -32,6 +33,12 @@ app = typer.Typer(
     """,
 )
 
+
+@app.callback()
+def options(version: VersionOption = False) -> None:
+    """Take the options that stand before a command."""
+
+
 app.command()(make)
 app.command()(corrupt)
 app.command()(verify)
@@ -42,6 +49,7 @@ app.command()(card)
 app.command()(push)
 app.command(name="list")(list_data_sets)
 app.command()(scenarios)
+offer_plugins(app, without=("inspect",))
 
 
 def main() -> None:

@@ -5,9 +5,24 @@ import signal
 import sys
 from collections.abc import Callable
 from types import FrameType
+from typing import Annotated
 
+import typer
+
+from avbuild import __version__
 from avbuild.errors import Stopped, UserError
 from avbuild.escaping import visible
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"avbuild and avtrain {__version__}")
+        raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+]
 
 
 def run_program(app: Callable[[], object], when_stopped: str, extra: str | None = None) -> None:

@@ -71,6 +71,10 @@ def test_the_commands_of_a_page_work(page: Path, workplace: Path) -> None:
         CliRunner().invoke(avbuild, demo, catch_exceptions=False)
     elif "corrupt" in verbs and "make" not in verbs:  # or the README
         CliRunner().invoke(avbuild, ["make", "urbansound8k-av", "--workers", "1"], catch_exceptions=False)
+    for name, code in re.findall(
+        r"```python\n# (\w+\.py)\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL
+    ):
+        (workplace / name).write_text(code)
     for program, *arguments in shown(page):
         if program == "make":
             assert f"\n{arguments[0]}: " in (REPOSITORY / "Makefile").read_text()

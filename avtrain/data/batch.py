@@ -18,6 +18,7 @@ class Batch:
         scenario: int64 [B], index into the manifest's scenarios; prompt sets are chosen by it.
         ids: B sample ids.
         tokens: modality -> [B, N, D] of a frozen backbone, where they are cached; else empty.
+        lengths: modality -> int64 [B], samples of raw audio before zeros were added; empty after a front end.
     """
 
     inputs: dict[str, Tensor]
@@ -26,6 +27,7 @@ class Batch:
     scenario: Tensor
     ids: tuple[str, ...]
     tokens: dict[str, Tensor] = field(default_factory=dict)
+    lengths: dict[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -39,6 +41,7 @@ class Batch:
             scenario=self.scenario[rows],
             ids=self.ids[rows],
             tokens={m: x[rows] for m, x in self.tokens.items()},
+            lengths={m: x[rows] for m, x in self.lengths.items()},
         )
 
     def to(self, device: torch.device) -> "Batch":
@@ -50,4 +53,5 @@ class Batch:
             labels=self.labels.to(device, non_blocking=True),
             scenario=self.scenario.to(device, non_blocking=True),
             tokens={m: x.to(device, non_blocking=True) for m, x in self.tokens.items()},
+            lengths={m: x.to(device, non_blocking=True) for m, x in self.lengths.items()},
         )

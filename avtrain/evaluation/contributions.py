@@ -103,6 +103,7 @@ class ModalitySubset:
             scenario=batch.scenario[rows],
             ids=tuple(batch.ids[row] for row in rows.tolist()),
             tokens=hide(batch.tokens),
+            lengths=hide(batch.lengths),
         )
 
 

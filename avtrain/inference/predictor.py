@@ -63,6 +63,16 @@ class ClassifierOutput:
     scenario: str | None
     choice: dict[str, float] | None
 
+    @property
+    def label(self) -> str:
+        """Return the most likely class."""
+        return next(iter(self.probabilities))
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Return the modalities that the run was trained on and the sample does not have."""
+        return tuple(modality for modality, there in self.present.items() if not there)
+
 
 def load_run(place: Path, machine: Machine) -> LoadedRun:
     """Load the one run at or below a folder.
@@ -79,12 +89,12 @@ def load_run(place: Path, machine: Machine) -> LoadedRun:
     if len(found) > 1:
         raise UsageError(f"{place}: holds {len(found)} runs; name one of them\n{listed(found)}")
     run = found[0]
+    config = run.config()
     if not run.finished:
         raise UserError(f"{run}: training is not finished; run the same avtrain fit again")
     classes = run.read_json("result.json").get("classes")
     if classes is None:
         raise UserError(f"{run}: its result.json names no classes, as an older avtrain wrote it; fit it again")
-    config = run.config()
     return LoadedRun(run, config, tuple(classes), load_method(run, config, len(classes), machine).eval())
 
 
@@ -182,31 +192,62 @@ def _check_modalities(loaded: LoadedRun, media: Iterable[str]) -> None:
         )
 
 
-@torch.no_grad()
 def classify(loaded: LoadedRun, media: Mapping[str, Media], scenario: str | None, machine: Machine) -> ClassifierOutput:
     """Classify one sample.
 
     Args:
         loaded: the run.
         media: by `read_media`.
-        scenario: true scenario of the sample, for the mode `oracle`.  None: the router is used where the method has
-            one, else the mode of training, `oracle` with the manifest's first scenario.
+        scenario: as for `start_inference`.
         machine: where it is computed.
 
     Raises:
         UsageError: the run does not fit the modalities or the scenario.
     """
-    used, method = pick_scenario(loaded, scenario), loaded.method
-    method.inference = pick_inference(method, None if scenario is None else ORACLE)
-    batch = make_batch(loaded, media, used)
+    used = start_inference(loaded, scenario)
+    return classify_batch(loaded, make_batch(loaded, media, used), used, machine)[0]
+
+
+def start_inference(loaded: LoadedRun, scenario: str | None) -> str:
+    """Set the inference mode of a run, and return the scenario to put into its batches.
+
+    Args:
+        loaded: the run.
+        scenario: true scenario of the samples, for the mode `oracle`.  None: the router is used where the method has
+            one, else the mode of training, `oracle` with the manifest's first scenario.
+
+    Raises:
+        UsageError: the method is not given scenarios, or the manifest has no such scenario.
+    """
+    used = pick_scenario(loaded, scenario)
+    loaded.method.inference = pick_inference(loaded.method, None if scenario is None else ORACLE)
+    return used
+
+
+@torch.no_grad()
+def classify_batch(loaded: LoadedRun, batch: Batch, scenario: str, machine: Machine) -> list[ClassifierOutput]:
+    """Classify the samples of a batch.
+
+    Args:
+        loaded: the run, after `start_inference`.
+        batch: of its front end.
+        scenario: by `start_inference`.
+        machine: where it is computed.
+    """
+    method = loaded.method
     prediction = method(batch.to(machine.device))
-    values = prediction.logits[0].double().softmax(dim=0).tolist()
-    ranked = sorted(zip(loaded.classes, values, strict=True), key=lambda pair: -pair[1])
-    weights = None if prediction.choice is None else prediction.choice[0].tolist()
-    return ClassifierOutput(
-        probabilities=dict(ranked),
-        present={m: bool(mask[0]) for m, mask in batch.present.items()},
-        inference=method.inference,
-        scenario=used if method.inference == ORACLE else None,
-        choice=None if weights is None else dict(zip(loaded.scenarios, weights, strict=True)),
-    )
+    probabilities = prediction.logits.double().softmax(dim=1).tolist()
+    choices = None if prediction.choice is None else prediction.choice.tolist()
+    outputs = []
+    for row, values in enumerate(probabilities):
+        ranked = sorted(zip(loaded.classes, values, strict=True), key=lambda pair: -pair[1])
+        outputs.append(
+            ClassifierOutput(
+                probabilities=dict(ranked),
+                present={m: bool(mask[row]) for m, mask in batch.present.items()},
+                inference=method.inference,
+                scenario=scenario if method.inference == ORACLE else None,
+                choice=None if choices is None else dict(zip(loaded.scenarios, choices[row], strict=True)),
+            )
+        )
+    return outputs

@@ -15,7 +15,12 @@ def html(view: ReportView) -> str:
 
 
 def _chart(table: Table, view: ReportView) -> str:
-    means = {entry: row[MEAN] for entry, row in table.rows.items() if MEAN in row}
+    means = {
+        entry: row[MEAN]
+        for entry, row in table.rows.items()
+        # of an outside model nobody knows how many were trained
+        if MEAN in row and view.results.entries[entry][0]["trainable_parameters"] is not None
+    }
     if not means:
         return ""
     parameters = {entry: max(1, view.results.entries[entry][0]["trainable_parameters"]) for entry in means}
