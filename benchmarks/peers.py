@@ -1,8 +1,10 @@
 """Corruptions of audiomentations and imagecorruptions that do the same as ours, for benchmarks/corruption.py."""
 
+import functools
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import soundfile
@@ -25,21 +27,28 @@ def image_peers(image: np.ndarray) -> dict[str, Call]:
         image: uint8 [height, width, 3].
     """
     warnings.simplefilter("ignore")
-    from imagecorruptions import corrupt, corruptions
+    corrupt = imagecorruptions().corrupt
+    return {
+        ours: lambda theirs=theirs: corrupt(image, corruption_name=theirs, severity=3)
+        for ours, theirs in IMAGE_PEERS.items()
+    }
 
-    gaussian = corruptions.gaussian
+
+@functools.cache
+def imagecorruptions() -> ModuleType:
+    """Return the package imagecorruptions, patched to run with current numpy and scikit-image."""
+    import imagecorruptions as package
+
+    gaussian = package.corruptions.gaussian
 
     def patched(*arguments: object, **named: object) -> object:
         if named.pop("multichannel", False):  # scikit-image 0.19 renamed it to channel_axis
             named["channel_axis"] = -1
         return gaussian(*arguments, **named)
 
-    corruptions.gaussian = patched
+    package.corruptions.gaussian = patched
     np.float_ = np.float64  # type: ignore[attr-defined]  # removed in numpy 2
-    return {
-        ours: lambda theirs=theirs: corrupt(image, corruption_name=theirs, severity=3)
-        for ours, theirs in IMAGE_PEERS.items()
-    }
+    return package
 
 
 def audio_peers(clip: np.ndarray, folder: Path) -> dict[str, Call]:

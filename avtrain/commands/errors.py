@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from avtrain.commands.options import Device, OneRun, Precision, expand
+from avtrain.commands.options import DataPlace, Device, OneRun, Precision, expand
 
 
 def errors(
@@ -18,6 +18,7 @@ def errors(
         typer.Option(help="oracle, concat or router, for a method that has them.", show_default="router"),
     ] = None,
     manifest: Annotated[str | None, typer.Option(help="Another manifest, which has the scenario.")] = None,
+    data: DataPlace = None,
     out: Annotated[
         Path | None,
         typer.Option(help="The HTML file.", show_default="errors-RUN-SCENARIO.html", callback=expand),
@@ -38,10 +39,12 @@ def errors(
     """
     from avbuild.dataset.splits import SPLITS
     from avbuild.dataset.storage import write_whole
-    from avbuild.errors import UsageError, listed
+    from avbuild.errors import UsageError, UserError, listed
     from avbuild.escaping import as_file_name
     from avbuild.scenarios.manifest_file import load_manifest
     from avtrain.device import Machine, pick_device, pick_precision
+    from avtrain.evaluation.conditions import EvalRequest
+    from avtrain.evaluation.location import locate_data
     from avtrain.evaluation.worst_samples import choose_inference, find_condition, worst_samples
     from avtrain.report.error_page import refuse_error_page, render_error_csv, render_error_page
     from avtrain.report.terminal import without_controls
@@ -54,14 +57,20 @@ def errors(
     if len(found) > 1:
         raise UsageError(f"{run}: holds {len(found)} runs; name one of them\n{listed(found)}")
     trained = found[0]
+    if not trained.finished:
+        raise UserError(f"{trained}: training is not finished; run the same avtrain fit again")
     config = trained.config()
-    condition = find_condition(config, scenario, load_manifest(manifest) if manifest else None)
+    other = load_manifest(manifest) if manifest else None
+    located, request = locate_data(trained, config.manifest, EvalRequest(manifest=other, data=data))
+    config = config.model_copy(update={"manifest": located})
+    condition = find_condition(config, scenario, request.manifest)
     name = f"errors-{trained.folder.resolve().parent.name}-{trained.folder.resolve().name}-{scenario}"
     page = out or Path(f"{as_file_name(name)}.html")
     refuse_error_page(page)
     machine = Machine(pick_device(device))
     worst = worst_samples(
         trained,
+        config,
         condition,
         chosen,
         choose_inference(config, condition, inference),

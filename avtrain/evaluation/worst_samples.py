@@ -27,9 +27,8 @@ from avtrain.evaluation.conditions import EvalCondition, EvalRequest, conditions
 from avtrain.evaluation.evaluate import ORACLE, inference_modes, load_method
 from avtrain.evaluation.predict import predict
 from avtrain.evaluation.predictions import read_predictions
-from avtrain.methods.registry import METHODS
+from avtrain.methods.registry import find_method
 from avtrain.runs.folder import Run
-from avtrain.runs.guards import require_same_data
 
 ROUTER = "router"
 SEVERITY = re.compile(r"(.+)-severity([1-5])")
@@ -118,7 +117,7 @@ def choose_inference(config: RunConfig, condition: EvalCondition, asked: str | N
     Raises:
         UsageError: the method has no such mode, or cannot use it here.
     """
-    modes = METHODS[config.fit.method].inference_modes
+    modes = find_method(config.fit.method).inference_modes
     allowed = [mode for mode in modes if condition.other is None or mode != ORACLE]
     if asked is not None and asked not in allowed:
         raise UsageError(f"--inference {asked}: {config.fit.method} has {', '.join(allowed) or 'no inference modes'}")
@@ -127,7 +126,14 @@ def choose_inference(config: RunConfig, condition: EvalCondition, asked: str | N
 
 
 def worst_samples(
-    run: Run, condition: EvalCondition, split: Split, inference: str | None, top: int, machine: Machine, precision: str
+    run: Run,
+    config: RunConfig,
+    condition: EvalCondition,
+    split: Split,
+    inference: str | None,
+    top: int,
+    machine: Machine,
+    precision: str,
 ) -> WorstSamples:
     """Return the samples with the highest loss, with what was done to them.
 
@@ -135,6 +141,7 @@ def worst_samples(
 
     Args:
         run: finished.
+        config: of the run, with the place of its data, by `locate_data`.
         condition: by `find_condition`.
         split: `train`, `validation` or `test`.
         inference: by `choose_inference`.
@@ -143,12 +150,8 @@ def worst_samples(
         precision: `fp32` or `bf16`.
 
     Raises:
-        UserError: the run is not finished or not evaluated, or its data have changed.
+        UserError: the run is not evaluated on these data.
     """
-    if not run.finished:
-        raise UserError(f"{run}: training is not finished; run the same avtrain fit again")
-    config = run.config()
-    require_same_data(run, config.manifest)
     rows = read_rows(condition.manifest, split, machine.row_cache)
     if split == "test":
         logits = _evaluated(run, condition, inference, rows)

@@ -239,7 +239,7 @@ def _shortest_names(folders: Iterable[Path]) -> dict[Path, str]:
     return names
 
 
-def _refuse_different_plugins(by_folder: Mapping[tuple[str, Entry], Sequence[tuple[Run, Evaluation]]]) -> None:
+def _refuse_different_plugins(by_folder: Mapping[tuple[Path, Entry], Sequence[tuple[Run, Evaluation]]]) -> None:
     """Raise UserError where runs that a table would average were made with different sources of a plug-in."""
     for evaluated in by_folder.values():
         first = evaluated[0][1]

@@ -14,6 +14,8 @@ from avbuild.corruptions.registry import SEVERITIES
 from avbuild.modalities.base import Samples
 from avbuild.scenarios.seeding import rng_for
 
+CODECS = ("opus", "vorbis", "mp3")  # their bytes depend on the version of libsndfile and on the kind of processor
+
 
 class FixedClips:
     """Two recordings computed by integer arithmetic."""
@@ -55,8 +57,21 @@ def golden(corruption: Corruption) -> list[str]:
     return found
 
 
+def loudness(corruption: Corruption) -> list[list[float]]:
+    """Return for each severity the level of ten equal parts of a corrupted clip, in dB of full scale."""
+    signal, found = example(corruption), []
+    for severity in SEVERITIES:
+        rng = rng_for(seed=0, scenario="A", sample="a", modality="audio", op=0)
+        parts = np.array_split(
+            apply(corruption, signal, corruption.level(severity, signal), rng).astype(np.float64), 10
+        )
+        found.append([round(10 * float(np.log10(np.mean(np.square(part)) + 1e-10)), 3) for part in parts])
+    return found
+
+
 if __name__ == "__main__":
     hashes: dict[str, Any] = {"libsndfile": soundfile.__libsndfile_version__}
+    hashes |= {f"loudness/{name}": loudness(CORRUPTIONS["audio"][name]) for name in CODECS}
     for modality, corruptions in CORRUPTIONS.items():
         hashes |= {f"{modality}/{name}/{c.version}": golden(c) for name, c in corruptions.items()}
     lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(hashes[key])}" for key in sorted(hashes))

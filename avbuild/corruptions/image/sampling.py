@@ -8,6 +8,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from avbuild.corruptions.draws import normals
+from avbuild.corruptions.image.gaussian import side_weights
 from avbuild.modalities.base import Pixels
 
 Plane = NDArray[np.float64]  # [H, W]
@@ -42,10 +43,18 @@ def smooth_field(shape: tuple[int, int], sigma: float, rng: Generator) -> Plane:
     kept = [rate[: max(1, int(np.searchsorted(rate, 4.0 / max(sigma, 1e-6))))] for rate in rates]
     coefficients = np.zeros(shape)
     drawn = normals((kept[0].size, kept[1].size), rng).astype(np.float64)
-    vertical, horizontal = (np.exp(-0.5 * np.square(sigma * rate)) for rate in kept)
+    vertical, horizontal = (_transfer(sigma, rate) for rate in kept)
     coefficients[: kept[0].size, : kept[1].size] = drawn * vertical[:, None] * horizontal[None]
     field: Plane = scipy.fft.idctn(coefficients, norm="ortho", overwrite_x=True)
     return field
+
+
+def _transfer(sigma: float, rates: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the share of each cosine that a Gaussian blur leaves, by its angle per pixel; narrow ones are sampled."""
+    if sigma >= 0.9:
+        return np.asarray(np.exp(-0.5 * np.square(sigma * rates)))
+    sides = np.array(side_weights(sigma)) / 4096
+    return np.asarray(1 - 2 * (1 - np.cos(np.outer(rates, 1 + np.arange(sides.size)))) @ sides)
 
 
 def sample_between(image: Pixels, y: Plane, x: Plane) -> Pixels:

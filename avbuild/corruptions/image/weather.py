@@ -7,13 +7,14 @@ from PIL import Image
 
 from avbuild.corruptions.draws import bits16, normals
 from avbuild.corruptions.image.blur import trail
+from avbuild.corruptions.image.enlarging import cut_to_enlarge
 from avbuild.corruptions.image.sampling import from_fixed, shifted_sum, to_pixels
 from avbuild.corruptions.registry import image_corruption
 from avbuild.modalities.base import Pixels
 
 
 @image_corruption(
-    version=1,
+    version=2,
     severities=(
         (0.1, 0.3, 3.0, 0.5, 10.0, 4.0, 0.8),
         (0.2, 0.3, 2.0, 0.5, 12.0, 4.0, 0.7),
@@ -56,27 +57,36 @@ def snow(
     Returns uint8 [H, W, 3].
     """
     height, width = image.shape[:2]
-    grains = normals((int(np.ceil(height / zoom)), int(np.ceil(width / zoom))), rng)
-    grains *= np.float32(255 * std)
-    grains += np.float32(255 * mean)
-    flakes = np.asarray(Image.fromarray(to_pixels(grains)).resize((width, height), Image.Resampling.BILINEAR))
-    flakes = np.where(flakes < 255 * threshold, 0, flakes)
+    flakes = _flakes(height, width, mean, std, zoom, threshold, rng)
     falling = from_fixed(shifted_sum(flakes, *trail(radius, sigma, rng.uniform(45.0, 135.0))))
-    # weights are whole 256ths, so that every step is exact in 16 bits
-    light = np.asarray(Image.fromarray(image).convert("L")).astype(np.uint16)
-    light = np.minimum((light * 3 + 256) >> 1, 255)
+    # weights are whole 256ths, so that every step is exact
+    grey = np.asarray(Image.fromarray(image).convert("L")).astype(np.uint16)
+    light = (grey * np.uint16(3) + np.uint16(256)) >> 1  # up to 510: exceeds white until it is mixed with the scene
     keep_256 = round(256 * keep)
-    snowy = image * np.uint16(keep_256)
-    snowy += np.maximum(image, light[..., None]) * np.uint16(256 - keep_256)
-    snowy += 128
-    snowy >>= 8
+    whitening = np.maximum(image, light[..., None]) * np.uint32(256 - keep_256)  # up to 510 * 256, beyond 16 bits
+    whitening += image * np.uint16(keep_256)
+    whitening += 128
+    whitening >>= 8
+    snowy = whitening.astype(np.uint16)
     snowy += (falling.astype(np.uint16) + falling[::-1, ::-1])[..., None]
     white_at_most: Pixels = np.minimum(snowy, 255).astype(np.uint8)
     return white_at_most
 
 
+def _flakes(height: int, width: int, mean: float, std: float, zoom: float, threshold: float, rng: Generator) -> Pixels:
+    """Return snow flakes before they fall; the parameters are those of `snow`.  [H, W]"""
+    rows, columns = cut_to_enlarge(height, zoom), cut_to_enlarge(width, zoom)
+    # in 65,536ths, since flakes are cut from sums of neighbours that may themselves lie below black or above white
+    grains = normals((rows.length, columns.length), rng) * np.float32(std) + np.float32(mean)
+    whole = np.rint(grains * 65_536).astype(np.int32)
+    box = (columns.start, rows.start, columns.end, rows.end)
+    smooth = np.asarray(Image.fromarray(whole).resize((width, height), Image.Resampling.BILINEAR, box=box))
+    white = smooth.clip(0, 65_536) * 255 >> 16
+    return np.where(smooth < 65_536 * threshold, 0, white).astype(np.uint8)
+
+
 @image_corruption(
-    version=1,
+    version=2,
     severities=((1.5, 2.0), (2.0, 2.0), (2.5, 1.7), (2.5, 1.5), (3.0, 1.4)),
     small=((0.2, 3.0), (0.5, 3.0), (0.75, 2.5), (1.0, 2.0), (1.5, 1.75)),
     within=((0.0, 20.0), (1.01, 10.0)),
@@ -87,7 +97,7 @@ def fog(image: Pixels, density: float, smoothness: float, rng: Generator) -> Pix
     Args:
         image: uint8 [H, W, 3].
         density: of the fog, where white is 1.
-        smoothness: factor by which detail weakens from one scale to the next finer one.
+        smoothness: detail weakens by the square of this factor from one scale to the next finer one.
 
     Returns uint8 [H, W, 3]: the sum of scene and fog, scaled so that it stays in the range of the scene.
     """
@@ -105,7 +115,7 @@ def plasma(side: int, smoothness: float, rng: Generator) -> NDArray[np.float64]:
 
     Args:
         side: smallest side of the result, pixels.
-        smoothness: factor by which detail weakens from one scale to the next finer one.
+        smoothness: detail weakens by the square of this factor from one scale to the next finer one.
         rng: generator of the detail.
 
     Returns float64 [N, N] in 0 to 1, N the next power of two; opposite borders match.
@@ -125,7 +135,7 @@ def plasma(side: int, smoothness: float, rng: Generator) -> NDArray[np.float64]:
         around = np.concatenate([centre[:, -1:], centre], axis=1)
         cloud[half::step, :-1:step] = (rows[:, :-1] + around[:, :-1] + centre) / 4 + noise[2]
         cloud[-1], cloud[:, -1] = cloud[0], cloud[:, 0]
-        step, strength = half, strength / smoothness
+        step, strength = half, strength / smoothness**2
     cloud = cloud[:-1, :-1]
     cloud -= cloud.min()
     return np.asarray(cloud / cloud.max())

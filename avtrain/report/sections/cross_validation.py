@@ -14,9 +14,9 @@ from avtrain.report.sections.base import Section
 from avtrain.report.view import ReportView
 
 NOTE = (
-    "In %. Each fold is tested once, by a model trained on the other folds, whose best epoch was chosen on whole "
-    "groups taken from these. Mean ± standard deviation over folds; pooled: over all samples of all folds, with macro "
-    "F1 from the summed confusion matrix; several seeds of a fold count by their mean."
+    "In %. Each fold is tested once, by a model trained on the others, whose best epoch was chosen on whole groups "
+    "taken from these. Mean ± standard deviation over folds; pooled: over all samples of all folds, with macro F1 from "
+    "the summed confusion matrix; several seeds of a fold count by their mean."
 )
 
 

@@ -59,10 +59,10 @@ def test_another_version_of_an_op_is_named(data: Path, monkeypatch: pytest.Monke
     from avbuild.corruptions import CORRUPTIONS
 
     row = rows(data, "K")[0]
-    newer = replace(CORRUPTIONS["image"]["snow"], version=2)
+    newer = replace(CORRUPTIONS["image"]["snow"], version=3)
     monkeypatch.setitem(CORRUPTIONS["image"], "snow", newer)
     message = fail("replay", "--id", row["id"], "--scenario", "K", "--data", data)
-    assert "image snow: made by version 1, this avbuild has 2" in message
+    assert "image snow: made by version 2, this avbuild has 3" in message
 
 
 def test_other_noise_clips_change_the_scenario(data: Path, urbansound8k: Path, tmp_path: Path) -> None:

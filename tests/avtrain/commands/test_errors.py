@@ -87,7 +87,7 @@ def test_the_page_loads_nothing_and_is_well_formed(runs: Path, tmp_path: Path) -
     avtrain_("errors", runs / FINETUNE, "--scenario", "D-severity5", "--top", 3, "--out", page)
     text = page.read_text()
     assert not re.search(r"https?:|href=|<script|@import|url\(", text)
-    assert set(re.findall(r'src="(data:\w+/\w+)', text)) == {"data:image/png", "data:audio/flac"}
+    assert set(re.findall(r'src="(data:\w+/\w+)', text)) == {"data:image/webp", "data:audio/flac"}
     assert len(re.findall(r"src=", text)) == len(re.findall(r'src="data:', text))
     parser = Balance()
     parser.feed(text)
