@@ -72,6 +72,7 @@ def evaluate(
     from avbuild.scenarios.manifest_file import load_manifest
     from avtrain.device import Machine, pick_device, pick_precision
     from avtrain.evaluation.conditions import EvalRequest
+    from avtrain.evaluation.evaluate import count_conditions
     from avtrain.evaluation.evaluate import evaluate as evaluate_run
     from avtrain.evaluation.fold_means import fold_means
     from avtrain.features.inventory import tidy
@@ -92,16 +93,15 @@ def evaluate(
     tidy(features)
     scored: list[Mapping[str, object]] = []
     lines, errors = [without_controls(f"{run}: an outside model, not scored again") for run in outside], []
-    with progress_bar("evaluating", len(found)) as advance:
+    with progress_bar("evaluating", sum(count_conditions(run, request) for run in found)) as advance:
         for run in found:
             run.remove_abandoned()
             try:
-                results = evaluate_run(run, request, machine, pick_precision(precision, machine.device))
+                results = evaluate_run(run, request, machine, pick_precision(precision, machine.device), advance)
                 scored += results
                 lines.append(without_controls(f"{run}: {_summary(results)}"))
             except UserError as error:  # the other runs are scored all the same
                 errors.append(error)
-            advance()
     if lines:
         typer.echo("\n".join([*lines, *map(without_controls, fold_means(scored))]))
         typer.echo(without_controls(f"next: avtrain report {_folder_to_report(runs)}"))

@@ -34,8 +34,8 @@ def export(
 ) -> None:
     """Write a model with its front end as one file, which runs without avtrain.
 
-    In: audio float32 [batch, samples] at 16 kHz, images uint8 [batch, height, width, 3], of any size, and flags that say
-    what is present. Out: probabilities. The names of the classes are inside the file; docs/python.md shows its use.
+    In: audio float32 [batch, samples] at 16 kHz, images uint8 [batch, height, width, 3], of any size, and flags that
+    say what is present. Out: probabilities. The names of the classes are inside; docs/python.md shows its use.
 
     Examples:
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from avtrain.frontends.base import SAMPLE_RATE, prepare_visual, visual_shapes
-from avtrain.frontends.traceable import cut_or_pad, prepare_visual_batch, spectrum
+from avtrain.frontends.traceable import cut_or_pad, power_spectrum, prepare_visual_batch
 
 WINDOW, HOP, MEL_BINS = 400, 160, 128
 TRANSFORM = 512  # samples of the Fourier transform: the next power of two
@@ -103,10 +103,7 @@ def _batched_filter_banks(signals: Tensor, lengths: Tensor, count: int) -> Tenso
     frames = clips[:, torch.arange(count)[:, None] * HOP + torch.arange(WINDOW)[None]]
     frames = frames - frames.mean(dim=2, keepdim=True)
     before = torch.cat([frames[..., :1], frames[..., :-1]], dim=2)
-    real, imaginary = spectrum(
-        frames - PRE_EMPHASIS * before, torch.hann_window(WINDOW, periodic=False), TRANSFORM
-    )
-    power = real.square() + imaginary.square()
+    power = power_spectrum(frames - PRE_EMPHASIS * before, TRANSFORM, periodic=False)
     banks = (power @ _mel_filters().double().T).clamp(min=torch.finfo(torch.float32).eps).log()
     whole = (lengths - WINDOW).div(HOP, rounding_mode="floor") + 1
     there = torch.arange(count)[None] < whole[:, None]

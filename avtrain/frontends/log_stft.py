@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from avtrain.frontends.base import SAMPLE_RATE, prepare_visual, visual_shapes
-from avtrain.frontends.traceable import centred_frames, cut_or_pad, prepare_visual_batch, spectrum
+from avtrain.frontends.traceable import centred_frames, cut_or_pad, power_spectrum, prepare_visual_batch
 
 RATE = 22_050  # Hz, to which audio is resampled
 WINDOW, HOP = 512, 353
@@ -59,8 +59,8 @@ class StftFrontend:
         if lengths is None:
             return prepare_visual_batch(modality, signals, self.image_size, self.frames)
         clips = _resample_and_repeat(signals, lengths, self.samples)
-        real, imaginary = spectrum(centred_frames(clips, WINDOW, HOP), torch.hann_window(WINDOW), WINDOW)
-        return ((real.square() + imaginary.square()).sqrt() + FLOOR).log().mT.to(torch.float32)
+        power = power_spectrum(centred_frames(clips, WINDOW, HOP), WINDOW)
+        return (power.sqrt() + FLOOR).log().mT.to(torch.float32)
 
 
 def repeat_to_length(waveform: Tensor, samples: int) -> Tensor:

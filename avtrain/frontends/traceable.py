@@ -1,10 +1,11 @@
 """Front-end steps for a batch of raw signals of any length and size, made of operations that can be exported.
 
-`AnyFrontend.prepare` treats one signal, and its steps depend on the size of that signal.  Here sizes are tensors, and all
-intermediate shapes are fixed.  Spectra are products with matrices of sines and cosines: complex numbers are in few
-formats.
+`AnyFrontend.prepare` treats one signal, and its steps depend on the size of that signal.  Here sizes are tensors, and
+all intermediate shapes are fixed.  Spectra are products with matrices of sines and cosines: few formats have complex
+numbers.
 """
 
+import functools
 import math
 from typing import Protocol, runtime_checkable
 
@@ -48,22 +49,29 @@ def cut_or_pad(signals: Tensor, lengths: Tensor, samples: int) -> Tensor:
     return taken.where(there, 0.0)
 
 
-def spectrum(frames: Tensor, window: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Compute the Fourier transform of windowed frames, in 64 bits, since logarithms follow.
+def power_spectrum(frames: Tensor, size: int, periodic: bool = True) -> Tensor:
+    """Compute the power of the Fourier transform of frames under a Hann window, in 64 bits, since logarithms follow.
 
     Args:
         frames: [B, T, W].
-        window: [W].
         size: of the transform, at least W; frames are filled with zeros to it.
+        periodic: whether the window is that of a period of W samples, or is symmetric.
 
     Returns:
-        The real and the imaginary part, float64 [B, T, size // 2 + 1].
+        float64 [B, T, size // 2 + 1].
     """
-    samples, bins = torch.arange(len(window)), torch.arange(size // 2 + 1)
-    angles = (samples[:, None] * bins[None] % size).double() * (2 * math.pi / size)
-    weights = window.double()[:, None]
+    real, imaginary = _fourier_matrices(frames.shape[-1], size, periodic)
     framed = frames.double()
-    return framed @ (weights * angles.cos()), framed @ (weights * -angles.sin())
+    return (framed @ real).square() + (framed @ imaginary).square()
+
+
+@functools.cache
+def _fourier_matrices(width: int, size: int, periodic: bool) -> tuple[Tensor, Tensor]:
+    """Return the real and the imaginary part of the Fourier transform behind a Hann window, [W, size // 2 + 1]."""
+    samples, bins = torch.arange(width), torch.arange(size // 2 + 1)
+    angles = (samples[:, None] * bins[None] % size).double() * (2 * math.pi / size)
+    window = torch.hann_window(width, periodic).double()[:, None]
+    return window * angles.cos(), window * -angles.sin()
 
 
 def centred_frames(waveforms: Tensor, size: int, hop: int) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from avtrain.frontends.base import SAMPLE_RATE, prepare_visual, visual_shapes
-from avtrain.frontends.traceable import centred_frames, cut_or_pad, prepare_visual_batch, spectrum
+from avtrain.frontends.traceable import centred_frames, cut_or_pad, power_spectrum, prepare_visual_batch
 
 WINDOW, HOP, MEL_BINS = 400, 160, 80
 
@@ -48,8 +48,7 @@ class Frontend:
             return prepare_visual_batch(modality, signals, self.image_size, self.frames)
         clips = cut_or_pad(signals, lengths, round(self.audio_seconds * SAMPLE_RATE))
         frames = centred_frames(clips, WINDOW, HOP)[:, :-1]
-        real, imaginary = spectrum(frames, torch.hann_window(WINDOW), WINDOW)
-        return _log_mel_of((real.square() + imaginary.square()).mT).to(torch.float32)
+        return _log_mel_of(power_spectrum(frames, WINDOW).mT).to(torch.float32)
 
 
 def fit_length(waveform: Tensor, samples: int) -> Tensor:

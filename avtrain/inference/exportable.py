@@ -143,14 +143,14 @@ class SignalClassifier(Exportable):
         frontend = method.backbone.frontend
         if not isinstance(frontend, TraceableFrontend):
             raise UserError(
-                f"the front end {type(frontend).__name__} cannot be exported: it has no prepare_batch; export the model "
-                "alone with --without-frontend"
+                f"the front end {type(frontend).__name__} cannot be exported: it has no prepare_batch; export the "
+                "model alone with --without-frontend"
             )
         self.frontend = frontend
 
     def examples(self, samples: int) -> dict[str, Tensor]:
         noise = torch.Generator().manual_seed(0)
-        inputs = {}
+        inputs: dict[str, Tensor] = {}
         for modality in self.modalities:
             if modality == "audio":
                 clips = torch.rand(samples, EXAMPLE_SAMPLES, generator=noise) - 0.5
@@ -167,7 +167,7 @@ class SignalClassifier(Exportable):
     def compute(self, inputs: Mapping[str, Tensor]) -> Tensor:
         lengths = {m: inputs.get(f"{m}_length") for m in self.modalities}
         present = _present(self.modalities, inputs)
-        present |= {m: present[m] & (length > 0) for m, length in lengths.items() if length is not None}
+        present |= {m: torch.logical_and(present[m], length > 0) for m, length in lengths.items() if length is not None}
         features = {m: self.frontend.prepare_batch(m, inputs[m], lengths[m]) for m in self.modalities}
         logits = self.logits(features, present, inputs.get("scenario"))
         # 64 bits, as the other ways of prediction use

@@ -133,7 +133,9 @@ def _scores(facts: CardFacts) -> str:
     if any(e["leaky"] for e in facts.evaluations):
         notes.append("**Leaky split**: recordings of the training are in the test split, so the scores are too high.")
     if facts.loaded.config.fit.select_on == "test":
-        notes.append(f"**{SELECTED_ON_TEST}**: the best epoch was chosen on the test split, so the scores are too high.")
+        notes.append(
+            f"**{SELECTED_ON_TEST}**: the best epoch was chosen on the test split, so the scores are too high."
+        )
     if facts.not_evaluated:
         notes.append(f"Not evaluated: {', '.join(map(in_markdown, facts.not_evaluated))}.")
     table = _table(columns, rows) + "\n" if rows else ""
@@ -177,10 +179,11 @@ def _limits(facts: CardFacts) -> str:
     return (
         "## Intended use and limits\n\n"
         "- For research on noisy and missing modalities, and for applications whose inputs resemble the data above.\n"
-        f"- It knows {len(facts.loaded.classes)} classes and gives each input to one of them, also one that fits none.\n"
-        "- The scores hold for the scenarios listed, each at the severity of its plan; other noise, cameras, microphones "
-        "and languages were not measured.\n"
-        "- Not for decisions about people, or where an error can do harm, without an evaluation of your own.\n" + plugins
+        f"- It knows {len(facts.loaded.classes)} classes and chooses one of them for every input, even if none fits.\n"
+        "- The scores hold for the scenarios listed, each at the severity of its plan; other noise, cameras, "
+        "microphones and languages were not measured.\n"
+        "- Not for decisions about people, or where an error can do harm, without an evaluation of your own.\n"
+        + plugins
     )
 
 

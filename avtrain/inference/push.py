@@ -95,14 +95,14 @@ def upload(repository: str, files: Mapping[str, Path | bytes], public: bool, mes
     Raises:
         UserError: the Hub cannot be reached or refuses.
     """
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+    from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi
 
     api = HfApi()
     with uploading(repository):
         address = api.create_repo(repository, repo_type="model", private=not public, exist_ok=True)
         there = api.list_repo_files(repository, repo_type="model")
         stale = [name for name in there if (name.startswith("eval/") or name == PROGRAM) and name not in files]
-        operations = [
+        operations: list[CommitOperationAdd | CommitOperationCopy | CommitOperationDelete] = [
             *(CommitOperationAdd(name, file) for name, file in files.items()),
             *(CommitOperationDelete(name) for name in stale),
         ]

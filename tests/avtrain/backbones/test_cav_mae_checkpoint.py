@@ -127,7 +127,9 @@ def test_files_that_are_no_checkpoint_are_refused_with_what_to_do(tmp_path: Path
     (tmp_path / "text.pth").write_text("no weights")
     assert "not a checkpoint of weights alone" in message("text.pth")
     torch.save({"net": published(), "epoch": 3}, tmp_path / "nested.pth")
-    assert "holds a dictionary with net, epoch; expected a table of weights, or one under the key" in message("nested.pth")
+    assert "holds a dictionary with net, epoch; expected a table of weights, or one under the key" in message(
+        "nested.pth"
+    )
     torch.save({"model": {"a": 1}}, tmp_path / "numbers.pth")
     assert "holds a dictionary with model; expected a table of weights" in message("numbers.pth")
     torch.save([torch.zeros(2)], tmp_path / "list.pt")

@@ -100,7 +100,7 @@ SAMPLES: list[dict[str, Any]] = [
 
 
 def as_inputs(*samples: dict[str, Any]) -> dict[str, Tensor]:
-    """The inputs of a program: clips in one tensor, nonsense where a modality is missing and behind the end of a clip."""
+    """The inputs of a program, with nonsense where a modality is missing and behind the end of a clip."""
     lengths = [1_000 if s["audio"] is None else len(s["audio"]) for s in samples]
     audio = torch.full((len(samples), max(lengths)), 0.9)
     shape = next((s["image"].shape for s in samples if s["image"] is not None), (3, 4, 3))
@@ -197,7 +197,7 @@ def test_a_front_end_that_cannot_be_exported_is_named() -> None:
 
     method = build("finetune")
     method.backbone.frontend = Foreign()  # type: ignore[assignment]
-    with pytest.raises(UserError, match="front end Foreign cannot be exported: .* --without-frontend"):
+    with pytest.raises(UserError, match=r"front end Foreign cannot be exported: .* --without-frontend"):
         SignalClassifier(method)
 
 

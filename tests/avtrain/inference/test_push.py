@@ -88,8 +88,8 @@ def test_the_card_says_all_that_its_reader_needs(runs: Path, pushed: tuple[StubH
     assert f" {100 * scores['accuracy']:.1f} | {100 * scores['macro_f1']:.1f} |" in row
     assert "Not evaluated: A, V." in text
     for expected in (
-        "gaussian_noise", "CC BY-NC", "Salamon", "Gong et al., ICLR 2023", "## Intended use and limits", "| epochs | 1 |",
-        "into 10 classes",
+        "gaussian_noise", "CC BY-NC", "Salamon", "Gong et al., ICLR 2023", "## Intended use and limits",
+        "| epochs | 1 |", "into 10 classes",
     ):  # fmt: skip
         assert expected in text, expected
 
@@ -108,8 +108,8 @@ def test_the_model_is_used_from_there_as_the_card_shows(
 ) -> None:
     hub, _ = pushed
     first, second = blocks(hub)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda repository: str(hub.folder))
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda repository, name: str(hub.folder / name))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda _: str(hub.folder))
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda _, name: str(hub.folder / name))
     names: dict[str, Any] = {}
     exec(first.replace('"bark.wav"', "None").replace('"dog.jpg"', "image"), names | {"image": SAMPLES[0]["image"]})
     exec(second, names)
@@ -157,7 +157,7 @@ def test_without_its_data_set_the_card_names_no_licence(
     from avtrain.inference.push import find_build
 
     loaded = load_run(runs / FINETUNE, Machine(torch.device("cpu")))
-    monkeypatch.setattr("avtrain.inference.push.Folder.exists", lambda self, name: False)
+    monkeypatch.setattr("avtrain.inference.push.Folder.exists", lambda *_: False)
     assert find_build(loaded, None) is None
     text = render_card(CardFacts(loaded, REPOSITORY, (), None, None))
     assert "licences are **not known here**" in text
@@ -172,7 +172,7 @@ def test_what_cannot_be_sent_is_one_error(runs: Path, tmp_path: Path, monkeypatc
     scores = (run / "eval" / "D.json").read_text()
     hub = StubHub(tmp_path / "hub")
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: hub)
-    monkeypatch.setattr("avtrain.inference.export.exported", lambda *a, **k: pytest.fail("exported for nothing"))
+    monkeypatch.setattr("avtrain.inference.export.exported", lambda *_, **__: pytest.fail("exported for nothing"))
     (run / "eval" / "D.json").write_text(scores.replace('"accuracy": ', '"accuracy": 1', 1))
     with pytest.raises(UserError, match=r"D\.json: damaged"):
         avtrain_("push", run, REPOSITORY)
@@ -196,7 +196,7 @@ def test_without_a_network_there_is_one_error(tmp_path: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(huggingface_hub, "HfApi", Offline)
-        with pytest.raises(UserError, match="the Hub could not be reached or refused .*Check the network") as caught:
+        with pytest.raises(UserError, match=r"the Hub could not be reached or refused .*Check the network") as caught:
             upload(REPOSITORY, {"README.md": b"a"}, False, "a")
     assert len(str(caught.value).splitlines()) == 1
     assert caught.value.exit_code == 1
