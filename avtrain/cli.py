@@ -25,7 +25,6 @@ from avtrain.distributed.process_group import process_group
 # Typer prints the examples one a line only where a paragraph stands between the first line and "Examples:"
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="markdown",
     help="""Train audio-visual classifiers, and compare them under noisy and missing modalities.
 

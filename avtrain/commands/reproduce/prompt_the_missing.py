@@ -55,8 +55,8 @@ def poster(
 
     Examples:
 
-        avtrain reproduce poster manifests/urbansound8kav.yaml manifests/cifar10av.yaml
-        avtrain reproduce poster manifests/urbansound8kav.yaml --preset poster --dry-run
+        avtrain reproduce poster manifests/cifar10av.yaml
+        avtrain reproduce poster manifests/cifar10av.yaml --preset poster --dry-run
     """
     from avtrain.reproduction.plan import make_plan
     from avtrain.reproduction.prompt_the_missing.page import write
