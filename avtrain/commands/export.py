@@ -49,8 +49,8 @@ def export(
         import torch
 
         from avtrain.device import Machine
-        from avtrain.inference.export import check_target, pick_format
         from avtrain.inference.export import export as write_program
+        from avtrain.inference.export_file import check_target, pick_format
         from avtrain.inference.predictor import load_run
 
         chosen = pick_format(kind, out)

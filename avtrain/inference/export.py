@@ -2,9 +2,7 @@
 
 import io
 import json
-import mmap
 import warnings
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +13,12 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 from avbuild.dataset.storage import write_whole
-from avbuild.errors import UsageError, UserError
+from avbuild.errors import UserError
 from avtrain.frontends.base import SAMPLE_RATE
+from avtrain.inference.export_file import METADATA, ONNX, PROGRAM, check_target
 from avtrain.inference.exportable import Exportable, FeatureClassifier, SignalClassifier
 from avtrain.inference.onnx_file import onnx_bytes, require_onnx, run_onnx
 from avtrain.inference.predictor import LoadedRun, pick_inference
-
-METADATA = "avtrain.json"  # name of the description inside
-PROGRAM, ONNX = "pt2", "onnx"
-FORMATS = (PROGRAM, ONNX)
 
 
 @torch.no_grad()
@@ -150,40 +145,6 @@ def exported(
         data = archive.getvalue()
     advance()
     return ExportedModel(data, description)
-
-
-def pick_format(asked: str | None, out: Path | None) -> str:
-    """Return the format: the one asked for, else the one that the name of the file has, else `pt2`.
-
-    Raises:
-        UsageError: there is no such format, or the name of the file is that of the other.
-    """
-    named = out.suffix.removeprefix(".") if out is not None else ""
-    kind = asked or (named if named in FORMATS else PROGRAM)
-    if kind not in FORMATS:
-        raise UsageError(f"--format {kind}: allowed are {', '.join(FORMATS)}")
-    if named in FORMATS and named != kind:
-        raise UsageError(f"--out {out}: a file of --format {kind} should end in .{kind}")
-    return kind
-
-
-def check_target(path: Path) -> None:
-    """Raise UserError where a file would be lost that `export` did not write."""
-    if path.is_dir():
-        raise UserError(f"{path}: is a folder; --out names a file, such as model.pt2")
-    if path.exists() and not _is_export(path):
-        raise UserError(f"{path}: avtrain export did not write this file; choose another --out, or delete it")
-
-
-def _is_export(path: Path) -> bool:
-    try:
-        if path.suffix == f".{ONNX}":
-            with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                return content.find(METADATA.encode()) >= 0
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith(f"/{METADATA}") for name in archive.namelist())
-    except (zipfile.BadZipFile, OSError, ValueError):  # an empty file cannot be mapped
-        return False
 
 
 def describe(loaded: LoadedRun, module: Exportable) -> dict[str, Any]:

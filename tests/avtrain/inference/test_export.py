@@ -18,7 +18,8 @@ from avbuild.errors import UsageError, UserError
 from avtrain.backbones.registry import build_backbone
 from avtrain.data.batch import Batch
 from avtrain.frontends.whisper_mel import Frontend
-from avtrain.inference.export import METADATA, check_target, export_program, pick_format
+from avtrain.inference.export import export_program
+from avtrain.inference.export_file import METADATA, check_target, pick_format
 from avtrain.inference.exportable import SignalClassifier
 from avtrain.inference.predictor import ClassifierOutput
 from avtrain.methods.registry import build_method

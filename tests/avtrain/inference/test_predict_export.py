@@ -19,7 +19,8 @@ from avtrain.data.shards import read_rows
 from avtrain.device import Machine
 from avtrain.evaluation.metrics import softmax
 from avtrain.evaluation.predict import predict
-from avtrain.inference.export import METADATA, export_program
+from avtrain.inference.export import export_program
+from avtrain.inference.export_file import METADATA
 from avtrain.inference.exportable import FeatureClassifier
 from avtrain.inference.predictor import classify, load_run, make_batch, read_media
 from avtrain.methods.base import Method, Prediction
