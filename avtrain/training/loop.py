@@ -164,9 +164,10 @@ def train_epoch(
     method.train()
     losses: list[Tensor] = []
     steps = math.ceil(len(data) / settings.batch_size)
+    decay_at = settings.decay_at if settings.schedule == "step" else None
     for batch in _batches(data, settings, machine):
         method.progress = TrainingProgress(epoch, settings.epochs, len(losses), steps)
-        factor = schedule((epoch - 1) * steps + len(losses), settings.epochs * steps, settings.warmup)
+        factor = schedule((epoch - 1) * steps + len(losses), settings.epochs * steps, settings.warmup, decay_at)
         for group, rate in zip(optimizer.param_groups, state.full_rates, strict=True):
             group["lr"] = rate * factor
         with machine.autocast(settings.precision):

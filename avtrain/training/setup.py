@@ -6,6 +6,7 @@ from avbuild.errors import UserError
 from avtrain.backbones.checkpointing import compile_blocks, recompute_blocks
 from avtrain.backbones.registry import build_backbone
 from avtrain.config import RunConfig
+from avtrain.data.augmentation import Augmentation
 from avtrain.data.batch_source import BatchSource
 from avtrain.data.dataset import MultimodalData
 from avtrain.data.regimes import train_scenarios
@@ -34,6 +35,7 @@ def build_from_config(
     backbone = build_backbone(settings.backbone, settings.backbone_options, weights, modalities)
     scenarios = len(config.manifest.scenarios)
     method = build_method(settings.method, settings.method_options, backbone, classes, scenarios)
+    method.initialise()
     method.load_initial_weights(initial or {})
     if settings.checkpointing:
         recompute_blocks(backbone)
@@ -54,7 +56,10 @@ def prepare_data(rows: Rows, config: RunConfig, method: Method, machine: Machine
     """
     settings = config.fit
     scenarios = train_scenarios(settings, config.manifest)
-    data = MultimodalData(rows, config.manifest, method.backbone.frontend, scenarios, epoch, settings.draws)
+    augment = Augmentation(settings.seed) if settings.augment == "crop-flip" and epoch > 0 else None
+    data = MultimodalData(
+        rows, config.manifest, method.backbone.frontend, scenarios, epoch, settings.draws, augment=augment
+    )
     return cached_source(method, data, machine, settings.precision)
 
 
