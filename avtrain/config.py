@@ -23,6 +23,9 @@ class FitConfig(Frozen):
     method_options: dict[str, Any] = {}
     backbone_options: dict[str, Any] = {}
     train_on: Literal["scenarios", "clean"] = "scenarios"
+    train_split: Literal["train", "train+validation"] = Field(
+        "train", description="train+validation: as published code without a validation split; selects on test"
+    )
     select_on: Selection = Field("validation", description="test: only to show what the published habit is worth")
     epochs: int = Field(10, ge=1)
     batch_size: int = Field(32, ge=1)

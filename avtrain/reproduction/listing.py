@@ -1,4 +1,4 @@
-"""The lists of `avtrain reproduce --list`: all published numbers, the command that makes each, and the data it needs."""
+"""The lists of `avtrain reproduce --list`: published numbers, the command that makes each, and the data it needs."""
 
 import csv
 import io
@@ -63,6 +63,7 @@ def _grid(table: CataloguedTable) -> list[str]:
     rows: dict[tuple[str, ...], dict[str, str]] = {}
     for cell in table.cells:
         rows.setdefault(cell.row, {})[cell.column] = cell.printed
-    names = list(max(rows.values(), key=len))  # of a full row, in the order of the publication
+    most = max(len(found) for found in rows.values())
+    names = next(list(found) for found in rows.values() if len(found) == most)  # in the order of the publication
     header = (*[""] * len(next(iter(rows))), *names)
     return columns([header, *((*row, *(found.get(name, "") for name in names)) for row, found in rows.items())])

@@ -14,6 +14,7 @@ Options = Mapping[str, Any]  # of a fit, as under `fit` in a run's config.yaml
 
 # how options are called in reasons; others by their name
 CALLED = {
+    "train_split": "rows trained on",
     "lr": "learning rate",
     "batch_size": "batch size",
     "optimizer": "optimiser",
@@ -102,16 +103,24 @@ def differences(fit: FitConfig, system: System, recipe: PublishedRecipe) -> tupl
         system: its row, whose own options are part of the method and not of the recipe.
         recipe: published.
     """
-    row = {"method": fit.method, "method_options": dict(system.method_options)}
+    row = {
+        "method": fit.method,
+        "method_options": dict(system.method_options),
+        "select_on": recipe.select_on,
+    }
     ours, published = _flat(fit), _flat(fit_config(merged(recipe.for_method(fit.method), row)))
     keys = [key for key in {**published, **ours} if key not in NOT_COMPARED]
     if fit.backbone != recipe.options.get("backbone"):
         keys = [key for key in keys if not key.startswith("backbone.")]
     return tuple(
-        f"{CALLED.get(key, key)}: {ours.get(key)} here, {published.get(key)} published"
+        f"{CALLED.get(key, key)}: {_said(ours.get(key))} here, {_said(published.get(key))} published"
         for key in keys
         if ours.get(key) != published.get(key)
     )
+
+
+def _said(value: object) -> str:
+    return "default" if value is None else str(value)
 
 
 def _flat(fit: FitConfig) -> dict[str, Any]:

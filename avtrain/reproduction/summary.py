@@ -1,4 +1,4 @@
-"""What a reproduction prints: each published number beside ours, the reasons, and how many have which verdict."""
+"""The lines that a reproduction prints: published numbers beside ours, the reasons, and how many have which verdict."""
 
 from collections.abc import Iterable, Sequence
 

@@ -23,7 +23,14 @@ from avtrain.runs.folder import Run, require_finite
 from avtrain.training.checkpoint import TrainingState, fingerprints_of
 from avtrain.training.optimizer import make_optimizer, schedule
 from avtrain.training.selection import pop_mean_gradient_norms, score_selection
-from avtrain.training.setup import build_from_config, count_parameters, prepare_data, synchronise_ranks
+from avtrain.training.setup import (
+    build_from_config,
+    count_parameters,
+    prepare_data,
+    read_train_rows,
+    splits_read,
+    synchronise_ranks,
+)
 from avtrain.training.tracking import tracking
 from avtrain.training.weight_averaging import update_batch_norm
 
@@ -55,7 +62,7 @@ def fit(
     settings, manifest = config.fit, config.manifest
     torch.manual_seed(settings.seed)
     scenarios = train_scenarios(settings, manifest)
-    train_rows = read_rows(manifest, "train", machine.row_cache)
+    train_rows = read_train_rows(config, machine)
     selection_rows = read_rows(manifest, settings.select_on, machine.row_cache)  # test only with --select-on-test
     method = build_from_config(config, len(train_rows.classes), train_rows.modalities, initial).to(machine.device)
     optimizer = make_optimizer(method, settings)
@@ -67,7 +74,7 @@ def fit(
     cache_seconds = time.monotonic() - started
     machine.reset_peak_memory()  # building the cache does not count
 
-    content = content_of(manifest, ("train", settings.select_on))
+    content = content_of(manifest, splits_read(settings))
     state = TrainingState(method, optimizer, fingerprints_of(method, content))
     state.restore(run)
     synchronise_ranks(run, state)

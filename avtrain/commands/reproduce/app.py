@@ -2,8 +2,8 @@
 
 import typer
 
-from avtrain.commands.reproduce.mla_tables import HELP, mla_table
 from avtrain.commands.reproduce.mla_table2 import mla_table2
+from avtrain.commands.reproduce.mla_tables import HELP, mla_table
 from avtrain.commands.reproduce.options import ListAll, ListAs
 from avtrain.commands.reproduce.prompt_the_missing import prompt_the_missing
 

@@ -69,6 +69,7 @@ def mla_table(
     """Reproduce the table that the name of the command stands for; the texts of --help are in `HELP`."""
     if print_list(str(context.info_name), list_numbers, list_as):
         return
+    from avbuild.errors import UsageError
     from avtrain.reproduction.mla.page import numbers, write
     from avtrain.reproduction.mla.recipe import MLA_RECIPE
     from avtrain.reproduction.mla.report import collect
@@ -84,10 +85,13 @@ def mla_table(
         device, precision_of(precision, chosen), resume, workers, cache_folder(cache, no_cache, out)
     )
     systems, known = choose_rows(table, methods), table.systems
+    on_test = chosen is not None and chosen.select_on == "test"
+    if select_on_test and on_test:
+        raise UsageError(f"--recipe {recipe} chooses the best epoch on test already; leave out --select-on-test")
     if select_on_test:
         warn_of_test_selection()
         systems, known = also_selected_on_test(systems), also_selected_on_test(known)
-    elif chosen is not None and chosen.select_on == "test":
+    elif on_test:
         warn_of_test_selection()
         systems, known = selected_on("test", systems), selected_on("test", known)
     asked = shared_fit_options(backbone or (None if chosen else "resnet"), compute, overrides, epochs)

@@ -1,6 +1,7 @@
-"""What MLA's tables say about one another, by arithmetic alone."""
+"""Statements of MLA's tables about one another, checked by arithmetic alone."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 from avtrain.reproduction.arithmetic import ArithmeticCheck
 from avtrain.reproduction.mla.published import CELLS_1, CELLS_2, CELLS_3, MULTI
@@ -39,7 +40,7 @@ def falls_with_rate(cells: tuple[PublishedCell, ...]) -> ArithmeticCheck:
     rises = [
         f"{cell.row[0]} rises from {cell.printed} at {cell.column} % to {after.printed} at {after.column} %"
         for row in rows.values()
-        for cell, after in zip(row, row[1:], strict=False)
+        for cell, after in pairwise(row)
         if after.number > cell.number
     ]
     says = "the more is missing, the lower the accuracy (Table 2)"

@@ -1,4 +1,4 @@
-"""What `avtrain reproduce mla-table2` prints and writes."""
+"""The lines that `avtrain reproduce mla-table2` prints, and the files that it writes."""
 
 import json
 from dataclasses import asdict

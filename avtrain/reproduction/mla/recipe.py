@@ -18,6 +18,7 @@ MLA_RECIPE = PublishedRecipe(
             "frame_choice": "first",
         },
         "method_options": {"head_init": "xavier"},
+        "train_split": "train+validation",  # it has no validation split
         "epochs": 100,
         "batch_size": 64,
         "lr": 1e-3,

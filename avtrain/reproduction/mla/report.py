@@ -21,7 +21,6 @@ from avtrain.reproduction.verdict import Verdict
 from avtrain.runs.cost import Cost, cost
 from avtrain.runs.folder import Run
 
-
 VISUAL = ("video", "image")
 
 
@@ -125,12 +124,11 @@ def _manifest_table(
     leaky = manifest.split.leaky or build.leaky
     evaluations = {system.name: _evaluations(plan.runs_of(manifest, system), scenario) for system in plan.systems}
     modalities = tuple(next(iter(evaluations.values()))[0]["missing_rate"])
-    trained = sum(build.per_class.get("train", {}).values())
     costs = {system.name: cost(plan.runs_of(manifest, system)) for system in plan.systems}
     rows = [
         SystemScores(
             system,
-            setting_of(plan, manifest, system, build.name, published_rows(manifest, build), modalities, trained),
+            setting_of(plan, manifest, system, build.name, published_rows(manifest, build), modalities, build),
             _cells(evaluations[system.name], modalities),
             costs[system.name],
             times_slower(costs[system.name], costs.get(REFERENCE)),
@@ -150,7 +148,7 @@ def setting_of(
     data: str,
     row_split: bool,
     modalities: Sequence[str],
-    training: int | None = None,
+    build: BuildRecord | None = None,
 ) -> MlaSetting:
     """Return the circumstances that decide what a row can be compared with.
 
@@ -161,7 +159,7 @@ def setting_of(
         data: name of the data set.
         row_split: whether a group may be in two splits, as in published lists.
         modalities: of the data set.
-        training: number of training samples; None: not known.
+        build: of the data set; None: its numbers of samples are not known.
     """
     fit = plan.config_of(manifest, system)
     return MlaSetting(
@@ -173,7 +171,7 @@ def setting_of(
         frames=_frames(fit) if any(MODALITIES[m].framewise for m in modalities) else 1,
         selected_on=fit.select_on,
         seeds=len(plan.seeds),
-        training=training,
+        training=None if build is None else _training_samples(fit, build),
         differences=differences(fit, system, MLA_RECIPE),
     )
 
@@ -186,6 +184,11 @@ def published_rows(manifest: Manifest, build: BuildRecord) -> bool:
 def about(claim: Claim, data: str) -> bool:
     """Return whether a claim is shown for a data set; for data that nothing was published on, all claims are."""
     return published_data(data) in (None, claim.data)
+
+
+def _training_samples(fit: FitConfig, build: BuildRecord) -> int:
+    splits = ("train",) if fit.train_split == "train" else ("train", "validation")
+    return sum(sum(counts.values()) for split, counts in build.per_class.items() if split in splits)
 
 
 def _frames(fit: FitConfig) -> int | None:

@@ -11,8 +11,8 @@ from avtrain.report.results import Cell, gather
 from avtrain.report.tables import MEAN, accuracy_tables
 from avtrain.reproduction.plan import ReproductionPlan
 from avtrain.reproduction.prompt_the_missing.published import ACCURACIES, DATA, EFFICIENCY, PROMPT, Accuracy, Efficiency
-from avtrain.reproduction.prompt_the_missing.verdicts import PromptSetting, judge_accuracy, judge_efficiency
 from avtrain.reproduction.prompt_the_missing.recipe import PROMPT_METHOD, PROMPT_RECIPE
+from avtrain.reproduction.prompt_the_missing.verdicts import PromptSetting, judge_accuracy, judge_efficiency
 from avtrain.reproduction.recipe import differences
 from avtrain.reproduction.run import builds, devices
 from avtrain.reproduction.system import System
