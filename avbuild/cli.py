@@ -13,6 +13,7 @@ from avbuild.commands.push import push
 from avbuild.commands.replay import replay
 from avbuild.commands.scenarios import scenarios
 from avbuild.commands.verify import verify
+from avbuild.plugins.option import offer_plugins
 
 # Typer prints the examples one a line only where a paragraph stands between the first line and "Examples:"
 app = typer.Typer(
@@ -48,6 +49,7 @@ app.command()(card)
 app.command()(push)
 app.command(name="list")(list_data_sets)
 app.command()(scenarios)
+offer_plugins(app, without=("inspect",))
 
 
 def main() -> None:

@@ -5,6 +5,10 @@ import sys
 import typer
 
 from avbuild.command_line import VersionOption, run_program
+from avbuild.plugins.option import offer_plugins
+from avtrain.commands.cache import app as cache
+from avtrain.commands.compare import compare
+from avtrain.commands.errors import errors
 from avtrain.commands.evaluate import evaluate
 from avtrain.commands.export import export
 from avtrain.commands.fit import fit
@@ -13,6 +17,7 @@ from avtrain.commands.predict import predict
 from avtrain.commands.pretrain import pretrain
 from avtrain.commands.report import report
 from avtrain.commands.reproduce.app import app as reproduce
+from avtrain.commands.sweep import sweep
 from avtrain.commands.validate import validate
 from avtrain.distributed.process_group import process_group
 
@@ -43,12 +48,17 @@ def options(version: VersionOption = False) -> None:
 app.command()(fit)
 app.command(name="eval")(evaluate)
 app.command()(report)
+app.command()(sweep)
+app.command()(compare)
+app.command()(errors)
 app.command()(pretrain)
 app.command()(methods)
 app.command()(validate)
 app.command()(predict)
 app.command()(export)
+app.add_typer(cache, name="cache")
 app.add_typer(reproduce, name="reproduce")
+offer_plugins(app)
 
 
 def program() -> None:

@@ -5,14 +5,29 @@ from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
 
+from avbuild.corruptions.plugin_record import CorruptionRecord, record_corruptions
 from avbuild.errors import UsageError, nearest
 from avbuild.frozen import Frozen
+from avbuild.plugins.record import PluginRecord, record_of
+from avbuild.plugins.registry import defined
 from avbuild.scenarios.manifest import Manifest
+from avbuild.scenarios.recorded_plugins import recorded_in_run
 
 Config = TypeVar("Config", bound=Frozen)
+OptionPlace = tuple[int | str, ...]  # keys from the outermost option inwards
 Selection = Literal["validation", "test"]  # the split that the best epoch is chosen on
 SELECTED_ON_TEST = "selected on test"  # the mark of a run, a score or a table whose best epoch was chosen on test
+
+
+class WrongOptions(UsageError):
+    """Options that do not fit a model; `problems` has the place of each, and what is wrong with it."""
+
+    def __init__(self, owner: str, problems: list[tuple[OptionPlace, str]]) -> None:
+        lines = [f"  {'.'.join(map(str, place))}: {what}" for place, what in problems]
+        super().__init__("\n".join([f"{owner}: {len(problems)} problems", *lines]))
+        self.problems = problems
 
 
 class FitConfig(Frozen):
@@ -50,14 +65,51 @@ class FitConfig(Frozen):
 
 
 class RunConfig(Frozen):
-    """The content of a run's `config.yaml`: the options of the fit, and the manifest of its data."""
+    """The content of a run's `config.yaml`: the options of the fit, and the manifest of its data.
+
+    `folds` are all folds of a cross-validation, of which the manifest's split tests one; None for a single run.
+    """
 
     fit: FitConfig
     manifest: Manifest
+    plugins: tuple[CorruptionRecord | PluginRecord, ...] = ()  # of its method, backbone and corruptions
+    folds: tuple[int, ...] | None = None
+
+    def with_plugins(self) -> "RunConfig":
+        """Return the configuration with a record of every plug-in that it uses, as they are loaded here."""
+        named = (("avtrain.methods", self.fit.method), ("avtrain.backbones", self.fit.backbone))
+        found = [(group, name, defined(group).get(name)) for group, name in named]
+        models = [record_of(group, name, definition.source) for group, name, definition in found if definition]
+        ops = record_corruptions(op.corruption for scenario in self.manifest.scenarios.values() for op in scenario.ops)
+        return self.model_copy(update={"plugins": (*models, *ops)})
+
+    @property
+    def model_plugins(self) -> tuple[PluginRecord, ...]:
+        """Plug-ins of the method and the backbone, without which the model cannot be built."""
+        return tuple(record for record in self.plugins if not isinstance(record, CorruptionRecord))
+
+    @classmethod
+    def read(cls, written: Any) -> "RunConfig":
+        """Return the configuration that a run's parsed `config.yaml` holds; its plug-ins may be absent here.
+
+        Raises:
+            ValidationError: it is not one.
+        """
+        config: RunConfig = cls.model_validate(written, context={"plugins": lambda: recorded_in_run(written)})
+        return config
+
+    @property
+    def fold(self) -> int | None:
+        """The fold that a run of a cross-validation is tested on; None for a single run."""
+        return self.manifest.split.fold.test if self.folds and self.manifest.split.fold else None
 
     def as_yaml(self) -> str:
         """Return YAML that reads back equal."""
-        written = {"fit": self.fit.model_dump(), "manifest": self.manifest.as_yaml()}
+        written: dict[str, Any] = {"fit": self.fit.model_dump(), "manifest": self.manifest.as_yaml()}
+        if self.plugins:
+            written["plugins"] = [record.model_dump(mode="json") for record in self.plugins]
+        if self.folds is not None:
+            written["folds"] = list(self.folds)
         return yaml.safe_dump(written, sort_keys=False, allow_unicode=True)
 
 
@@ -79,17 +131,16 @@ def parse_options(model: type[Config], options: Mapping[str, object], owner: str
         owner: what the options belong to, for the error, such as `method prompt`.
 
     Raises:
-        UsageError: names every unknown option and every bad value.
+        WrongOptions: names every unknown option and every bad value.
     """
     try:
         return model.model_validate(dict(options))
     except ValidationError as error:
-        problems = []
-        for found in error.errors():
-            key = ".".join(map(str, found["loc"]))
-            if found["type"] == "extra_forbidden":
-                allowed = ", ".join(model.model_fields) or "none"
-                problems.append(f"{key}: unknown option{nearest(key, model.model_fields)}; allowed: {allowed}")
-            else:
-                problems.append(f"{key}: {found['msg'][0].lower()}{found['msg'][1:]}, not {found['input']!r}")
-        raise UsageError(f"{owner}: {len(problems)} problems\n" + "\n".join(f"  {line}" for line in problems)) from None
+        raise WrongOptions(owner, [_problem(model, found) for found in error.errors()]) from None
+
+
+def _problem(model: type[Frozen], found: ErrorDetails) -> tuple[OptionPlace, str]:
+    if found["type"] == "extra_forbidden":
+        key, allowed = str(found["loc"][-1]), ", ".join(model.model_fields) or "none"
+        return found["loc"], f"unknown option{nearest(key, model.model_fields)}; allowed: {allowed}"
+    return found["loc"], f"{found['msg'][0].lower()}{found['msg'][1:]}, not {found['input']!r}"

@@ -10,9 +10,10 @@ import torch
 
 from avbuild.errors import UsageError
 from avtrain.data.batch_source import LoaderOptions
+from avtrain.data.cache_uses import CacheUser
 from avtrain.data.row_cache import RowCache
 from avtrain.distributed.process_group import rank_device, runs_under_torchrun
-from avtrain.distributed.row_sharing import broadcast_from_rank0, local_row_share
+from avtrain.distributed.row_sharing import broadcast_from_rank0, is_rank0, local_row_share
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,20 @@ class Machine:
         workers: number of processes that load data; 0: this one.
         cache: folder for the tokens of frozen backbones and copies of rows; None: tokens are computed anew in each
             epoch, and copies are temporary.
+        run: that the cache is used for; None: nobody asks.
     """
 
     device: torch.device
     workers: int = 0
     cache: Path | None = None
+    run: Path | None = None
+
+    @property
+    def cache_user(self) -> CacheUser | None:
+        """The record of the cache that uses are noted in; rank 0 writes it."""
+        if self.cache is None or self.run is None or not is_rank0():
+            return None
+        return CacheUser(self.cache, self.run)
 
     def autocast(self, precision: str) -> AbstractContextManager[None]:
         """Return a context that computes in bfloat16 where the precision is `bf16`, and changes nothing for `fp32`."""
@@ -42,7 +52,7 @@ class Machine:
     @property
     def row_cache(self) -> RowCache:
         """The cache that rows are copied to, so that they are read by index: in the cache folder; rank 0 writes."""
-        return RowCache(None if self.cache is None else self.cache / "rows", broadcast_from_rank0)
+        return RowCache(None if self.cache is None else self.cache / "rows", broadcast_from_rank0, self.cache_user)
 
     def reset_peak_memory(self) -> None:
         """Start a new measurement of peak memory on CUDA; the peak of a CPU process cannot be reset."""

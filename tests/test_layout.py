@@ -13,10 +13,10 @@ MOST_ROOMS = 20
 # From low to high: a room may import from those before it, never from those after it.
 LAYERS = {
     "avbuild": (
-        {"errors"}, {"escaping", "places"}, {"frozen", "progress", "command_line", "text_files", "plugins"},
-        {"modalities"},
-        {"corruptions"}, {"scenarios"}, {"dataset"}, {"sources"}, {"pipeline"}, {"inspect"}, {"api"}, {"commands"},
-        {"cli"}, {"__main__"},
+        {"errors"}, {"escaping", "places"}, {"frozen", "progress", "command_line", "text_files"},
+        {"plugins"}, {"modalities"},
+        {"corruptions"}, {"scenarios"}, {"dataset"}, {"sources"}, {"pipeline"}, {"inspect"}, {"api"},
+        {"commands"}, {"cli"}, {"__main__"},
     ),
     "avtrain": (
         {"config"}, {"frontends"}, {"data"}, {"distributed"}, {"device"}, {"runs"}, {"backbones"},

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from avbuild.commands import own_options
 from avbuild.commands.options import (
     DryRun,
     EngineChoice,
@@ -25,6 +26,7 @@ from avbuild.commands.options import (
     say,
 )
 from avbuild.errors import UsageError
+from avbuild.escaping import visible
 from avbuild.places import expanded
 
 if TYPE_CHECKING:
@@ -62,6 +64,15 @@ def make(
         Path | None,
         typer.Option(help="YAML file: class -> classes of the other modality.", show_default="the built-in map"),
     ] = None,
+    audio: own_options.Audio = None,
+    image: own_options.Image = None,
+    video: own_options.Video = None,
+    pair: own_options.Pair = None,
+    own_name: own_options.Name = None,
+    title: own_options.Title = None,
+    description: own_options.Description = None,
+    licence: own_options.Licence = None,
+    group_pattern: own_options.GroupPattern = None,
     layout: Annotated[
         Layout, typer.Option(help="Layout of the audio files. kaggle: the release by Guo et al.")
     ] = Layout.official,
@@ -76,7 +87,8 @@ def make(
         Path | None, typer.Option(help="crema-d: folder of a published train list and test list; these often leak.")
     ] = None,
     fps: Annotated[
-        float | None, typer.Option(help="crema-d: frames per second of video.", show_default="1", min=0.01, max=120)
+        float | None,
+        typer.Option(help="Frames per second of video.", show_default="1", min=0.01, max=120),
     ] = None,
     limit: Annotated[
         int | None, typer.Option(help="Build at most this many pairs, spread evenly over the classes.", min=1)
@@ -102,6 +114,8 @@ def make(
         avbuild make urbansound8k-av --audio-root UrbanSound8K/ --images folder:images/ --folds 1,2
         avbuild make cifar10-av --audio-root ESC-50-master/ --images cifar10:cifar-10-python.tar.gz
         avbuild make crema-d --audio-root CREMA-D/ --fps 2
+        avbuild make folder --name mine --audio wav/ --image jpg/ --pair stem
+        avbuild make folder --name mine --audio wav/ --image jpg/ --pair class
     """
     from avbuild.dataset.storage import Folder
     from avbuild.pipeline.engines import default_workers
@@ -109,7 +123,8 @@ def make(
     from avbuild.sources.registry import find_builder
 
     started, builder, share = time.monotonic(), find_builder(name), chosen_job_share(job_share, shard)
-    folder = Folder(f"{expanded(out).rstrip('/')}/{name}")
+    place = expanded(out).rstrip("/")
+    folder = Folder(f"{place}/{own_options.checked_name(own_name) or name}")
     options = Options(
         sources=Path(expanded(sources)),
         audio_root=home(audio_root),
@@ -123,14 +138,29 @@ def make(
         offline=offline or bool(os.environ.get("HF_HUB_OFFLINE")),
         fps=fps,
         lists=home(lists),
+        name=own_name,
+        title=title,
+        licence=licence,
+        description=description,
+        audio=home(audio),
+        image=home(image),
+        video=home(video),
+        pair=pair.value if pair else None,
+        group_pattern=group_pattern,
     )
     refuse_unused(options, name, builder.options)
     from avbuild.pipeline.make import write
     from avbuild.pipeline.pairing import index_notice
-    from avbuild.pipeline.prepare import prepare
+    from avbuild.pipeline.prepare import UnusableFiles, prepare
 
-    prepared = prepare(builder, options, workers or default_workers(), skip_bad)
-    if notice := index_notice(prepared.material.match):
+    try:
+        prepared = prepare(builder, options, workers or default_workers(), skip_bad)
+    except UnusableFiles as error:
+        raise own_options.with_whole_list(error, Folder(place), own_name or name, dry_run) from None
+    own_options.remove_whole_list(Folder(place), prepared.name, dry_run)
+    for line in prepared.material.announcements:
+        typer.echo(f"note: {visible(line)}", err=True)
+    if notice := index_notice(prepared.material.match, most=20):
         typer.echo(notice, err=True)
     if dry_run:
         from avbuild.pipeline.estimate import estimate_make
@@ -139,9 +169,9 @@ def make(
         return
     build = write(prepared, folder, chosen_engine(engine, workers, ray_address), share)
     if build is None:
-        print_share_written(name, job_share or shard, folder, started)
+        print_share_written(prepared.name, job_share or shard, folder, started)
     else:
-        _print_result(name, build, folder, started)
+        _print_result(prepared.noun, build, folder, started)
 
 
 def _images(text: str | None) -> str | None:
@@ -161,8 +191,12 @@ def _parse_folds(text: str | None) -> tuple[int, ...]:
     return tuple(folds)
 
 
-def _print_result(name: str, build: "BuildRecord", folder: "Folder", started: float) -> None:
+def _print_result(noun: str, build: "BuildRecord", folder: "Folder", started: float) -> None:
     rows = sum(made.rows for made in build.scenarios["C"].splits.values())
     left_out = f", {len(build.left_out):,} left out ({folder.path('build.json')})" if build.left_out else ""
-    say(f"{name}: {rows:,} pairs{left_out} in {folder}, {time.monotonic() - started:.0f} s")
-    say("next: avbuild corrupt --scenario D" + data_option(folder.url))
+    for note in build.notes:
+        if note.startswith("Leaky"):
+            typer.echo(f"note: {visible(note)}", err=True)
+    say(f"{build.name}: {rows:,} {noun}{left_out} in {folder}, {time.monotonic() - started:.0f} s")
+    scenario = "D" if len(build.modalities) > 1 and build.visuals != build.modalities else "V" if build.visuals else "A"
+    say(f"next: avbuild corrupt --scenario {scenario}" + data_option(folder.url))

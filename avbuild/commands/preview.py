@@ -24,7 +24,10 @@ def preview(
         avbuild preview data/urbansound8k-av --scenario D
     """
     from avbuild.dataset.storage import Folder, write_whole
-    from avbuild.inspect.preview import contact_sheet, preview_rows, refuse_page, render_page
+    from avbuild.inspect.contact_sheet import contact_sheet
+    from avbuild.inspect.preview import preview_rows
+    from avbuild.inspect.preview_files import audio_folder, refuse_page, write_audio
+    from avbuild.inspect.preview_page import render_page
     from avbuild.pipeline.corrupt import CorruptRequest, plan_corruptions
 
     page = home(out)
@@ -36,8 +39,11 @@ def preview(
     if page is None:
         page = Path(f"preview-{as_file_name(build.name)}-{name}.html")
         refuse_page(page)
-    write_whole(page, render_page(f"{build.title}: {name}", rows))
+    rendered = render_page(f"{build.title}: {name}", rows, audio_folder(page).name)
+    write_audio(page, rendered.audio)
+    write_whole(page, rendered.html)
     write_whole(page.with_suffix(".png"), contact_sheet(rows))
     size = page.stat().st_size / 1e6
-    say(f"written: {page} ({size:.1f} MB, open it in a browser) and {page.with_suffix('.png')}")
+    beside = f", {audio_folder(page)}/" if rendered.audio else ""
+    say(f"written: {page} ({size:.1f} MB, open it in a browser){beside} and {page.with_suffix('.png')}")
     say(f"next: avbuild corrupt --scenario {name}" + data_option(folder))

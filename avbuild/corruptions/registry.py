@@ -1,14 +1,20 @@
-"""The registry of corruptions: `corruptions_of(modality)[name]`. Decorating a function adds it."""
+"""The registry of corruptions: `corruptions_of(modality)[name]`. Decorating a function declares one.
 
+Those of this package are in `CORRUPTIONS`; those of plug-ins are found when the registry is asked.
+"""
+
+import functools
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 
 from avbuild.modalities.base import Signal
 from avbuild.modalities.registry import FAMILIES, MODALITIES
+from avbuild.plugins.registry import Definition, defined, refuse_shipped
+from avbuild.plugins.source import PluginSource
 
 Function = TypeVar("Function", bound=Callable[..., Signal])
 Domain = Literal["signal", "feature"]
@@ -21,10 +27,15 @@ MISSING_RATES = (0.1, 0.3, 0.5, 0.7, 0.9)  # by severity
 # px of the shorter side below which the small severities hold: ImageNet-C's are too strong for CIFAR-10's images
 SMALL_IMAGE = 64
 
+GROUP = "avbuild.corruptions"  # of the entry points
+SHIPPED = "avbuild.corruptions."  # modules whose corruptions are not a plug-in's
+
 
 @dataclass(frozen=True)
 class Corruption:
     """A registered corruption and its severities. `version` enters every hash: raise it when the output changes."""
+
+    plugin_group: ClassVar[str] = GROUP
 
     name: str
     modality: str
@@ -36,6 +47,12 @@ class Corruption:
     small_severities: tuple[tuple[float, ...], ...]  # for images under 64 px on the shorter side
     needs_clips: bool  # takes the user's own recordings
     function: Callable[..., Signal]
+    plugin: PluginSource | None = None  # that defines it; None: avbuild does
+
+    @property
+    def identity(self) -> tuple[int] | tuple[int, str]:
+        """The version, and for a corruption of a plug-in the digest of its source; both enter every hash."""
+        return (self.version,) if self.plugin is None else (self.version, self.plugin.digest)
 
     @property
     def summary(self) -> str:
@@ -71,9 +88,30 @@ class Corruption:
 CORRUPTIONS: dict[str, dict[str, Corruption]] = {family: {} for family in FAMILIES}
 
 
-def corruptions_of(modality: str) -> dict[str, Corruption]:
-    """Return the corruptions that act on a modality, by name; video uses those of images, frame by frame."""
-    return CORRUPTIONS[MODALITIES[modality].family]
+def corruptions_of(modality: str) -> Mapping[str, Corruption]:
+    """Return the corruptions that act on a modality, by name; video uses those of images, frame by frame.
+
+    Raises UserError where a plug-in cannot be loaded.
+    """
+    return all_corruptions()[MODALITIES[modality].family]
+
+
+def all_corruptions() -> Mapping[str, Mapping[str, Corruption]]:
+    """Return the corruptions of avbuild and of all plug-ins: modality -> name -> corruption.
+
+    Raises UserError where a plug-in cannot be loaded, or takes the name of a corruption of avbuild.
+    """
+    return _merged(plugged) if (plugged := tuple(defined(GROUP).values())) else CORRUPTIONS
+
+
+@functools.lru_cache(maxsize=16)
+def _merged(plugged: tuple[Definition, ...]) -> Mapping[str, Mapping[str, Corruption]]:
+    refuse_shipped(plugged, {f"{family} {name}" for family, known in CORRUPTIONS.items() for name in known})
+    merged = {family: dict(known) for family, known in CORRUPTIONS.items()}
+    for definition in plugged:
+        corruption = replace(definition.item, plugin=definition.source)
+        merged[corruption.modality][corruption.name] = corruption
+    return merged
 
 
 def audio_corruption(
@@ -129,9 +167,11 @@ def _register(
     small: Sequence[Level],
 ) -> Function:
     name = name or function.__name__
-    if name in CORRUPTIONS[modality] or name == MISSING:
-        raise ValueError(f"{modality} corruption {name!r} is already registered")
+    if name == MISSING:
+        raise ValueError(f"a {modality} corruption cannot be called {name!r}, which every modality has")
     arguments = inspect.signature(function).parameters
+    if "rng" not in arguments:
+        raise ValueError(f"{modality} corruption {name!r} needs the parameter rng after those of its level")
     parameters = tuple(list(arguments)[1 : list(arguments).index("rng")])
     bounds = tuple(within) if isinstance(within[0], tuple) else (tuple(within),)
     tables = [
@@ -140,7 +180,13 @@ def _register(
     for table in tables:
         if [len(level) for level in table] != [len(parameters)] * len(SEVERITIES) or len(bounds) != len(parameters):
             raise ValueError(f"{modality} corruption {name!r} needs five severities of {', '.join(parameters)}")
-    CORRUPTIONS[modality][name] = Corruption(
+    corruption = Corruption(
         name, modality, version, domain, parameters, bounds, tables[0], tables[1], "clips" in arguments, function
     )
+    if function.__module__.startswith(SHIPPED):
+        if name in CORRUPTIONS[modality]:
+            raise ValueError(f"{modality} corruption {name!r} is already registered")
+        CORRUPTIONS[modality][name] = corruption
+    # what a plug-in declares is read from here when its module is loaded
+    function.corruptions = (*getattr(function, "corruptions", ()), corruption)  # type: ignore[attr-defined]
     return function

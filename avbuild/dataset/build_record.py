@@ -4,23 +4,26 @@ import json
 import platform
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Any
 
 import soundfile
-from pydantic import ValidationError, model_validator
+from pydantic import SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
 from avbuild import __version__
 from avbuild.dataset.damage import damaged, lfs_pointer
-from avbuild.dataset.scenario_record import ScenarioRecord, contradictions
+from avbuild.dataset.scenario_record import ScenarioRecord, contradictions, without_empty
 from avbuild.dataset.splits import Split
 from avbuild.dataset.storage import Folder
 from avbuild.errors import UserError
 from avbuild.escaping import visible
 from avbuild.frozen import Frozen
-from avbuild.modalities.registry import MODALITIES, visual_of
+from avbuild.modalities.registry import MODALITIES
 from avbuild.modalities.video_frames import pyav_versions
+from avbuild.plugins.record import PluginRecord
 from avbuild.scenarios.seeding import digest
 
 FILE_NAME = "build.json"
+OPTIONAL = ("description", "date_published", "plugins")  # not written where empty, as before there were such fields
 REMEDY = (
     "put back a copy of it; or remove it and run the same avbuild make and avbuild corrupt again, which keep what is "
     "finished"
@@ -61,6 +64,8 @@ class BuildRecord(Frozen):
     build: int = 1
     name: str
     title: str
+    description: str = ""  # by the user, for the card; left out of the file where empty
+    date_published: str = ""  # YYYY-MM-DD; likewise
     builder: str
     recipe: Recipe  # options that decide the bytes
     job: str  # hash of recipe and sources
@@ -77,6 +82,7 @@ class BuildRecord(Frozen):
     left_out: tuple[LeftOutFile, ...]
     versions: dict[str, str]
     scenarios: dict[str, ScenarioRecord]
+    plugins: tuple[PluginRecord, ...] = ()  # that the clean data were made with; those of scenarios are recorded there
     seal: str = ""  # hash of all the above, by which a damaged file is noticed; versions before 0.2 wrote none
 
     @model_validator(mode="after")
@@ -89,8 +95,16 @@ class BuildRecord(Frozen):
             raise ValueError(problem)
         return self
 
+    @model_serializer(mode="wrap")
+    def _without_empty(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_empty(serialise(self), OPTIONAL)
+
     def _seal(self) -> str:
-        return digest(self.model_dump(mode="json", exclude={"seal"}))
+        return digest(self._content())
+
+    def _content(self) -> dict[str, object]:
+        """Return what the file holds, but for the seal."""
+        return self.model_dump(mode="json", exclude={"seal"})
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -99,14 +113,31 @@ class BuildRecord(Frozen):
         return tuple(next(iter(splits.values())).missing)
 
     @property
-    def visual(self) -> str:
-        """The visual modality: image or video."""
-        return visual_of(self.modalities)
+    def all_plugins(self) -> tuple[PluginRecord, ...]:
+        """Plug-ins that any part of the data set was made with, each once."""
+        of_scenarios = (record for scenario in self.scenarios.values() for record in scenario.plugins)
+        found = {(record.group, record.key, record.digest): record for record in (*self.plugins, *of_scenarios)}
+        return tuple(found.values())
+
+    @property
+    def visuals(self) -> tuple[str, ...]:
+        """The modalities that show something: image, video, both or none."""
+        return tuple(modality for modality in self.modalities if MODALITIES[modality].visual)
 
     @property
     def pair(self) -> str:
         """The nouns of the modalities, for messages: "audio clip and image"."""
         return " and ".join(MODALITIES[modality].noun for modality in self.modalities)
+
+    @property
+    def rows_noun(self) -> str:
+        """The noun for its rows: pairs, or samples where there is one modality."""
+        return f"pairs of {self.pair}" if len(self.modalities) > 1 else "samples"
+
+    @property
+    def distinct(self) -> str:
+        """The number of different files of each modality, for messages."""
+        return " and ".join(f"{source.files:,} distinct {MODALITIES[source.role].nouns}" for source in self.sources)
 
     @property
     def group_name(self) -> str:
@@ -115,7 +146,7 @@ class BuildRecord(Frozen):
 
     def write(self, folder: Folder) -> None:
         """Write `build.json`; the same build always gives the same bytes."""
-        sealed = {**self.model_dump(mode="json"), "seal": self._seal()}
+        sealed = {**self._content(), "seal": self._seal()}
         text = json.dumps(sealed, indent=1, ensure_ascii=False)
         folder.write(FILE_NAME, (text + "\n").encode())
 

@@ -53,6 +53,7 @@ def render_card(build: BuildRecord, manifest: Manifest) -> str:
     front = yaml.safe_dump(_front_matter(build), sort_keys=False, allow_unicode=True, width=120)
     parts = [
         f"---\n{front}---\n\n# {in_markdown(build.title)}\n",
+        f"{in_markdown(build.description)}\n" if build.description else "",
         _summary(build),
         _sources(build),
         _splits(build),
@@ -79,18 +80,17 @@ def _front_matter(build: BuildRecord) -> dict[str, object]:
         "pretty_name": visible(build.title),
         "license": "other",
         "license_name": "see-sources-below",
-        "task_categories": ["audio-classification", f"{build.visual}-classification"],
-        "tags": ["audio-visual", "robustness", "missing-modality", "avbuild"],
+        "task_categories": [f"{modality}-classification" for modality in build.modalities],
+        "tags": [*(["audio-visual"] if len(build.modalities) > 1 else []), "robustness", "missing-modality", "avbuild"],
         "configs": configs,
     }
 
 
 def _summary(build: BuildRecord) -> str:
     rows = sum(split.rows for split in build.scenarios[CLEAN].splits.values())
-    visuals = MODALITIES[build.visual].nouns
     return (
-        f"{rows:,} pairs of {build.pair} in {len(build.classes)} classes, from {build.clips:,} distinct audio clips "
-        f"and {build.pictures:,} distinct {visuals}.\nMade by `avbuild make {build.builder}` "
+        f"{rows:,} {build.rows_noun} in {len(build.classes)} classes, from {build.distinct}.\n"
+        f"Made by `avbuild make {build.builder}` "
         f"(avbuild {build.versions['avbuild']}, seed {build.recipe['seed']}).\n"
     )
 
@@ -122,15 +122,18 @@ def _splits(build: BuildRecord) -> str:
 
 
 def _leaks(build: BuildRecord) -> str:
-    group, visual = build.group_name, MODALITIES[build.visual].noun
+    group = build.group_name
     if not build.leaky:
-        return f"Leak report: none of the {sum(build.groups.values()):,} {group}s is in two splits, and no {visual}."
+        others = "".join(f", and no {MODALITIES[modality].noun}" for modality in build.modalities[1:])
+        return f"Leak report: none of the {sum(build.groups.values()):,} {group}s is in two splits{others}."
     return f"**Leaky split**: clips of one {group} are in train and test."
 
 
 def _pairing(build: BuildRecord) -> str:
+    if len(build.modalities) == 1:
+        return ""
     if not build.pairing:
-        return f"## Pairing\n\nAudio clip and {MODALITIES[build.visual].noun} have the same id.\n"
+        return f"## Pairing\n\n{build.pair.capitalize()} have the same id.\n"
     rows = [
         (
             in_markdown(name),
@@ -147,7 +150,12 @@ def _scenarios(build: BuildRecord, manifest: Manifest) -> str:
         (name, _plan(manifest, name), str(record.seed), _row_counts(record), f"`{record.content[:12]}`")
         for name, record in build.scenarios.items()
     ]
-    return "## Scenarios\n\n" + _table(("scenario", "plan", "seed", "rows", "content hash"), rows)
+    plugins = "".join(
+        f"- {in_markdown(plugin)}: {in_markdown_code(plugin.origin)}, sha256 of its source `{plugin.digest}`\n"
+        for plugin in build.all_plugins
+    )
+    made_with = f"\nFrom plug-ins, without which these cannot be made again:\n\n{plugins}" if plugins else ""
+    return "## Scenarios\n\n" + _table(("scenario", "plan", "seed", "rows", "content hash"), rows) + made_with
 
 
 def _plan(manifest: Manifest, name: str) -> str:
@@ -177,11 +185,22 @@ def _left_out(build: BuildRecord) -> str:
 
 
 def _use(build: BuildRecord) -> str:
+    place = f'"path/to/{build.name}"'
+    stock = [f'data = load_dataset({place}, "{CLEAN}", split="test")']
+    audio = "audio" in build.modalities
+    if audio:
+        stock += [
+            'data = data.cast_column("audio", Audio(decode=False))  # unless you have torchcodec',
+            'samples, rate = soundfile.read(io.BytesIO(data[0]["audio"]["bytes"]), dtype="float32")',
+        ]
+    imports = ["import io", "", "import soundfile", "from datasets import Audio, load_dataset"]
+    without = "\n".join([*(imports if audio else ["from datasets import load_dataset"]), "", *stock])
     return (
-        "## Use\n\n```python\nfrom datasets import Audio, load_dataset\n\n"
-        f'data = load_dataset("path/to/{build.name}", "{CLEAN}", split="test")\n'
-        'data = data.cast_column("audio", Audio(decode=False))  # FLAC bytes; drop this line if you have torchcodec\n'
-        "```\n\nCheck it with `avbuild verify`. Columns and hashes: docs/data-format.md of avbuild.\n"
+        "## Use\n\n```python\nimport avbuild\n\n"
+        f'data = avbuild.load({place}, scenario="{CLEAN}", split="test")'
+        f"{'  # decodes audio without torchcodec' if audio else ''}\n```\n\n"
+        f"Without avbuild:\n\n```python\n{without}\n```\n\n"
+        "Check it with `avbuild verify`. Columns and hashes: docs/data-format.md of avbuild.\n"
     )
 
 

@@ -71,7 +71,8 @@ def render_croissant(build: BuildRecord, manifest: Manifest) -> str:
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": build.name,
-        "description": f"{build.title}: pairs of {build.pair} in {len(build.classes)} "
+        **({"datePublished": build.date_published} if build.date_published else {}),
+        "description": f"{_title(build)}: {build.rows_noun} in {len(build.classes)} "
         f"classes, clean and corrupted. Classes in order of their index: {', '.join(build.classes)}. "
         f"Split: {build.split}",
         "version": f"{__version__}+{build.job[:12]}",
@@ -83,6 +84,10 @@ def render_croissant(build: BuildRecord, manifest: Manifest) -> str:
         "recordSet": [_records(name, build, manifest) for name in build.scenarios],
     }
     return visible(json.dumps(document, indent=1, ensure_ascii=False), keep="\n") + "\n"
+
+
+def _title(build: BuildRecord) -> str:
+    return f"{build.title}. {build.description.rstrip('.')}" if build.description else build.title
 
 
 def _files(scenario: str, record: ScenarioRecord) -> list[dict[str, Any]]:

@@ -1,14 +1,28 @@
 """Records of scenarios in `build.json`, and what cannot be true of them."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
+from pydantic import SerializerFunctionWrapHandler, model_serializer
+
+from avbuild.corruptions.plugin_record import CorruptionRecord
 from avbuild.dataset.shards import ShardRecord
 from avbuild.dataset.splits import SPLITS, Split
 from avbuild.frozen import Frozen
 from avbuild.modalities.registry import MODALITIES
 from avbuild.scenarios.manifest import CLEAN
 from avbuild.scenarios.seeding import digest
+
+
+def without_empty(written: dict[str, Any], optional: Collection[str]) -> dict[str, Any]:
+    """Return a record as it is written: fields that came later are left out where empty, so old bytes stay the same.
+
+    Args:
+        written: fields of the record.
+        optional: names of those that are left out where empty.
+    """
+    return {name: value for name, value in written.items() if value or name not in optional}
 
 
 class SplitRecord(Frozen):
@@ -30,6 +44,11 @@ class ScenarioRecord(Frozen):
     hash: str  # of its spec, its seed and the versions of its ops
     content: str  # of all its rows
     splits: dict[Split, SplitRecord]
+    plugins: tuple[CorruptionRecord, ...] = ()  # its corruptions that come from plug-ins
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_empty(serialise(self), ("plugins",))
 
 
 def scenario_content(splits: Iterable[SplitRecord]) -> str:

@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -165,20 +166,36 @@ def partial_name(name: str, process: int) -> str:
     return f".partial-{_machine()}-{process}-{name}"
 
 
-def remove_abandoned(folder: Path) -> None:
-    """Remove unfinished files and folders directly in a local folder that killed processes of this machine left."""
+def remove_abandoned(folder: Path, unsigned_after: float | None = None) -> list[Path]:
+    """Remove unfinished files and folders directly in a local folder that killed processes of this machine left.
+
+    Args:
+        folder: to tidy up.
+        unsigned_after: seconds after which an unfinished file that names no process, as version 0.1 wrote them, counts
+            as abandoned too; None: it stays.
+
+    Returns what was removed.
+    """
+    removed = []
     for path in list(folder.iterdir()) if folder.is_dir() else ():
-        if _abandoned(path.name) and path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        elif _abandoned(path.name):
-            with suppress(OSError):  # another process may be removing it, and a folder may be for reading only
-                path.unlink()
+        with suppress(OSError):  # another process may be removing it, and a folder may be for reading only
+            if _abandoned(path.name) or (unsigned_after is not None and _unsigned(path, unsigned_after)):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                removed.append(path)
+    return removed
 
 
 def _abandoned(name: str) -> bool:
     """Whether a name is by `partial_name`, of a process of this machine that has ended."""
     found = re.match(rf"\.partial-{_machine()}-([0-9]{{1,9}})-", name)
     return found is not None and not _alive(int(found[1]))
+
+
+def _unsigned(path: Path, seconds: float) -> bool:
+    """Whether an unfinished file is not named by `partial_name`, and was not written to for some seconds."""
+    if not path.name.startswith(".partial-") or re.match(r"\.partial-[0-9a-f]{8}-[0-9]{1,9}-", path.name):
+        return False
+    return time.time() - path.stat().st_mtime >= seconds
 
 
 def _machine() -> str:

@@ -133,9 +133,13 @@ def _manifest(folder: Folder, build: BuildRecord, manifest: Manifest) -> Iterato
         if name not in manifest.scenarios:
             yield f"{folder.path(MANIFEST)}: scenario {name} is on disk but not in the manifest"
         elif manifest.scenario_hash(name) != record.hash:
+            changed = next((change for plugin in record.plugins if (change := plugin.change())), "")
+            what = changed or "was made with another spec, seed or op version"
+            advice = "load the plug-in as it was, or " if changed else ""
+            on_disk = f"scenario {name} on disk"
             yield (
-                f"{folder.path(MANIFEST)}: scenario {name} on disk was made with another spec, seed or op version; "
-                f"run avbuild corrupt --scenario {name} again"
+                f"{folder.path(MANIFEST)}: {on_disk}{':' if changed else ''} {what}; "
+                f"{advice}run avbuild corrupt --scenario {name} again"
             )
 
 

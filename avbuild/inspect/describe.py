@@ -19,9 +19,9 @@ def describe_data_set(folder: Folder) -> None:
     """
     build = read_build(folder)
     console = Console()
-    visuals = MODALITIES[build.visual].nouns
+    counts = ", ".join(f"{s.files:,} {MODALITIES[s.role].nouns.removeprefix('audio ')}" for s in build.sources)
     console.print(
-        in_terminal(build.title).append(f" in {visible(folder)}: {build.clips:,} clips, {build.pictures:,} {visuals}"),
+        in_terminal(build.title).append(f" in {visible(folder)}: {counts}"),
         soft_wrap=True,
     )
     split = in_terminal(f"split: {build.split}")
@@ -64,6 +64,7 @@ def _class_table(build: BuildRecord) -> Table:
 def _source_lines(build: BuildRecord, folder: Folder) -> list[str]:
     lines = [f"{source.role}: {source.name}, {source.files:,} files, {source.licence}" for source in build.sources]
     lines += [f"note: {note}" for note in build.notes]
+    lines += [f"plug-in: {record} of {record.origin}, source {record.digest[:12]}" for record in build.all_plugins]
     if build.left_out:
         lines.append(f"{len(build.left_out):,} files left out: {folder.path('build.json')} names them")
     versions = ", ".join(f"{name} {version}" for name, version in build.versions.items())

@@ -1,11 +1,12 @@
 """Create one corrupted sample again from its `corruption` column and the clean sample, for `avbuild replay`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from avbuild.corruptions import MISSING
+from avbuild.corruptions.plugin_record import CorruptionRecord
 from avbuild.corruptions.registry import corruptions_of
 from avbuild.dataset.build_record import BuildRecord
 from avbuild.dataset.reading import read_shard
@@ -18,7 +19,7 @@ from avbuild.scenarios.manifest import CLEAN
 from avbuild.scenarios.plan import Condition
 from avbuild.scenarios.spec import Scenario
 
-NOT_PARAMETERS = ("op", "version", "severity", "gain", "unchanged")  # of the keys of a recorded op
+NOT_PARAMETERS = ("op", "version", "severity", "gain", "unchanged", "plugin")  # of the keys of a recorded op
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +61,18 @@ def replay_sample(folder: Folder, build: BuildRecord, scenario: str, sample_id: 
     record = json.loads(stored["corruption"])
     if not record:
         return ReplayedSample(clean, clean, stored)
-    replayed = corrupt_sample(clean, condition_of(record, sample_id))
+    replayed = corrupt_sample(clean, condition_of(record, sample_id, build.scenarios[scenario].plugins))
     replayed["corruption"] = stored["corruption"]  # the replayed record has levels where the stored one has severities
     return ReplayedSample(replayed, clean, stored)
 
 
-def condition_of(record: Mapping[str, Any], sample_id: str) -> Condition:
+def condition_of(record: Mapping[str, Any], sample_id: str, recorded: Sequence[CorruptionRecord] = ()) -> Condition:
     """Convert the value of a `corruption` column to a condition with the same draws and ops, every level explicit.
 
     Args:
         record: the parsed JSON of the column.
         sample_id: named in the error.
+        recorded: corruptions of plug-ins that the scenario was made with, named in the error.
 
     Raises UserError where an op is not known here, or has another version.
     """
@@ -83,7 +85,7 @@ def condition_of(record: Mapping[str, Any], sample_id: str) -> Condition:
         elif isinstance(applied, dict):
             plans[modality] = {"missing_rate": 1.0, "fill": applied[MISSING]}
         else:
-            problems += [_version_problem(modality, op) for op in applied]
+            problems += [_problem(modality, op, recorded) for op in applied]
             plans[modality] = [{op["op"]: _parameters(op)} for op in applied]
     if any(problems):
         raise UserError(f"sample {sample_id} cannot be created again here\n{listed([p for p in problems if p])}")
@@ -94,9 +96,14 @@ def _parameters(op: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in op.items() if key not in NOT_PARAMETERS}
 
 
-def _version_problem(modality: str, op: Mapping[str, Any]) -> str:
+def _problem(modality: str, op: Mapping[str, Any], recorded: Sequence[CorruptionRecord]) -> str:
     """Return what is wrong with a recorded op, or an empty string."""
-    corruption = corruptions_of(modality).get(op["op"])
+    corruption, family = corruptions_of(modality).get(op["op"]), MODALITIES[modality].family
+    plugin = next((r for r in recorded if (r.modality, r.name) == (family, op["op"])), None)
+    if corruption is None and plugin is not None:
+        return str(plugin.absent())
+    if plugin is not None and (change := plugin.change()):
+        return change
     if corruption is None:
         return f"this avbuild has no {modality} corruption {op['op']}"
     if corruption.version != op["version"]:

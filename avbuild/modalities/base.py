@@ -36,7 +36,7 @@ class Modality:
     name: str  # of its column
     noun: str  # how a person calls one sample of it: "audio clip"
     family: str  # the modality whose corruptions act on it
-    visual: bool  # whether it shows something; a sample has one visual modality at most
+    visual: bool  # whether it shows something
     suffix: str  # of the names of stored files
     arrow_type: pa.DataType
     feature: Mapping[str, Any]  # of Hugging Face `datasets`, as its JSON writes it

@@ -11,11 +11,6 @@ MODALITIES: Mapping[str, Modality] = {modality.name: modality for modality in (A
 FAMILIES = tuple(dict.fromkeys(modality.family for modality in MODALITIES.values()))  # that have corruptions
 
 
-def visual_of(modalities: Iterable[str]) -> str:
-    """Return the modality among these that shows something."""
-    return next(name for name in modalities if MODALITIES[name].visual)
-
-
 def modalities_of(columns: Iterable[str]) -> tuple[str, ...]:
     """Return the modalities of a data set, in order, from the names of its columns."""
     there = set(columns)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from avbuild.corruptions.missing import PROTOCOLS
+from avbuild.corruptions.plugin_record import record_corruptions
 from avbuild.dataset.build_record import BuildRecord, library_versions, read_build
 from avbuild.dataset.card import write_card
 from avbuild.dataset.scenario_record import ScenarioRecord, SplitRecord, scenario_content
@@ -20,6 +21,7 @@ from avbuild.scenarios.manifest_file import FILE_NAME as MANIFEST
 from avbuild.scenarios.manifest_file import dump_manifest, load_manifest
 from avbuild.scenarios.plan import at_severity, condition
 from avbuild.scenarios.presets import PRESETS
+from avbuild.scenarios.recorded_plugins import require_plugins
 from avbuild.scenarios.seeding import digest
 from avbuild.scenarios.spec import Scenario
 
@@ -51,13 +53,10 @@ def plan_corruptions(folder: Folder, request: CorruptRequest) -> tuple[BuildReco
     build = read_build(folder)
     own = load_manifest(folder.path(MANIFEST))
     given = load_manifest(request.manifest) if request.manifest else own
-    presets = {
-        name: Scenario.model_validate({"preset": name, "visual": build.visual})
-        for name in request.scenarios
-        if name in PRESETS
-    }
+    presets = {name: _preset(name, build.visuals) for name in request.scenarios if name in PRESETS}
     given = given.model_copy(update={"scenarios": {**presets, **given.scenarios}})
     _check(build, given, request, request.manifest or folder.path(MANIFEST))
+    require_plugins(given.scenarios[name] for name in request.scenarios)
     scenarios, names = dict(own.scenarios), []
     for name in request.scenarios:
         scenario, variant = given.scenarios[name], name
@@ -72,6 +71,16 @@ def plan_corruptions(folder: Folder, request: CorruptRequest) -> tuple[BuildReco
     if problem := clashing(scenarios):
         raise UsageError(f"{build.name}: scenarios: {problem}")
     return build, own.model_copy(update={"dataset": ".", "scenarios": scenarios}), names
+
+
+def _preset(name: str, visuals: Sequence[str]) -> Scenario:
+    """Return a preset that acts on every visual modality of a data set alike."""
+    first, *others = visuals or ("image",)  # without any, the check says that the preset needs one
+    scenario = Scenario.model_validate({"preset": name, "visual": first})
+    written = scenario.as_yaml()
+    if not others or first not in written:
+        return scenario
+    return Scenario.model_validate({**written, **dict.fromkeys(others, written[first])})
 
 
 def _check(build: BuildRecord, manifest: Manifest, request: CorruptRequest, origin: str) -> None:
@@ -186,6 +195,7 @@ def corrupt_jobs(folder: Folder, build: BuildRecord, manifest: Manifest, name: s
             job=digest(shard.content, scenario_hash),
             scenario_hash=scenario_hash,
             before=before.get(f"{name}/{shard.file.split('/', 1)[1]}"),
+            plugins=record_corruptions(op.corruption for op in manifest.scenarios[name].ops),
         )
         for shard in build.scenarios[CLEAN].splits[split].shards
     ]
@@ -203,5 +213,9 @@ def _scenario_record(
             splits[split] = SplitRecord(rows=sum(shard.rows for shard in ordered), shards=ordered)
     splits = {split: splits[split] for split in SPLITS if split in splits}
     return ScenarioRecord(
-        seed=manifest.scenario_seed(name), hash=scenario_hash, content=scenario_content(splits.values()), splits=splits
+        seed=manifest.scenario_seed(name),
+        hash=scenario_hash,
+        content=scenario_content(splits.values()),
+        splits=splits,
+        plugins=record_corruptions(op.corruption for op in manifest.scenarios[name].ops),
     )

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import pickle
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,10 @@ from typing import Literal, TypeVar
 
 from avbuild.errors import UsageError
 from avbuild.pipeline.workers import run_in_processes
+from avbuild.plugins.distributions import installed_packages
+from avbuild.plugins.shipping import plugin_files, run_with_plugins
 
+PLUGIN_GROUPS = ("avbuild.corruptions", "avbuild.sources")  # of those that jobs use
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
@@ -75,7 +79,10 @@ def run(function: Callable[[Job], Result], jobs: Sequence[Job], engine: Engine) 
 
 
 def _run_on_ray(function: Callable[[Job], Result], jobs: Sequence[Job], engine: Engine) -> Iterator[tuple[Job, Result]]:
-    """Run one Ray task per job; workers of a cluster get the code of this installation, whatever is installed there."""
+    """Run one Ray task per job; workers of a cluster get the code of this installation, whatever is installed there.
+
+    That includes plug-in files, and packages with plug-ins.
+    """
     try:
         import ray
     except ImportError:
@@ -86,12 +93,11 @@ def _run_on_ray(function: Callable[[Job], Result], jobs: Sequence[Job], engine: 
     if engine.address is None:
         ray.init(num_cpus=engine.workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     else:
-        ray.init(
-            engine.address, runtime_env={"py_modules": [avbuild]}, log_to_driver=False, logging_level=logging.ERROR
-        )
+        modules = [avbuild, *(str(folder) for group in PLUGIN_GROUPS for folder in installed_packages(group))]
+        ray.init(engine.address, runtime_env={"py_modules": modules}, log_to_driver=False, logging_level=logging.ERROR)
     try:
-        task = ray.remote(function)
-        running = {task.remote(job): job for job in jobs}
+        task, plugins = ray.remote(run_with_plugins), plugin_files()
+        running = {task.remote(plugins, function, pickle.dumps(job)): job for job in jobs}
         while running:
             done, _ = ray.wait(list(running), num_returns=1)
             try:

@@ -35,7 +35,7 @@ def estimate_make(prepared: Prepared, folder: Folder) -> str:
     size += len(samples) * OVERHEAD
     counts = ", ".join(f"{sum(s.split == split for s in samples):,} {split}" for split in SPLITS)
     lines = [
-        f"{prepared.builder.name}: {len(samples):,} pairs ({counts}) from {' and '.join(distinct)}",
+        f"{prepared.name}: {len(samples):,} {prepared.noun} ({counts}) from {' and '.join(distinct)}",
         f"would write about {size / 1e6:,.0f} MB to {folder}; each clip is stored once",
     ]
     lines += [

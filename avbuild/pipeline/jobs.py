@@ -4,10 +4,12 @@ import json
 from dataclasses import dataclass
 from typing import cast
 
+from avbuild.corruptions.plugin_record import CorruptionRecord
 from avbuild.dataset.reading import read_shard
 from avbuild.dataset.rows import Cell, Encoded, StoredSample, cells_of, encoded_files, with_media
 from avbuild.dataset.shards import ShardRecord, finished_shard, write_shard
 from avbuild.dataset.storage import Folder
+from avbuild.errors import UserError
 from avbuild.modalities.base import Signal
 from avbuild.modalities.registry import MODALITIES
 from avbuild.pipeline.partners import PairedSample
@@ -44,6 +46,7 @@ class CorruptJob:
     job: str
     scenario_hash: str
     before: ShardRecord | None = None  # of the corrupted shard in build.json, where it has one
+    plugins: tuple[CorruptionRecord, ...] = ()  # with the sources that the hash is of
 
 
 def write_clean(job: CleanJob) -> ShardRecord:
@@ -91,8 +94,11 @@ def clean_cell(item: SourceItem) -> Cell:
 def write_corrupted(job: CorruptJob) -> ShardRecord:
     """Corrupt every sample of a clean shard, unless that was already done for the same job.
 
-    Raises UserError, and writes nothing, where the clean shard is not as `build.json` records it.
+    Raises UserError, and writes nothing, where the clean shard is not as `build.json` records it, or where this process
+    loads other sources of plug-ins than the one that planned the job.
     """
+    if changes := [change for record in job.plugins if (change := record.change())]:
+        raise UserError(f"{changes[0]} while this command ran; run it again")
     folder = Folder(job.folder)
     if finished := finished_shard(folder, job.name, job.job, job.classes, job.scenario_hash, job.before):
         return finished

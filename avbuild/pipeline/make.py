@@ -11,7 +11,6 @@ from avbuild.dataset.shards import SHARD_NAME, ShardRecord, shard_name
 from avbuild.dataset.splits import SPLITS, Split
 from avbuild.dataset.storage import Folder
 from avbuild.errors import UserError
-from avbuild.modalities.registry import visual_of
 from avbuild.pipeline.engines import Engine, JobShare, run
 from avbuild.pipeline.jobs import CleanJob, write_clean
 from avbuild.pipeline.partners import PairedSample, shard_order
@@ -73,6 +72,8 @@ def write(prepared: Prepared, folder: Folder, engine: Engine, share: JobShare | 
         ):  # left by an unfinished build with other options
             folder.remove(name)
     build = build_record(prepared, recipe, sources, job, {**scenarios, CLEAN: clean})
+    if existing:
+        build = build.model_copy(update={"date_published": existing.date_published})
     folder.write(MANIFEST, dump_manifest(manifest).encode())
     write_card(folder, build, manifest)
     build.write(folder)  # last: its presence marks the data set as complete
@@ -105,9 +106,8 @@ def _splits(record: ScenarioRecord | None) -> list[SplitRecord]:
 
 def _manifest(prepared: Prepared, folder: Folder) -> Manifest:
     """Return the data set's own manifest, which the user may have extended, or else the default."""
-    builder, seed = prepared.builder, prepared.options.seed
-    visual = visual_of(builder.modalities)
-    default = default_manifest(builder.name, dataset=".", seed=seed, severity=builder.severity, visual=visual)
+    severity, seed, modalities = prepared.builder.severity, prepared.options.seed, prepared.material.modalities
+    default = default_manifest(prepared.name, dataset=".", seed=seed, severity=severity, modalities=modalities)
     if not folder.exists(MANIFEST):
         return default
     own = load_manifest(folder.path(MANIFEST)).model_copy(update={"dataset": "."})

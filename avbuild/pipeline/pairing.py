@@ -1,9 +1,11 @@
 """Pair the items of a data set into samples: limit their number, split, and choose partners."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from avbuild.dataset.splits import FRACTIONS, Split, SplitKey, by_folds, grouped, random70
+from avbuild.errors import UserError
 from avbuild.modalities.registry import MODALITIES
+from avbuild.pipeline.any_of_class import Pool, any_of_class
 from avbuild.pipeline.partners import PairedSample, clips_for_images, equal_ids, images_for_clips
 from avbuild.scenarios.seeding import digest
 from avbuild.sources.builder import Builder
@@ -23,15 +25,46 @@ def pair_samples(builder: Builder, material: Material, options: Options) -> list
         material: items of all modalities; two where classes are matched, any number where ids are equal.
         options: limit, split and seed.
     """
-    audio, *others = (material.of(modality).items for modality in builder.modalities)
+    audio, *others = (corpus.items for corpus in material.corpora)
     if MODALITIES[builder.anchor].visual:
         return _one_per_image(material, others[0], audio, options)
     clips = _limited(audio, options)
-    splits = _clip_splits(clips, options)
+    given = builder.own_files and material.given_splits
+    splits = _given_splits(clips, options.seed) if given else _clip_splits(clips, options)
+    if material.partner_classes:
+        by_modality = zip(material.partner_classes.values(), others, strict=True)
+        pools = [
+            Pool(items, match, _given_splits(items, options.seed) if given else _grouped_splits(items, options.seed))
+            for match, items in by_modality
+        ]
+        return any_of_class(clips, splits, pools, material.classes, options.seed)
     clips = [clip for clip in clips if clip.id in splits]
     if not material.match:
         return equal_ids(clips, others, splits, material.classes)
     return images_for_clips(clips, others[0], splits, material.match, material.classes, options.seed)
+
+
+def refuse_pairs_by_index_alone(match: Mapping[str, ClassMatch], options: Options) -> None:
+    """Refuse to pair classes by their order alone, unless the user asks for it.
+
+    Args:
+        match: class -> partner classes.
+        options: of the user.
+
+    Raises UserError where no class has a partner by name or label map, and --pair index is not given.
+    """
+    if match and options.pair != "index" and all(found.by_index for found in match.values()):
+        partners = list(dict.fromkeys(partner for found in match.values() for partner in found.partners))
+        raise UserError(
+            f"no class fits any class of the other modality: {_some(match)}; and {_some(partners)}. Give the class "
+            "folders equal names, say with --label-map which classes fit, or ask for pairs in the order of the classes "
+            "with --pair index"
+        )
+
+
+def _some(names: Collection[str], most: int = 6) -> str:
+    shown = printable(", ".join(list(names)[:most]))
+    return shown + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
 def index_notice(match: Mapping[str, ClassMatch], most: int = 5) -> str | None:
@@ -82,6 +115,20 @@ def _clip_splits(clips: Sequence[SourceItem], options: Options) -> dict[str, Spl
     else:
         splits = list(grouped(rows, options.seed))
     return {clip.id: split for clip, split in zip(clips, splits, strict=True) if split is not None}
+
+
+def _given_splits(items: Sequence[SourceItem], seed: int) -> dict[str, Split]:
+    """Keep the given splits; without a validation split, a tenth of train, whole groups, validates."""
+    splits: dict[str, Split] = {item.id: item.split for item in items if item.split is not None}
+    if "validation" not in splits.values():
+        rest = [SplitKey(item.id, item.label, item.group, item.fold) for item in items if item.split == "train"]
+        splits |= dict(zip((row.id for row in rest), grouped(rest, seed, FRACTIONS_WITHOUT_TEST), strict=True))
+    return splits
+
+
+def _grouped_splits(items: Sequence[SourceItem], seed: int) -> dict[str, Split]:
+    rows = [SplitKey(item.id, item.label, item.group, item.fold) for item in items]
+    return dict(zip((row.id for row in rows), grouped(rows, seed), strict=True))
 
 
 def _image_splits(images: Sequence[SourceItem], seed: int) -> dict[str, Split]:

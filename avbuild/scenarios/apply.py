@@ -10,6 +10,7 @@ from avbuild.corruptions.registry import Domain
 from avbuild.errors import UserError
 from avbuild.modalities.base import Signal
 from avbuild.modalities.registry import MODALITIES
+from avbuild.plugins.source import DIGITS
 from avbuild.scenarios.noise_clips import noise_clips
 from avbuild.scenarios.op_spec import Op
 from avbuild.scenarios.plan import SamplePlan
@@ -65,12 +66,12 @@ def corrupt_features(plan: SamplePlan, modality: str, features: Signal) -> Signa
 
 
 def _apply_feature_ops(plan: SamplePlan, modality: str, features: Signal) -> Signal:
-    for _, op, level, rng in _steps(plan, modality, "feature", features):
+    for _, op, level, rng in steps_of(plan, modality, "feature", features):
         features = op.corruption.apply(features, level, rng)
     return features
 
 
-def _steps(
+def steps_of(
     plan: SamplePlan, modality: str, domain: Domain, signal: Signal
 ) -> Iterator[tuple[int | None, Op, tuple[float, ...], np.random.Generator]]:
     """Yield severity, op, level and generator of each op of one domain, in order."""
@@ -102,11 +103,13 @@ def _corrupt_one(plan: SamplePlan, modality: str, signal: Signal) -> tuple[Signa
 def _corrupt_frame(plan: SamplePlan, modality: str, signal: Signal) -> tuple[Signal, list[dict[str, Any]]]:
     """Return a clip, an image or one frame after all its ops, and the record of each op."""
     steps = []
-    for severity, op, level, rng in _steps(plan, modality, "signal", signal):
+    for severity, op, level, rng in steps_of(plan, modality, "signal", signal):
         resources = {} if op.clips is None else {"clips": noise_clips(op.clips)}
         signal = op.corruption.apply(signal, level, rng, **resources)
         step: dict[str, Any] = {"op": op.name, "version": op.corruption.version}
         step |= dict(zip(op.corruption.parameters, level, strict=True))
+        if op.corruption.plugin is not None:
+            step["plugin"] = op.corruption.plugin.digest[:DIGITS]
         step |= {} if severity is None else {"severity": severity}
         steps.append(step | ({} if op.clips is None else {"clips": op.clips}))
     return signal, steps

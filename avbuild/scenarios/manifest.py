@@ -135,9 +135,12 @@ class Manifest(Frozen):
         return self.seed if own is None else own
 
     def scenario_hash(self, name: str) -> str:
-        """Return a hash of all that the corrupted bytes depend on: seed, spec, `draws_as`, op versions, noise clips."""
+        """Return a hash of all that the corrupted bytes depend on: seed, spec, `draws_as`, op versions, noise clips.
+
+        For a corruption of a plug-in the digest of its source is one of them.
+        """
         scenario = self.scenarios[name]
-        versions: list[object] = [*sorted({(op.modality, op.name, op.corruption.version) for op in scenario.ops})]
+        versions: list[object] = [*sorted({(op.modality, op.name, *op.corruption.identity) for op in scenario.ops})]
         versions += sorted({noise_clips(op.clips).content for op in scenario.ops if op.clips is not None})
         spec = {modality: plan.as_yaml() for modality, plan in scenario.plans.items()}
         if scenario.missing is not None:

@@ -1,5 +1,7 @@
 """Read manifests, reporting all problems at once with their lines, and write them so that they read back equal."""
 
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +11,13 @@ from pydantic import ValidationError
 from avbuild.errors import UsageError, listed, nearest
 from avbuild.places import expanded, file_system, reaching
 from avbuild.scenarios.manifest import FoldSplit, Manifest, SplitSpec
+from avbuild.scenarios.recorded_plugins import Recorded, recorded_in_data_set
 from avbuild.scenarios.spec import Missing, ModalityPlan
 from avbuild.scenarios.yaml_lines import Document, YamlPath, parse
 from avbuild.text_files import decode_text
 
 FILE_NAME = "manifest.yaml"
+Problem = tuple[int, str, str]  # line, place such as scenarios.A.audio, and what is wrong with it
 # steps of pydantic's locations that are not in the YAML
 UNWRITTEN = {"plans", "name", "level", "[key]"}
 
@@ -28,7 +32,7 @@ def load_manifest(path: str | Path) -> Manifest:
     """
     path = expanded(path)
     manifest = parse_manifest(read_yaml(path, "manifest", "; manifests/ holds examples"), path)
-    return manifest.model_copy(update={"dataset": _resolve(manifest.dataset, path)})
+    return manifest.model_copy(update={"dataset": resolve_dataset(manifest.dataset, path)})
 
 
 def read_yaml(path: str, what: str, hint: str = "") -> str:
@@ -59,22 +63,34 @@ def parse_manifest(text: str, origin: str) -> Manifest:
 
     Raises UsageError that lists every problem with its line.
     """
-    document = parse(text)
-    problems = [(line, _dotted(path), message) for line, path, message in document.problems]
+    manifest, problems = check_manifest(parse(text), origin)
+    if problems or manifest is None:
+        raise UsageError(problem_report(origin, problems))
+    return manifest
+
+
+def check_manifest(document: Document, origin: str) -> tuple[Manifest | None, list[Problem]]:
+    """Return the manifest in a document, and everything that is wrong with it; None where it is too wrong to read.
+
+    Args:
+        document: by `yaml_lines.parse`.
+        origin: as for `parse_manifest`.
+    """
+    problems = [(line, dotted(path), message) for line, path, message in document.problems]
     manifest = None
     if document.data is not None or not problems:
         if isinstance(document.data, dict):
             try:
                 folder = None if "://" in origin else str(Path(origin).absolute().parent)
-                manifest = Manifest.model_validate(document.data, context={"folder": folder})
+                manifest = Manifest.model_validate(
+                    document.data, context={"folder": folder, "plugins": _recorded(document.data, origin)}
+                )
             except ValidationError as error:
                 reported = {path for _, path, _ in document.problems}
                 problems += [_problem(found, document) for found in error.errors() if not _of(found, reported)]
         else:
             problems.append((1, "", "a manifest must be a mapping with the keys manifest, name, dataset, ..."))
-    if problems or manifest is None:
-        raise UsageError(_report(origin, problems))
-    return manifest
+    return manifest, problems
 
 
 def dump_manifest(manifest: Manifest) -> str:
@@ -82,7 +98,28 @@ def dump_manifest(manifest: Manifest) -> str:
     return yaml.safe_dump(manifest.as_yaml(), sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
 
 
-def _resolve(dataset: str, manifest_path: str) -> str:
+def _recorded(data: dict[str, Any], origin: str) -> Callable[[], Recorded]:
+    """Return the function that finds the plug-in corruptions that a manifest's data set records; it reads them once."""
+    dataset = data.get("dataset")
+
+    @functools.cache
+    def find() -> Recorded:
+        return (
+            recorded_in_data_set(resolve_dataset(dataset, origin))
+            if isinstance(dataset, str) and dataset.strip()
+            else {}
+        )
+
+    return find
+
+
+def resolve_dataset(dataset: str, manifest_path: str) -> str:
+    """Return the data set of a manifest as an absolute path or URL.
+
+    Args:
+        dataset: as it is written, perhaps relative to the folder of the file.
+        manifest_path: of the file.
+    """
     dataset = expanded(dataset)
     if "://" in dataset or Path(dataset).is_absolute():
         return dataset
@@ -93,7 +130,7 @@ def _resolve(dataset: str, manifest_path: str) -> str:
 
 def _problem(found: Any, document: Document) -> tuple[int, str, str]:
     path = tuple(step for step in found["loc"] if step not in UNWRITTEN or step in _written(document, found["loc"]))
-    return document.line(path), _dotted(path), _message(found, path)
+    return document.line(path), dotted(path), _message(found, path)
 
 
 def _of(found: Any, reported: set[YamlPath]) -> bool:
@@ -134,14 +171,16 @@ def _allowed_keys(path: tuple[str | int, ...]) -> list[str]:
     return [key for key in model.model_fields if (model, key) != (ModalityPlan, "modality")]
 
 
-def _dotted(path: tuple[str | int, ...]) -> str:
+def dotted(path: tuple[str | int, ...]) -> str:
+    """Return a path in YAML as text, such as scenarios.A.audio.any_of[1]."""
     text = ""
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
     return text
 
 
-def _report(origin: str, problems: list[tuple[int, str, str]]) -> str:
+def problem_report(origin: str, problems: Sequence[Problem]) -> str:
+    """Return the error that lists every problem of a file with its line.  origin: the file."""
     width = max(len(str(line)) for line, _, _ in problems)
     told = ((line, f"{place}: {message}" if place else message) for line, place, message in sorted(problems))
     rows = [f"line {line:<{width}}  {what}" for line, what in told]

@@ -5,11 +5,14 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from avbuild.corruptions import CORRUPTIONS, Corruption
-from avbuild.corruptions.registry import corruptions_of
+from avbuild.corruptions import Corruption
+from avbuild.corruptions.plugin_record import CorruptionRecord
+from avbuild.corruptions.registry import all_corruptions, corruptions_of
 from avbuild.errors import nearest
 from avbuild.frozen import Frozen
+from avbuild.modalities.registry import MODALITIES
 
+PLUGIN_HINT = "; for that of a plug-in give --plugin FILE.py, or install its package"
 Severity = Annotated[int, Field(ge=1, le=5, strict=True)]
 
 
@@ -21,10 +24,23 @@ class Op(Frozen):
     """
 
     modality: str
+    # of a plug-in that is not loaded here, where a data set or a run records it; not written to manifests
+    recorded: Annotated[CorruptionRecord | None, Field(exclude=True, repr=False)] = None
     name: str
     severity: Severity | None = None
     level: dict[str, float] | None = None  # parameter -> value, in the order of the registry
     clips: str | None = None  # folder of recordings, for ops that need them; relative to the folder of the manifest
+
+    @model_validator(mode="before")  # runs after the one below
+    @classmethod
+    def _with_record(cls, value: Any, info: ValidationInfo) -> Any:
+        find_recorded = (info.context or {}).get("plugins")
+        if find_recorded is None or not isinstance(value, dict) or value.get("modality") not in MODALITIES:
+            return value
+        modality, name = value["modality"], value.get("name")
+        if name in corruptions_of(modality):
+            return value
+        return value | {"recorded": find_recorded().get((MODALITIES[modality].family, name))}
 
     @model_validator(mode="before")
     @classmethod
@@ -48,10 +64,11 @@ class Op(Frozen):
     @field_validator("name")
     @classmethod
     def _known(cls, name: str, info: ValidationInfo) -> str:
-        known = corruptions_of(info.data["modality"])
-        if name not in known:
-            elsewhere = [modality for modality, others in CORRUPTIONS.items() if name in others]
-            hint = f", it acts on {elsewhere[0]}" if elsewhere else nearest(name, known)
+        modality = info.data["modality"]
+        known = corruptions_of(modality)
+        if name not in known and info.data["recorded"] is None:
+            elsewhere = [family for family, others in all_corruptions().items() if name in others]
+            hint = f", it acts on {elsewhere[0]}" if elsewhere else nearest(name, known) or PLUGIN_HINT
             raise ValueError(f'no corruption "{name}"{hint} (avbuild scenarios lists all {len(known)})')
         return name
 
@@ -60,7 +77,7 @@ class Op(Frozen):
     def _every_parameter(cls, level: Any, info: ValidationInfo) -> Any:
         if level is None or "name" not in info.data:  # an unknown name is reported by its own check
             return None
-        name, parameters = info.data["name"], corruptions_of(info.data["modality"])[info.data["name"]].parameters
+        name, parameters = info.data["name"], _corruption(**info.data).parameters
         if set(level) != set(parameters):
             raise ValueError(f"{name} takes {' and '.join(parameters)}, not {', '.join(level) or 'nothing'}")
         return {parameter: level[parameter] for parameter in parameters}
@@ -69,7 +86,7 @@ class Op(Frozen):
     @classmethod
     def _within_bounds(cls, level: dict[str, float] | None, info: ValidationInfo) -> dict[str, float] | None:
         if level is not None:
-            bounds = corruptions_of(info.data["modality"])[info.data["name"]].within
+            bounds = _corruption(**info.data).within
             for (parameter, value), (low, high) in zip(level.items(), bounds, strict=True):
                 if not low <= value <= high:
                     raise ValueError(f"{parameter}: {value:g} is outside {low:g} to {high:g}")
@@ -95,8 +112,8 @@ class Op(Frozen):
 
     @property
     def corruption(self) -> Corruption:
-        """The registered corruption."""
-        return corruptions_of(self.modality)[self.name]
+        """The registered corruption, or what stands for that of an absent plug-in."""
+        return _corruption(self.modality, self.name, self.recorded)
 
     def as_yaml(self) -> Any:
         """Return the shortest way to write the op in a manifest."""
@@ -106,3 +123,7 @@ class Op(Frozen):
         if self.level is not None:
             return {self.name: dict(self.level)}
         return self.name if self.severity is None else {self.name: self.severity}
+
+
+def _corruption(modality: str, name: str, recorded: CorruptionRecord | None, **_: object) -> Corruption:
+    return corruptions_of(modality)[name] if recorded is None else recorded.stand_in()

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from avbuild.dataset.shards import ROWS_PER_SHARD
+from avbuild.plugins.source import PluginSource
 from avbuild.sources.corpus import Corpus, Material
 from avbuild.sources.options import Options
 
@@ -21,6 +22,8 @@ class AnyCorpus:
 class Builder:
     """A data set that `avbuild make` can build."""
 
+    plugin_group: ClassVar[str] = "avbuild.sources"
+
     name: str
     title: str
     needs: str  # sources it is built from, for `avbuild list`
@@ -34,3 +37,5 @@ class Builder:
     severity: int = 3  # of the default scenarios
     rows_per_shard: int = ROWS_PER_SHARD
     synthetic: bool = False  # media are computed, so there are no files to check
+    own_files: bool = False  # of the user: the user names the data set, and every file that is not used is recorded
+    plugin: PluginSource | None = None  # that defines it; None: avbuild does

@@ -123,6 +123,6 @@ BUILDER = Builder(
     licence="none stated (CIFAR-10); audio as its source",
     read=read_cifar10_av,
     anchor="image",
-    options=frozenset({"audio_root", "images", "label_map", "folds"}),
+    options=frozenset({"audio_root", "images", "label_map", "folds", "pair"}),
     examples=("avbuild make cifar10-av --audio-root ESC-50-master/ --images cifar10:cifar-10-python.tar.gz",),
 )

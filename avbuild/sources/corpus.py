@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
+from avbuild.dataset.splits import Split
 from avbuild.modalities.video_frames import FPS
 from avbuild.sources.label_map import ClassMatch
 from avbuild.sources.names import printable
@@ -47,7 +48,7 @@ class SourceItem:
     media: Media
     group: str = ""  # items of one group must be in one split: the recording, the actor, or the item's own id
     fold: int = 0  # the publisher's fold, 0 where there is none
-    split: Literal["train", "test"] | None = None  # the published split, where it is followed
+    split: Split | None = None  # the published split, where it is followed
     fps: float = FPS  # frames per second taken of a video
 
 
@@ -86,6 +87,7 @@ class Corpus:
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()  # for the card
     unwanted: tuple[Problem, ...] = ()  # usable files that the user's options leave out
+    advice: str = ""  # what to do where many files are missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,18 @@ class Material:
     corpora: tuple[Corpus, ...]  # one a modality, in the order of the columns
     classes: tuple[str, ...]
     match: Mapping[str, ClassMatch] = field(default_factory=dict)  # class -> partner classes; empty: pair by id
+    partner_classes: Mapping[str, Mapping[str, ClassMatch]] = field(default_factory=dict)  # modality -> its own match
+    announcements: tuple[str, ...] = ()  # lines about the pairing, for the screen
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The modalities in the order of the columns."""
+        return tuple(corpus.modality for corpus in self.corpora)
+
+    @property
+    def given_splits(self) -> bool:
+        """Whether every item is in a split that its source gives."""
+        return all(item.split is not None for corpus in self.corpora for item in corpus.items)
 
     def of(self, modality: str) -> Corpus:
         """Return the corpus of a modality."""

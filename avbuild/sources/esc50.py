@@ -9,6 +9,7 @@ from avbuild.errors import UserError
 from avbuild.sources.corpus import Corpus, Credit, LocalFile, Problem, SourceItem
 from avbuild.sources.files import file_problem, visible
 from avbuild.sources.tables import BadRow, Row, Unique, file_name, number, parse_rows, some
+from avbuild.sources.whole_folds import advice_on_folds
 
 FOLDERS = ("ESC-50-master", "ESC-50")  # as GitHub's archive and its repository are called
 TABLE = Path("meta") / "esc50.csv"
@@ -54,13 +55,14 @@ def read_esc50(root: Path, folds: Sequence[int] | None = None) -> Corpus:
     """
     root = _tree(root) or root
     rows = read_table(root / TABLE)
-    clips, problems = [], []
+    clips, problems, missing = [], [], []
     for row in rows:
         path = root / "audio" / row.file
         if folds is not None and row.fold not in folds:
             continue
         if problem := file_problem(path):
             problems.append(problem)
+            missing.append(row.fold)
         else:
             clips.append(SourceItem("audio", path.stem, row.label, LocalFile(str(path)), row.recording, row.fold))
     if not clips and not problems:
@@ -68,7 +70,8 @@ def read_esc50(root: Path, folds: Sequence[int] | None = None) -> Corpus:
     problems += _unlisted(root / "audio", {row.file for row in rows})
     classes = {row.target: row.label for row in rows}
     names = tuple(classes[target] for target in sorted(classes))
-    return Corpus("audio", CREDIT, names, tuple(clips), tuple(problems), (NOTE,))
+    advice = advice_on_folds((clip.fold for clip in clips), missing)
+    return Corpus("audio", CREDIT, names, tuple(clips), tuple(problems), (NOTE,), advice=advice)
 
 
 def read_table(path: Path) -> list[Clip]:

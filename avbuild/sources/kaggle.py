@@ -4,7 +4,6 @@ L. Guo et al., IEEE TCDS 16(3), 2024.  Folds are not included; they are recovere
 table.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,7 +35,8 @@ def read_kaggle(root: Path, table: Path | None) -> tuple[Corpus, Corpus]:
     Raises UserError where root is not the release.
     """
     audio, images = read_audio_folder(_inside(root, AUDIO_FOLDERS)), read_image_folder(_inside(root, IMAGE_FOLDERS))
-    clips, pictures = _by_stem(audio.items), _by_stem(images.items)
+    unique = _unique_stems(audio.items) and _unique_stems(images.items)
+    clips, pictures = (_by_stem(items) if unique else items for items in (audio.items, images.items))
     without_image, without_clip = _unpaired(clips, pictures, "picture"), _unpaired(pictures, clips, "clip")
     known, wrong, notes = _with_folds(clips, table)
     return (
@@ -52,11 +52,13 @@ def _inside(root: Path, names: tuple[str, ...]) -> Path:
     raise UserError(f"{root}: not the release by Guo et al.; looked for {' or '.join(names)}, found: {contents(root)}")
 
 
+def _unique_stems(items: Sequence[SourceItem]) -> bool:
+    """Whether no two items have one stem; else the class stays in the ids of both modalities."""
+    return len({item.id.rsplit("/", 1)[-1] for item in items}) == len(items)
+
+
 def _by_stem(items: Sequence[SourceItem]) -> list[SourceItem]:
-    """Replace ids by stems, as UrbanSound8K names its slices; keep the class in the id where stems are not unique."""
-    stems = Counter(item.id.rsplit("/", 1)[-1] for item in items)
-    if max(stems.values(), default=0) > 1:
-        return list(items)
+    """Replace ids by stems, as UrbanSound8K names its slices."""
     return [replace(item, id=item.id.rsplit("/", 1)[-1]) for item in items]
 
 

@@ -106,11 +106,12 @@ def _fitting(target: str, partners: Sequence[str], fits: Mapping[str, Sequence[s
 
 def _found(name: str, partners: Sequence[str]) -> list[str]:
     """Return the partners of a name, ignoring case; each of ImageNet's comma-separated synonyms counts as a name."""
-    wanted = _normal(name)
-    return [partner for partner in partners if wanted in (_normal(partner), *map(_normal, partner.split(",")))]
+    wanted = same_name(name)
+    return [partner for partner in partners if wanted in (same_name(partner), *map(same_name, partner.split(",")))]
 
 
-def _normal(name: str) -> str:
+def same_name(name: str) -> str:
+    """Return a class name in the form in which names are compared: case, hyphens and underscores do not count."""
     return normal(name).strip().lower().replace("_", " ").replace("-", " ")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from avbuild.errors import UsageError
+from avbuild.modalities.registry import MODALITIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,21 @@ class Options:
     offline: bool = False
     fps: float | None = None  # frames per second taken of a video
     lists: Path | None = None  # folder with a published train list and test list
+    name: str | None = None  # of a data set of the user's own files
+    title: str | None = None
+    licence: str | None = None
+    description: str | None = None
+    audio: Path | None = None  # folders of the user's own files
+    image: Path | None = None
+    video: Path | None = None
+    pair: Literal["stem", "class", "index"] | None = None
+    group_pattern: str | None = None  # regular expression whose group is the name of the recording
+
+    @property
+    def own_folders(self) -> dict[str, Path]:
+        """The folders of the user's own files by modality, in the order of the columns."""
+        given = {name: getattr(self, name, None) for name in MODALITIES}
+        return {name: folder for name, folder in given.items() if folder is not None}
 
 
 COMMON = frozenset({"sources", "split", "limit", "seed", "offline"})  # options that every data set uses

@@ -13,6 +13,7 @@ from avbuild.sources.label_map import match_partners
 from avbuild.sources.locate import Download, find_source
 from avbuild.sources.options import Options
 from avbuild.sources.urbansound8k_table import CLASSES, FOLDS, TableRow, official_table, read_table
+from avbuild.sources.whole_folds import advice_on_folds
 
 CREDIT = Credit(
     name="UrbanSound8K",
@@ -44,17 +45,19 @@ def read_urbansound8k(root: Path, folds: Sequence[int] | None = None) -> Corpus:
     rows = [row for row in read_table(table) if folds is None or row.fold in folds]
     if not rows:
         raise UserError(f"{table}: lists no clip of fold {', '.join(map(str, folds or ()))}; folds are 1 to 10")
-    clips, problems = [], []
+    clips, problems, missing = [], [], []
     for row in rows:
         path = audio / f"fold{row.fold}" / row.file
         if problem := file_problem(path):
             problems.append(problem)
+            missing.append(row.fold)
         else:
             clips.append(
                 SourceItem("audio", path.stem, row.label, LocalFile(str(path)), group=row.recording, fold=row.fold)
             )
     problems += _unlisted(audio, {(row.fold, row.file) for row in rows}, folds or range(1, FOLDS + 1))
-    return Corpus("audio", CREDIT, CLASSES, tuple(clips), tuple(problems), _notes(rows))
+    advice = advice_on_folds((clip.fold for clip in clips), missing)
+    return Corpus("audio", CREDIT, CLASSES, tuple(clips), tuple(problems), _notes(rows), advice=advice)
 
 
 def is_urbansound8k(root: Path) -> bool:
@@ -130,7 +133,7 @@ BUILDER = Builder(
     needs="UrbanSound8K (6 GB) and images: CIFAR-10 (170 MB), a folder, or a Hugging Face data set",
     licence="CC BY-NC 3.0 (audio); images as their source",
     read=read_urbansound8k_av,
-    options=frozenset({"audio_root", "images", "label_map", "layout", "folds"}),
+    options=frozenset({"audio_root", "images", "label_map", "layout", "folds", "pair"}),
     examples=(
         "avbuild make urbansound8k-av --out data/",
         "avbuild make urbansound8k-av --audio-root UrbanSound8K/ --images folder:images/ --folds 1,2",

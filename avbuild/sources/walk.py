@@ -11,7 +11,6 @@ from avbuild.sources.files import contents, file_problem, visible
 from avbuild.sources.names import is_utf8, is_visible, normal, printable
 
 NOT_UTF8 = "its name is not UTF-8"
-SPLITS = frozenset({"train", "val", "validation", "valid", "dev", "test"})
 PARTS = frozenset(  # folders of a corpus that has a table; two of them are not two classes
     {"meta", "metadata", "audio", "sound", "vision", "image", "images", "video", "videos"}
     | {"audiowav", "videoflash", "dataset_v3_sound", "dataset_v3_vision", "audio_dataset", "image_dataset"}
@@ -55,7 +54,7 @@ def folders_in(root: Path) -> list[Path]:
 
 
 def _refuse_corpus(root: Path) -> None:
-    """Refuse folders that are the parts, folds or splits of a corpus, and a single folder around the class folders."""
+    """Refuse folders that are the parts or folds of a corpus, and a single folder around the class folders."""
     folders = folders_in(root)
     for place in (root, *folders):
         names = {path.name.lower() for path in folders_in(place)}
@@ -67,12 +66,6 @@ def _refuse_corpus(root: Path) -> None:
                 f"{printable(str(place))}: {_named(parts)} are parts of a corpus, not classes. UrbanSound8K needs "
                 "metadata/UrbanSound8K.csv, ESC-50 needs meta/esc50.csv; else give the folder of class folders itself"
             )
-    splits = {path.name.lower() for path in folders} & SPLITS
-    if len(splits) > 1:
-        raise UserError(
-            f"{printable(str(root))}: {_named(splits)} are splits, not classes. Of images, train/ and test/ are read, "
-            "and nothing beside them; of audio, class folders only"
-        )
     if (
         len(folders) == 1
         and len(folders_in(folders[0])) > 1

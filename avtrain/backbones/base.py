@@ -3,11 +3,13 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from avbuild.errors import UsageError
+from avbuild.frozen import Frozen
 from avtrain.backbones.attention import Prompts
 from avtrain.data.batch import Batch
 from avtrain.frontends.base import AnyFrontend
@@ -34,6 +36,10 @@ class Backbone(nn.Module):
     The rows of absent modalities are encoded like any other; methods leave them out by `batch.present`.
     """
 
+    plugin_group: ClassVar[str] = "avtrain.backbones"
+
+    name: ClassVar[str]
+    Config: ClassVar[type[Frozen]]  # options; a backbone is built from (options, weights or None, modalities)
     modalities: tuple[str, ...] = AUDIO_IMAGE
     rows_independent = True  # whether no row of a batch influences another in training, so that ranks may share them
     width: int  # of a token

@@ -88,6 +88,9 @@ class CavMae(Backbone):
     option `missing` says.  The names of the modes are those of the released code.
     """
 
+    name = "cav-mae"
+    Config = CavMaeConfig
+
     def __init__(
         self,
         config: CavMaeConfig,

@@ -34,6 +34,9 @@ class Dual(Backbone):
     P is the number of patches.
     """
 
+    name = "dual"
+    Config = DualConfig
+
     def __init__(
         self,
         config: DualConfig,

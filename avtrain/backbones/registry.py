@@ -1,4 +1,4 @@
-"""Backbones by name."""
+"""Backbones by name.  To add one: a file with a `Backbone` and a line here, or a plug-in."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,20 +7,29 @@ from torch import Tensor
 
 from avbuild.errors import UsageError, nearest
 from avbuild.frozen import Frozen
+from avbuild.plugins.registry import defined, refuse_shipped
 from avtrain.backbones.adapters import adapter_weights, load_adapters
 from avtrain.backbones.base import AUDIO_IMAGE, Backbone
-from avtrain.backbones.cav_mae import CavMae, CavMaeConfig
-from avtrain.backbones.dual import Dual, DualConfig
-from avtrain.backbones.resnet import ResNet, ResNetConfig
-from avtrain.backbones.tiny import Tiny, TinyConfig
+from avtrain.backbones.cav_mae import CavMae
+from avtrain.backbones.dual import Dual
+from avtrain.backbones.resnet import ResNet
+from avtrain.backbones.tiny import Tiny
 from avtrain.config import parse_options
 
 BACKBONES: Mapping[str, tuple[Callable[..., Backbone], type[Frozen]]] = {
-    "cav-mae": (CavMae, CavMaeConfig),
-    "dual": (Dual, DualConfig),
-    "resnet": (ResNet, ResNetConfig),
-    "tiny": (Tiny, TinyConfig),
+    backbone.name: (backbone, backbone.Config) for backbone in (CavMae, Dual, ResNet, Tiny)
 }
+
+
+def all_backbones() -> Mapping[str, tuple[Callable[..., Backbone], type[Frozen]]]:
+    """Return the backbones of avtrain and of all plug-ins, each with the class of its options, by name.
+
+    Raises:
+        UserError: a plug-in cannot be loaded, or takes the name of a backbone of avtrain.
+    """
+    plugged = defined(Backbone.plugin_group)
+    refuse_shipped(plugged.values(), BACKBONES)
+    return {**BACKBONES, **{name: (d.item, d.item.Config) for name, d in plugged.items()}}
 
 
 def backbone_config(name: str, options: Mapping[str, Any]) -> Frozen:
@@ -33,9 +42,13 @@ def backbone_config(name: str, options: Mapping[str, Any]) -> Frozen:
     Raises:
         UsageError: names every problem, and what is allowed.
     """
-    if name not in BACKBONES:
-        raise UsageError(f'no backbone "{name}"{nearest(name, BACKBONES)}; known: {", ".join(BACKBONES)}')
-    return parse_options(BACKBONES[name][1], options, f"backbone {name}")
+    known = all_backbones()
+    if name not in known:
+        raise UsageError(
+            f'no backbone "{name}"{nearest(name, known)}; known: {", ".join(known)}. '
+            "For that of a plug-in give --plugin FILE.py, or install its package"
+        )
+    return parse_options(known[name][1], options, f"backbone {name}")
 
 
 def build_backbone(
@@ -59,10 +72,10 @@ def build_backbone(
     config = backbone_config(name, options)
     adapters = adapter_weights(weights or {})
     encoders = None if weights is None else {key: value for key, value in weights.items() if key not in adapters}
-    backbone = BACKBONES[name][0](config, encoders, modalities)
+    backbone = all_backbones()[name][0](config, encoders, modalities)
     if adapters:
         load_adapters(backbone, adapters)
     return backbone
 
 
-__all__ = ["BACKBONES", "Backbone", "backbone_config", "build_backbone"]
+__all__ = ["BACKBONES", "Backbone", "all_backbones", "backbone_config", "build_backbone"]

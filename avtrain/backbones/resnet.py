@@ -87,6 +87,9 @@ class ResNet(Backbone):
     exact and no faster.
     """
 
+    name = "resnet"
+    Config = ResNetConfig
+
     rows_independent = False
 
     def __init__(

@@ -32,6 +32,9 @@ class Tiny(Backbone):
     P is the number of patches.  Weights are random unless those of a run are given.
     """
 
+    name = "tiny"
+    Config = TinyConfig
+
     def __init__(
         self,
         config: TinyConfig,

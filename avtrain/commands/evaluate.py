@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from avbuild.errors import UsageError, UserError
-from avtrain.commands.options import Cache, Device, LoaderWorkers, NoCache, Precision, cache_folder, expand
+from avtrain.commands.options import Cache, DataPlace, Device, LoaderWorkers, NoCache, Precision, expand
 
 
 def evaluate(
@@ -34,6 +34,7 @@ def evaluate(
     batch_size: Annotated[
         int | None, typer.Option(help="With --model: samples per batch.", show_default="32", min=1)
     ] = None,
+    data: DataPlace = None,
     device: Device = "auto",
     precision: Precision = "fp32",
     workers: LoaderWorkers = 0,
@@ -52,11 +53,14 @@ def evaluate(
         avtrain eval runs/ --severities 1,2,3,4,5
         avtrain eval runs/ --manifest manifests/weather.yaml
         avtrain eval --model my_models:net manifests/demo.yaml
+        avtrain eval copied/seed0 --data /mnt/data/urbansound8k-av
     """
     chosen, patterns = _parse_severities(severities), tuple(pattern.strip() for pattern in scenarios.split(","))
     if model is not None:
         if manifest is not None:
             raise UsageError(f"--manifest {manifest}: with --model the manifest is the argument; leave --manifest out")
+        if data is not None:
+            raise UsageError(f"--data {data}: is for runs; with --model the manifest says where its data set is")
         if precision not in ("fp32", "auto") or cache is not None:
             raise UsageError("--precision and --cache are for runs; your own model computes as it is written")
         _evaluate_model(runs, model, name, out or Path("runs"), patterns, chosen, batch_size or 32, device, workers)
@@ -69,31 +73,37 @@ def evaluate(
     from avtrain.device import Machine, pick_device, pick_precision
     from avtrain.evaluation.conditions import EvalRequest
     from avtrain.evaluation.evaluate import evaluate as evaluate_run
+    from avtrain.evaluation.fold_means import fold_means
+    from avtrain.features.inventory import tidy
     from avtrain.report.terminal import without_controls
+    from avtrain.runs.layout import features_beside
     from avtrain.runs.outside import outside_config
     from avtrain.runs.search import find_runs
 
-    request = EvalRequest(patterns, chosen, load_manifest(manifest) if manifest else None)
+    request = EvalRequest(patterns, chosen, load_manifest(manifest) if manifest else None, data)
     everything = find_runs(runs)
     outside = [run for run in everything if outside_config(run) is not None]
     found = [run for run in everything if run not in outside]
     if not found:
         places = ", ".join(map(str, runs))
         raise UserError(f"{places}: holds scores of outside models alone; avtrain eval --model scores one again")
-    # a run is OUT/NAME/seed0; fit keeps the features of the other splits in OUT/features
-    features = cache_folder(cache, no_cache, found[0].folder.parent.parent)
+    features = None if no_cache else cache or features_beside(found[0].folder)  # where fit keeps those of other splits
     machine = Machine(pick_device(device), workers, features)
+    tidy(features)
+    scored: list[Mapping[str, object]] = []
     lines, errors = [without_controls(f"{run}: an outside model, not scored again") for run in outside], []
     with progress_bar("evaluating", len(found)) as advance:
         for run in found:
+            run.remove_abandoned()
             try:
                 results = evaluate_run(run, request, machine, pick_precision(precision, machine.device))
+                scored += results
                 lines.append(without_controls(f"{run}: {_summary(results)}"))
             except UserError as error:  # the other runs are scored all the same
                 errors.append(error)
             advance()
     if lines:
-        typer.echo("\n".join(lines))
+        typer.echo("\n".join([*lines, *map(without_controls, fold_means(scored))]))
         typer.echo(without_controls(f"next: avtrain report {_folder_to_report(runs)}"))
     if errors:
         raise _together(errors)
@@ -168,5 +178,6 @@ def _folder_to_report(places: Sequence[Path]) -> Path:
     """Return the folder of all runs: the one place given where it is that, else the parent of the first."""
     first = places[0]
     is_run = (first / "config.yaml").exists()
-    holds_named_runs = any(first.glob("*/seed*/config.yaml"))
+    holds_named_runs = any(first.glob("*/seed*/config.yaml")) and not any(first.glob("fold*/seed*/config.yaml"))
+    holds_named_runs = holds_named_runs or any(first.glob("*/fold*/seed*/config.yaml"))
     return first if len(places) == 1 and not is_run and holds_named_runs else first.parent

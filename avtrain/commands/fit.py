@@ -1,16 +1,18 @@
 """`avtrain fit`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from avbuild.errors import UsageError
 from avtrain.commands.options import (
     Cache,
+    DataPlace,
     Device,
     LoaderWorkers,
     NoCache,
-    Precision,
+    PrecisionOfRun,
     Resume,
     SelectOnTest,
     cache_folder,
@@ -20,13 +22,27 @@ from avtrain.commands.options import (
     warn_of_test_selection,
 )
 
+if TYPE_CHECKING:
+    from avbuild.scenarios.manifest import Manifest
+    from avtrain.config import FitConfig, RunConfig
+    from avtrain.training.config_file import ConfigFile
+    from avtrain.training.plan import PlannedFit
+
 
 def fit(
-    manifest: Annotated[str, typer.Argument(help="A manifest, e.g. manifests/cifar10av.yaml.")],
-    method: Annotated[str, typer.Option(help="The method; `avtrain methods` lists them all.")] = "finetune",
+    manifest: Annotated[
+        str | None,
+        typer.Argument(help="A manifest, e.g. manifests/cifar10av.yaml.", show_default="that of --config"),
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(help="The method; `avtrain methods` lists them all.", show_default="finetune")
+    ] = None,
     backbone: Annotated[
-        str, typer.Option(help="dual (pretrained ViT and Whisper), cav-mae, resnet or tiny (both random).")
-    ] = "dual",
+        str | None,
+        typer.Option(
+            help="dual (pretrained ViT and Whisper), cav-mae, resnet or tiny (both random).", show_default="dual"
+        ),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Number of epochs.", show_default="the method's own")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples per batch.", show_default="32")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate.", show_default="the method's own")] = None,
@@ -34,24 +50,44 @@ def fit(
         str | None, typer.Option(help="scenarios: all of the manifest's. clean: clean data.", show_default="scenarios")
     ] = None,
     select_on_test: SelectOnTest = False,
-    seeds: Annotated[str, typer.Option(help="Seeds, one run for each, e.g. 0,1,2.")] = "0",
+    seeds: Annotated[
+        str | None, typer.Option(help="Seeds, one run for each, e.g. 0,1,2.", show_default="0, or that of --config")
+    ] = None,
+    folds: Annotated[
+        str | None,
+        typer.Option(
+            help="Cross-validation over the data set's own folds: all, or some of them, e.g. 1,2. Replaces the "
+            "manifest's split.",
+        ),
+    ] = None,
     device: Device = "auto",
-    precision: Precision = "auto",
+    precision: PrecisionOfRun = None,
     out: Annotated[Path, typer.Option(help="Folder of all runs.", callback=expand)] = Path("runs"),
     name: Annotated[
         str | None, typer.Option(help="Folder of this run.", show_default="MANIFEST-METHOD-BACKBONE")
     ] = None,
     settings: Annotated[list[str] | None, set_option("method.length=16, backbone.vision=FILE")] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(help="A YAML file with options, such as a run's config.yaml; options given here replace its own."),
+    ] = None,
     resume: Resume = "auto",
     init_from: Annotated[
         Path | None, typer.Option(help="A run whose trained backbone is the starting point.", callback=expand)
     ] = None,
+    data: DataPlace = None,
     track: Annotated[
         list[str] | None, typer.Option(help="wandb or trackio, beside the TensorBoard files that every run writes.")
     ] = None,
     workers: LoaderWorkers = 0,
     cache: Cache = None,
     no_cache: NoCache = False,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Print the configuration as a file of --config, and train nothing.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, print what would be trained, and train nothing.")
+    ] = False,
 ) -> None:
     """Train a method on the data of a manifest, one run per seed.
 
@@ -63,18 +99,22 @@ def fit(
         avtrain fit manifests/cifar10av.yaml
         avtrain fit manifests/demo.yaml --method prompt --backbone tiny --init-from runs/demo-finetune-tiny
         avtrain fit manifests/urbansound8kav.yaml --seeds 0,1,2 --set backbone.vision=vit.safetensors
+        avtrain fit manifests/urbansound8kav.yaml --folds all
+        avtrain fit --config runs/demo-finetune-tiny/seed0/config.yaml --out again/
     """
-    from avbuild.scenarios.manifest_file import load_manifest
-    from avtrain.config import RunConfig, selection_suffix
-    from avtrain.device import Machine, pick_device, pick_precision
+    from avtrain.device import Machine, pick_device
+    from avtrain.features.inventory import tidy
     from avtrain.report.terminal import without_controls
-    from avtrain.training.options import fit_config, parse_settings
+    from avtrain.training.config_file import read_config_file
+    from avtrain.training.options import parse_settings
+    from avtrain.training.plan import default_name, describe_plan, planned_fits
     from avtrain.training.start import check_resume, fit_run
     from avtrain.training.tracking import check_trackers
 
     check_resume(resume)
     check_trackers(track or [])
-    loaded, numbers, where = load_manifest(manifest), parse_seeds(seeds), pick_device(device)
+    where, file = pick_device(device), read_config_file(config) if config else None
+    loaded = _manifest(manifest, file, data)
     options: dict[str, Any] = {
         "method": method,
         "backbone": backbone,
@@ -83,18 +123,67 @@ def fit(
         "lr": lr,
         "train_on": train_on,
         "select_on": "test" if select_on_test else None,
-        "precision": pick_precision(precision, where),
+        "precision": precision,
         **parse_settings(settings or []),
         "init_from": None if init_from is None else str(init_from),
     }
-    config = fit_config(options)
-    machine = Machine(where, workers, cache_folder(cache, no_cache, out))
-    suffix = ("" if config.train_on == "scenarios" else "-clean") + selection_suffix(config.select_on)
-    if config.select_on == "test":
+    settings_of_fit = _fit_config(options, file, where)
+    numbers = [settings_of_fit.seed] if seeds is None else parse_seeds(seeds)
+    configs = _configs(settings_of_fit, loaded, folds, file)
+    folder = out / (name or default_name(configs[0]))
+    source = None if settings_of_fit.init_from is None else Path(settings_of_fit.init_from)
+    planned = planned_fits(folder, configs, numbers)
+    if print_config:
+        typer.echo(_as_file(planned))
+        return
+    if dry_run:
+        typer.echo(without_controls("\n".join(describe_plan(planned, resume, source))))
+        return
+    if settings_of_fit.select_on == "test":
         warn_of_test_selection()
-    folder = out / (name or f"{loaded.name}-{config.method}-{config.backbone}{suffix}")
-    for seed in numbers:
-        run_config = RunConfig(fit=config.model_copy(update={"seed": seed}), manifest=loaded)
-        line = fit_run(folder / f"seed{seed}", run_config, machine, resume, init_from, track or ())
-        typer.echo(without_controls(line))
+    machine = Machine(where, workers, cache_folder(cache, no_cache, out))
+    tidy(machine.cache)
+    for run in planned:
+        typer.echo(without_controls(fit_run(run.folder, run.config, machine, resume, source, track or ())))
     typer.echo(without_controls(f"next: avtrain eval {folder}"))
+
+
+def _manifest(path: str | None, file: "ConfigFile | None", data: str | None) -> "Manifest":
+    """Return the manifest of the command line, or else that of the file of --config, with its data at --data."""
+    from avbuild.scenarios.manifest_file import load_manifest
+    from avtrain.data.shards import at_place
+
+    found = load_manifest(path) if path else file.manifest if file else None
+    if found is None:
+        raise UsageError(
+            "no manifest: name one, such as  avtrain fit manifests/demo.yaml, or a --config file with the key manifest"
+        )
+    return at_place(found, data)
+
+
+def _fit_config(options: dict[str, Any], file: "ConfigFile | None", device: Any) -> "FitConfig":
+    """Return the options of the command line over those of the file of --config, all checked."""
+    from avtrain.device import pick_precision
+    from avtrain.training.options import fit_config, merged_options
+
+    merged = merged_options(file.fit if file else {}, options)
+    merged["precision"] = pick_precision(str(merged.get("precision", "auto")), device)
+    return fit_config(merged)
+
+
+def _configs(fit: "FitConfig", manifest: "Manifest", folds: str | None, file: "ConfigFile | None") -> "list[RunConfig]":
+    """Return one configuration for each fold to train, or a single one."""
+    from avtrain.config import RunConfig
+    from avtrain.training.folds import find_folds, of_fold
+
+    if folds is None:
+        kept = file.folds if file and file.manifest and file.manifest.split == manifest.split else None
+        return [RunConfig(fit=fit, manifest=manifest, folds=kept)]
+    every, chosen = find_folds(manifest, folds)
+    return [RunConfig(fit=fit, manifest=of_fold(manifest, fold), folds=every) for fold in chosen]
+
+
+def _as_file(planned: "list[PlannedFit]") -> str:
+    """Return the configuration of the first run as YAML that --config reads."""
+    first = planned[0].config.as_yaml()
+    return first.rstrip() if len(planned) == 1 else f"# the first of {len(planned)} runs\n{first}".rstrip()

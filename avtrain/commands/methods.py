@@ -15,14 +15,19 @@ def methods() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from avtrain.methods.registry import METHODS
+    from avbuild.plugins.registry import defined
+    from avtrain.methods.base import Method
+    from avtrain.methods.registry import all_methods
     from avtrain.report.terminal import plain
 
+    plugins = defined(Method.plugin_group)
     table = Table("method", "what it does", "source", "options (--set method.KEY=VALUE)")
-    for name, method in METHODS.items():
+    for name, method in all_methods().items():
         summary = next(iter((inspect.getdoc(method) or "").splitlines()), "")  # python -OO leaves out docstrings
         options = "\n".join(
             f"{key}={field.default}  {field.description or ''}" for key, field in method.Config.model_fields.items()
         )
-        table.add_row(*map(plain, (name, summary, method.source, options)))
+        plugin = plugins.get(name)
+        source = method.source if plugin is None else f"{method.source} (plug-in: {plugin.source.origin})"
+        table.add_row(*map(plain, (name, summary, source, options)))
     Console().print(table)

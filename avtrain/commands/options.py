@@ -27,6 +27,10 @@ def expand(value: Paths) -> Paths:
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16; auto is bf16 where CUDA has it.")]
+PrecisionOfRun = Annotated[
+    str | None,
+    typer.Option(help="auto, fp32 or bf16; auto is bf16 where CUDA has it.", show_default="auto, or that of --config"),
+]
 LoaderWorkers = Annotated[int, typer.Option(help="Processes that load data; they affect only the speed.", min=0)]
 Cache = Annotated[
     Path | None,
@@ -34,6 +38,14 @@ Cache = Annotated[
         help="Folder for the features of frozen backbones, computed once.",
         show_default="features/ beside the runs",
         callback=expand,
+    ),
+]
+DataPlace = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        help="Where the data set is, if it was moved or copied: a folder or a URL; its content must be the same.",
+        show_default="as in the manifest",
     ),
 ]
 NoCache = Annotated[

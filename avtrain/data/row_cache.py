@@ -11,8 +11,10 @@ from weakref import finalize
 
 from avbuild.dataset.storage import Folder, writing
 from avbuild.scenarios.seeding import digest
+from avtrain.data.cache_uses import CacheUser
 from avtrain.data.row_map import RowMap, find_damage, write_row_map
 from avtrain.data.shard_files import ShardFile, ShardHeader
+from avtrain.data.shard_stamps import verify_changed
 
 LAYOUT = 1  # of the files of a map; raised when they change
 
@@ -28,10 +30,12 @@ class RowCache:
     Attributes:
         folder: of the maps; None: a temporary one, which is removed when the rows are no longer used.
         on_rank0: calls a function on rank 0 and returns its result on all ranks.
+        user: notes which maps are used; None: nobody asks.
     """
 
     folder: Path | None = None
     on_rank0: Callable[[Callable[[], Path]], Path] = _here
+    user: CacheUser | None = None
 
     def open(self, shards: Sequence[ShardFile], headers: Sequence[ShardHeader]) -> RowMap:
         """Return the rows of shards, copying them where they are not in the cache yet.
@@ -54,15 +58,22 @@ class RowCache:
             return _ensure(folder / (name or "rows"), shards, headers)
 
         stem = self.on_rank0(ensure)
+        if self.user is not None and not folders:
+            self.user.note(f"rows/{stem.name}")
         if not stem.with_name(f"{stem.name}.json").exists():  # rank 0 is on another machine
             stem = ensure()
         return RowMap(stem, owner=folders)
 
 
 def _ensure(stem: Path, shards: Sequence[ShardFile], headers: Sequence[ShardHeader]) -> Path:
-    """Write a map where there is none that is sound; returns its path."""
+    """Write a map where there is none that is sound; returns its path.
+
+    Of a sound map the shards are looked at again where their size or time changed since they were read last: training
+    would not notice that they were damaged, but a copy of the data set would.
+    """
     problem = find_damage(stem)
     if problem is None:
+        verify_changed(stem, shards, headers)
         return stem
     if problem != "absent":
         print(f"{stem}: {problem}; it is written anew from the data set", file=sys.stderr)

@@ -2,12 +2,12 @@
 
 NAME.files.arrow holds every distinct media file once, an audio clip that is paired with many images too.
 NAME.rows.arrow holds ids, labels, groups and folds, and for each modality the numbers of its files.  NAME.json is
-written last, with the length and digest of the others.  Equal rows give equal bytes, so that processes that write one
+written last, with the length and digest of the others, and
+what the shards looked like.  Equal rows give equal bytes, so that processes that write one
 map at once do not disturb each other.
 """
 
 import hashlib
-import json
 import mmap
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +25,7 @@ from avbuild.errors import UserError
 from avbuild.modalities.registry import MODALITIES
 from avtrain.data.samples import LazySamples, Media, Sample
 from avtrain.data.shard_files import ShardFile, ShardHeader
+from avtrain.data.shard_stamps import open_record, sealed_record, stamps_of
 
 PARTS = ("files.arrow", "rows.arrow")
 BATCH_BYTES, BATCH_ROWS = 8 << 20, 4096  # of a record batch
@@ -155,8 +156,9 @@ def find_damage(stem: Path) -> str | None:
     if not expected.exists():
         return "unfinished" if any(_part(stem, part).exists() for part in PARTS) else "absent"
     try:
-        return None if json.loads(expected.read_bytes()) == _digests(stem) else "damaged"
-    except (OSError, ValueError, RecursionError):
+        recorded = open_record(expected.read_bytes())
+        return None if {part: recorded[part] for part in PARTS} == _digests(stem) else "damaged"
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "damaged"
 
 
@@ -187,8 +189,9 @@ def write_row_map(stem: Path, shards: Sequence[ShardFile], headers: Sequence[Sha
             pa.default_memory_pool().release_unused()
         copy.finish()
     with writing(stem):
-        digests = json.dumps(_digests(stem))
-    write_whole(_part(stem, "json"), digests, names["json"])
+        about = {"data": shards[0].path.rsplit("/", 2)[0], "rows of": shards[0].path.rsplit("/", 2)[1]}
+        record = sealed_record({**_digests(stem), "about": about, "shards": stamps_of(shards)})
+    write_whole(_part(stem, "json"), record, names["json"])
 
 
 class _Copy:

@@ -1,6 +1,7 @@
 """The Parquet shards of a data set: which files they are, and their rows, checked while they are read."""
 
 import base64
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -57,6 +58,17 @@ class ShardFile:
         """Read the header.  Raises UserError where the shard is damaged."""
         with self._opened() as parquet:
             return _header(parquet)
+
+    def digest(self) -> str:
+        """Return a digest of the whole file, 32 hexadecimal digits.  Raises UserError where it cannot be read."""
+        found = hashlib.blake2b(digest_size=16)
+        try:
+            with fsspec.core.OpenFile(self.files, self.path, "rb") as stream:
+                while piece := stream.read(1 << 20):
+                    found.update(piece)
+        except OSError as error:
+            raise self.damaged(error) from error
+        return found.hexdigest()
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Yield the rows, with the checksum of every page verified.

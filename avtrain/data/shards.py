@@ -1,12 +1,14 @@
 """The rows of a data set, read through the manifest."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import fsspec
 
 from avbuild.dataset.splits import SPLITS, Split, SplitKey, resplit, shared_groups
 from avbuild.errors import UsageError, UserError
+from avbuild.places import expanded
 from avbuild.scenarios.manifest import CLEAN, Manifest
 from avbuild.scenarios.seeding import digest
 from avtrain.data.row_cache import RowCache
@@ -14,6 +16,20 @@ from avtrain.data.samples import Rows
 from avtrain.data.shard_files import ShardFile, shard_files
 
 TEMPORARY = RowCache()
+
+
+def at_place(manifest: Manifest, place: str | None) -> Manifest:
+    """Return a manifest whose data set is at another place.
+
+    Args:
+        manifest: of the data set.
+        place: path or fsspec URL, as the user wrote it; None: the manifest is returned as it is.
+    """
+    if place is None:
+        return manifest
+    written = expanded(place)
+    resolved = written if "://" in written else str(Path(written).resolve())
+    return manifest.model_copy(update={"dataset": resolved})
 
 
 def read_rows(manifest: Manifest, split: Split, cache: RowCache = TEMPORARY) -> Rows:
@@ -40,7 +56,7 @@ def read_rows(manifest: Manifest, split: Split, cache: RowCache = TEMPORARY) -> 
         rows = everything.pick([index for index, home in enumerate(homes) if home == split])
     _check_modalities(manifest, rows.modalities)
     if not rows.samples:
-        raise UsageError(f"{manifest.dataset}: its {split} split is empty under protocol {manifest.split.protocol}")
+        raise UsageError(_empty_message(manifest, split))
     return rows
 
 
@@ -71,7 +87,8 @@ def content_of(manifest: Manifest, splits: Iterable[Split]) -> dict[str, str]:
     """Return a digest of the clean rows that each split is made of, to recognise when they have changed.
 
     It is made of the content hashes that `avbuild make` writes into each shard, so data made again bit for bit have the
-    same.  With a protocol other than the default, every split depends on all those on disk.
+    same; of a shard without one, the whole file is digested.  With a protocol other than the default, every split
+    depends on all those on disk.
 
     Args:
         manifest: names the data set and the split protocol.
@@ -82,14 +99,21 @@ def content_of(manifest: Manifest, splits: Iterable[Split]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for split in splits if manifest.split.protocol == "default" else SPLITS:
-        hashes = [shard.header().content for shard in shard_files(manifest, CLEAN, split)]
-        if any(hashes):
+        hashes = [shard.header().content or shard.digest() for shard in shard_files(manifest, CLEAN, split)]
+        if hashes:
             found[split] = digest(*hashes)
     return found
 
 
 def shared_recordings(manifest: Manifest) -> list[str]:
     """Return the groups that are in more than one split under the manifest's protocol; empty for an honest split."""
+    keys = split_keys(manifest)
+    homes = resplit(manifest.split, keys, manifest.seed)
+    return list(shared_groups([replace(key, split=home) for key, home in zip(keys, homes, strict=True)]))
+
+
+def split_keys(manifest: Manifest) -> list[SplitKey]:
+    """Return what decides the split of every row of a data set, without reading media; manifest: names it."""
     keys: list[SplitKey] = []
     for split in SPLITS:
         for shard in shard_files(manifest, CLEAN, split):
@@ -98,8 +122,36 @@ def shared_recordings(manifest: Manifest) -> list[str]:
                     SplitKey(row["id"], str(row["label"]), row["group"], row["fold"], split)
                     for row in shard.checked(batch.to_pylist)
                 ]
+    return keys
+
+
+def count_rows(manifest: Manifest, splits: Sequence[Split]) -> dict[Split, int]:
+    """Return the number of rows of each split, without reading media.
+
+    Args:
+        manifest: names the data set and the split protocol.
+        splits: to count.  With the default protocol the files of others are not opened.
+
+    Raises:
+        UserError: the data set is absent, incomplete or damaged.
+        UsageError: a split is empty.
+    """
+    if manifest.split.protocol == "default":
+        shards = {split: shard_files(manifest, CLEAN, split) for split in splits}
+        if absent := [split for split, found in shards.items() if not found]:
+            raise UserError(_absence_message(manifest, absent[0]))
+        return {split: sum(shard.header().rows for shard in found) for split, found in shards.items()}
+    if not (keys := split_keys(manifest)):
+        raise UserError(_absence_message(manifest, splits[0]))
     homes = resplit(manifest.split, keys, manifest.seed)
-    return list(shared_groups([replace(key, split=home) for key, home in zip(keys, homes, strict=True)]))
+    counts = {split: homes.count(split) for split in splits}
+    if empty := [split for split, count in counts.items() if not count]:
+        raise UsageError(_empty_message(manifest, empty[0]))
+    return counts
+
+
+def _empty_message(manifest: Manifest, split: Split) -> str:
+    return f"{manifest.dataset}: its {split} split is empty under protocol {manifest.split.protocol}"
 
 
 def _check_modalities(manifest: Manifest, available: tuple[str, ...]) -> None:
@@ -125,5 +177,8 @@ def _absence_message(manifest: Manifest, split: Split) -> str:
     name = manifest.dataset.rstrip("/").rsplit("/", 1)[-1]
     if not fs.exists(path):
         parent = manifest.dataset.rstrip("/").rsplit("/", 1)[0]
-        return f"{manifest.dataset}: no data set there. Make it:  avbuild make {name} --out {parent}/"
+        return (
+            f"{manifest.dataset}: no data set there. Make it:  avbuild make {name} --out {parent}/\n"
+            "If it was moved or copied, name its place:  --data PATH"
+        )
     return f"{manifest.dataset}: has no {split} split; avbuild inspect {manifest.dataset} shows what it has"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from avbuild.errors import UsageError
 from avbuild.scenarios.manifest import Manifest
 from avbuild.scenarios.plan import at_severity
+from avtrain.evaluation.predictions import condition_file
 
 
 @dataclass(frozen=True)
@@ -16,11 +17,13 @@ class EvalRequest:
         scenarios: names or patterns such as D*.
         severities: 1 to 5; each corrupted scenario is scored at these too.
         manifest: scenarios are taken from it instead of the run's own manifest.
+        data: place of the data set, where it was moved or copied since the training.
     """
 
     scenarios: tuple[str, ...] = ("*",)
     severities: tuple[int, ...] = ()
     manifest: Manifest | None = None
+    data: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,12 @@ class EvalCondition:
         Args:
             inference: mode; None for a method without inference modes.
         """
-        folder = f"eval/{self.other}" if self.other else "eval"
-        return f"{folder}/{self.name}{f'.{inference}' if inference else ''}.json"
+        return condition_file(self.name, self.other, inference)
+
+    @property
+    def position(self) -> int:
+        """Return the place of the scenario in its manifest, from 0; a severity has that of its base."""
+        return list(self.manifest.scenarios).index(self.name)
 
 
 def manifest_under_test(own: Manifest, request: EvalRequest) -> Manifest:

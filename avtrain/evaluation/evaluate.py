@@ -1,12 +1,15 @@
-"""`avtrain eval`: scores of a finished run on the test split, one JSON file for each condition and inference mode."""
+"""`avtrain eval`: scores of a finished run on the test split, a file of metrics and one of predictions for each
+condition and inference mode."""
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
 from avbuild.errors import UserError
 from avbuild.scenarios.manifest import Manifest
+from avbuild.scenarios.recorded_plugins import require_plugins
 from avtrain.backbones.registry import build_backbone
 from avtrain.config import RunConfig
 from avtrain.data.dataset import MultimodalData
@@ -16,13 +19,18 @@ from avtrain.data.shards import content_of, read_corrupted, read_rows, shared_re
 from avtrain.device import Machine
 from avtrain.evaluation.conditions import EvalCondition, EvalRequest, conditions_to_test, manifest_under_test
 from avtrain.evaluation.contributions import modality_contributions
+from avtrain.evaluation.location import locate_data
 from avtrain.evaluation.metrics import accuracy, calibration_error, confusion_matrix, macro_f1, reliability, softmax
 from avtrain.evaluation.predict import Outputs, predict, unimodal_accuracy
+from avtrain.evaluation.predictions import DIGEST, predictions_file, to_parquet
 from avtrain.features.cache import cached_source
 from avtrain.methods.base import Method
 from avtrain.methods.registry import build_method, merged_weights
-from avtrain.runs.folder import Run, backbone_weights
-from avtrain.runs.guards import require_same_data
+from avtrain.runs.folder import Run
+from avtrain.runs.guards import require_same_plugins, require_unchanged_plugins
+from avtrain.runs.layout import run_label
+from avtrain.runs.sealed import digest_of
+from avtrain.runs.weights import backbone_weights
 
 ORACLE = "oracle"  # the inference mode that is given the true scenario
 
@@ -48,8 +56,10 @@ def evaluate(run: Run, request: EvalRequest, machine: Machine, precision: str) -
     """
     if not run.finished:
         raise UserError(f"{run}: training is not finished; run the same avtrain fit again")
-    config = run.config()
-    require_same_data(run, config.manifest)
+    config, machine = run.config(), replace(machine, run=run.folder)
+    require_unchanged_plugins(run, config.plugins)
+    located, request = locate_data(run, config.manifest, request)
+    config = config.model_copy(update={"manifest": located})
     tested = manifest_under_test(config.manifest, request)
     conditions = conditions_to_test(tested, request)
     clean = read_rows(tested, "test", machine.row_cache)
@@ -58,6 +68,8 @@ def evaluate(run: Run, request: EvalRequest, machine: Machine, precision: str) -
     results = []
     for condition in conditions:
         on_disk = read_corrupted(condition.manifest, "test", condition.name, machine.row_cache)
+        if not on_disk:
+            require_plugins([condition.manifest.scenarios[condition.name]])
         rows = on_disk or clean
         data = MultimodalData(rows, condition.manifest, method.backbone.frontend, (condition.name,))
         source = cached_source(method, data, machine, precision)
@@ -70,9 +82,27 @@ def evaluate(run: Run, request: EvalRequest, machine: Machine, precision: str) -
             result["choice"] = _mean_choice(outputs, config.manifest)
             if condition.severity == 0:  # on clean data nothing is missing but what is hidden here
                 result |= modality_contributions(method, source, outputs, config.fit.batch_size, machine, precision)
-            run.write_json(condition.file(inference), result)
-            results.append(result)
+            predicted = to_parquet(outputs, rows, condition.name, condition.severity, inference)
+            results.append(write_scores(run, condition.file(inference), result, predicted))
     return results
+
+
+def write_scores(run: Run, file: str, scores: Mapping[str, Any], predictions: bytes) -> dict[str, Any]:
+    """Write the predictions of one condition, then the JSON file of its scores, which holds their digest.
+
+    Args:
+        run: whose folder they are written to.
+        file: path of the scores in it, by `condition_file`.
+        scores: content of the JSON file.
+        predictions: by `to_parquet`.
+
+    Returns:
+        The content of the JSON file.
+    """
+    run.write_bytes(predictions_file(file), predictions)
+    written = {**scores, DIGEST: digest_of(predictions)}
+    run.write_json(file, written)
+    return written
 
 
 def load_method(run: Run, config: RunConfig, classes: int, machine: Machine) -> Method:
@@ -84,6 +114,7 @@ def load_method(run: Run, config: RunConfig, classes: int, machine: Machine) -> 
         classes: number of classes.
         machine: its device.
     """
+    require_same_plugins(run, config.model_plugins)
     weights, fit = run.weights(), config.fit
     merged = backbone_weights(merged_weights(fit.method, fit.method_options, weights))
     backbone = build_backbone(fit.backbone, fit.backbone_options, merged, run.modalities())
@@ -138,6 +169,8 @@ def _describe(run: Run, config: RunConfig, condition: EvalCondition) -> dict[str
         "scenario": condition.name,
         "base_scenario": condition.base,
         "severity": condition.severity,
+        "position": condition.position,
+        "spec": condition.manifest.scenarios[condition.name].as_yaml(),
         "listed": condition.listed,
         "scenario_hash": condition.manifest.scenario_hash(condition.name),
         "ops_trained_on": _ops_trained_on(config, condition),
@@ -147,7 +180,10 @@ def _describe(run: Run, config: RunConfig, condition: EvalCondition) -> dict[str
         "train_on": fit.train_on,
         "selected_on": fit.select_on,
         "seed": fit.seed,
-        "run": f"{run.folder.parent.name}/{run.folder.name}",
+        "run": run_label(run.folder),
+        "fold": config.fold,
+        "folds": config.folds and list(config.folds),
+        **({"plugins": {record.key: record.digest for record in config.plugins}} if config.plugins else {}),
         "trainable_parameters": run.read_json("result.json")["trainable_parameters"],
     }
 

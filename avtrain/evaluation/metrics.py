@@ -37,7 +37,7 @@ def confusion_matrix(predicted: Integers, labels: Integers, classes: int) -> Int
     return counts.reshape(classes, classes).astype(np.int64)
 
 
-def macro_f1(confusion: Integers) -> float:
+def macro_f1(confusion: Integers | Floats) -> float:
     """Compute the mean of 2 TP / (2 TP + FP + FN) over the classes that occur as label or prediction.
 
     Args:

@@ -20,12 +20,13 @@ from avtrain.data.torch_dataset import Dataset, Transform, read_manifest
 from avtrain.device import Machine
 from avtrain.evaluation.conditions import EvalCondition, EvalRequest, conditions_to_test
 from avtrain.evaluation.contributions import coalitions, modality_contributions
-from avtrain.evaluation.evaluate import score
+from avtrain.evaluation.evaluate import score, write_scores
 from avtrain.evaluation.outside_method import Model, OutsideMethod, RawBatches, are_probabilities
 from avtrain.evaluation.outside_results import EvaluationResults
 from avtrain.evaluation.predict import Outputs, predict
+from avtrain.evaluation.predictions import to_parquet
 from avtrain.runs.folder import Run
-from avtrain.runs.outside import OutsideConfig, OutsideModel, require_free, write_outside
+from avtrain.runs.outside import OutsideConfig, OutsideModel, begin_outside, require_free
 
 BACKBONE, TRAIN_ON, SELECTED_ON = "outside model", "unknown data", "unknown"  # nothing is known of its training
 
@@ -103,11 +104,6 @@ def evaluate(
         "seed": seed,
         "run": f"{name}/seed{seed}",
     }
-    results = {}
-    for condition, (outputs, contributions) in zip(conditions, found, strict=True):
-        logits = _log(outputs.logits) if probabilities else outputs.logits
-        scores = score(replace(outputs, logits=logits), data.rows)
-        results[condition.name] = facts | _describe(condition) | scores | {"choice": None} | contributions
     config = OutsideConfig(
         model=OutsideModel(
             name=name,
@@ -118,7 +114,13 @@ def evaluate(
         ),
         manifest=read,
     )
-    write_outside(run, config, device, {c.file(None): results[c.name] for c in conditions})
+    begin_outside(run, config, device)
+    results = {}
+    for condition, (returned, contributions) in zip(conditions, found, strict=True):
+        outputs = replace(returned, logits=_log(returned.logits)) if probabilities else returned
+        scores = facts | _describe(condition) | score(outputs, data.rows) | {"choice": None} | contributions
+        predicted = to_parquet(outputs, data.rows, condition.name, condition.severity, None)
+        results[condition.name] = write_scores(run, condition.file(None), scores, predicted)
     return EvaluationResults(name, read.name, run.folder, results)
 
 
@@ -159,6 +161,8 @@ def _describe(condition: EvalCondition) -> dict[str, Any]:
         "scenario": condition.name,
         "base_scenario": condition.base,
         "severity": condition.severity,
+        "position": condition.position,
+        "spec": condition.manifest.scenarios[condition.name].as_yaml(),
         "listed": condition.listed,
         "scenario_hash": condition.manifest.scenario_hash(condition.name),
         "computed": "from disk" if condition.severity == 0 else "on the fly",

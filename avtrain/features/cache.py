@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from avbuild.dataset.storage import remove_abandoned, writing
+from avbuild.plugins.registry import source_of
 from avbuild.progress import Advance, progress_bar
 from avbuild.scenarios.seeding import digest
 from avtrain.backbones.base import Backbone, Reading
@@ -119,6 +120,9 @@ class FeatureCache:
                 for name, draw in absent:
                     self._compute(folders[name, draw], replace(data.under(name), epoch=draw, draws=0), advance)
             broadcast_from_rank0(lambda: None)  # all ranks wait until rank 0 has written
+        if user := self.machine.cache_user:
+            for folder in folders.values():
+                user.note(folder.name)
         return CachedData(
             data, {key: open_features(folder, self.backbone.modalities) for key, folder in folders.items()}
         )
@@ -137,14 +141,24 @@ class FeatureCache:
     def _key(self, data: MultimodalData, scenario: str, draw: int, weights: str, rows: str) -> str:
         clean = data.manifest.scenarios[scenario].clean
         corruption = "clean" if clean or scenario == data.rows.scenario else data.manifest.scenario_hash(scenario)
-        return digest(weights, rows, corruption, draw, repr(data.frontend), repr(self.reading), self.precision)[:32]
+        plugin = source_of(self.backbone.plugin_group, type(self.backbone))
+        code = [] if plugin is None else [plugin.digest]
+        facts = (weights, rows, corruption, draw, repr(data.frontend), repr(self.reading), self.precision)
+        return digest(*facts, *code)[:32]
 
     @torch.no_grad()
     def _compute(self, folder: Path, data: MultimodalData, advance: Advance) -> None:
         """Encode the data, each rank its share of the rows; rank 0 writes."""
         batches = self._encoded(data, advance)
         if is_rank0():
-            write_features(folder, len(data), self.backbone.modalities, batches)
+            about = {
+                "data": data.manifest.dataset,
+                "scenario": data.scenarios[0],
+                "draw": data.epoch,
+                "samples": len(data),
+                "backbone": type(self.backbone).__name__,
+            }
+            write_features(folder, len(data), self.backbone.modalities, batches, about)
         else:
             for _ in batches:
                 pass

@@ -8,10 +8,11 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,7 +42,11 @@ class Features:
 
 
 def write_features(
-    folder: Path, n: int, modalities: tuple[str, ...], batches: Iterator[tuple[Batch, dict[str, Tensor]]]
+    folder: Path,
+    n: int,
+    modalities: tuple[str, ...],
+    batches: Iterator[tuple[Batch, dict[str, Tensor]]],
+    about: Mapping[str, Any],
 ) -> None:
     """Write the tokens of n samples into a folder, which appears only when it is complete.
 
@@ -50,6 +55,7 @@ def write_features(
         n: number of samples.
         modalities: of the backbone, in order.
         batches: in the order of the samples, each with its tokens, modality -> [B, N, D].
+        about: what they were made of, for people who ask what a cache holds.
 
     Raises:
         UserError: the files cannot be written.
@@ -67,7 +73,9 @@ def write_features(
             checksums = {path.name: checksum(path) for path in sorted(partial.iterdir())}
             for path in partial.iterdir():
                 _flush_to_disk(path)
-            (partial / "done.json").write_text(json.dumps(sealed_object({"n": n, "checksums": checksums})))
+            (partial / "done.json").write_text(
+                json.dumps(sealed_object({"n": n, "checksums": checksums, "about": about}))
+            )
 
 
 def is_complete(folder: Path) -> bool:

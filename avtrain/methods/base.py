@@ -53,6 +53,8 @@ class Method(nn.Module):
     `progress`.  A new method defines the class attributes, `forward`, and `loss` or `training_step`.
     """
 
+    plugin_group: ClassVar[str] = "avtrain.methods"
+
     name: ClassVar[str]
     source: ClassVar[str]  # the paper, and what of it is known
     Config: ClassVar[type[Frozen]]  # options

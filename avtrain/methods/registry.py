@@ -1,4 +1,4 @@
-"""Methods by name.  To add one: a file with a `Method`, and a line here."""
+"""Methods by name.  To add one: a file with a `Method` and a line here, or a plug-in."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,6 +7,7 @@ from torch import Tensor
 
 from avbuild.errors import UsageError, nearest
 from avbuild.frozen import Frozen
+from avbuild.plugins.registry import defined, refuse_shipped
 from avtrain.backbones.base import Backbone
 from avtrain.config import parse_options
 from avtrain.methods.adapter import Adapter
@@ -39,15 +40,30 @@ METHODS: Mapping[str, type[Method]] = {
 }
 
 
+def all_methods() -> Mapping[str, type[Method]]:
+    """Return the methods of avtrain and of all plug-ins, by name.
+
+    Raises:
+        UserError: a plug-in cannot be loaded, or takes the name of a method of avtrain.
+    """
+    plugged = defined(Method.plugin_group)
+    refuse_shipped(plugged.values(), METHODS)
+    return {**METHODS, **{name: definition.item for name, definition in plugged.items()}}
+
+
 def find_method(name: str) -> type[Method]:
     """Return the class of a method.
 
     Raises:
         UsageError: there is no such method; lists all.
     """
-    if name not in METHODS:
-        raise UsageError(f'no method "{name}"{nearest(name, METHODS)}; known: {", ".join(METHODS)} (avtrain methods)')
-    return METHODS[name]
+    known = all_methods()
+    if name not in known:
+        raise UsageError(
+            f'no method "{name}"{nearest(name, known)}; known: {", ".join(known)} (avtrain methods). '
+            "For that of a plug-in give --plugin FILE.py, or install its package"
+        )
+    return known[name]
 
 
 def method_config(name: str, options: Mapping[str, Any]) -> Frozen:
@@ -91,4 +107,13 @@ def merged_weights(name: str, options: Mapping[str, Any], weights: Mapping[str, 
     return find_method(name).merged(weights, method_config(name, options))
 
 
-__all__ = ["METHODS", "Method", "Prediction", "build_method", "find_method", "merged_weights", "method_config"]
+__all__ = [
+    "METHODS",
+    "Method",
+    "Prediction",
+    "all_methods",
+    "build_method",
+    "find_method",
+    "merged_weights",
+    "method_config",
+]

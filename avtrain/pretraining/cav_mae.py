@@ -26,7 +26,9 @@ from avtrain.data.shards import read_rows
 from avtrain.device import Machine
 from avtrain.pretraining.config import WEIGHTS, PretrainConfig, described
 from avtrain.pretraining.masked_autoencoder import DecoderShape, MaskedAutoencoder, draw_visible
-from avtrain.runs.folder import Run, environment, require_finite
+from avtrain.runs.environment import environment
+from avtrain.runs.folder import Run
+from avtrain.runs.weights import require_finite
 from avtrain.training.optimizer import schedule
 from avtrain.training.random_state import random_state, restore_random_state
 

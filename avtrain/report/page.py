@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from importlib import resources
 
+from avtrain.report.charts.series import LIGHT
 from avtrain.report.sections import registry
 from avtrain.report.view import ReportView
 
@@ -18,7 +19,8 @@ def render_page(views: Sequence[ReportView]) -> str:
     """Return the page, with all sections of one manifest after another."""
     template = resources.files("avtrain.report").joinpath("report.html").read_text(encoding="utf-8")
     title = f"Results: {', '.join(view.results.manifest for view in views)}"
-    return template.format(title=escape(title), body="\n".join(_manifest(view) for view in views))
+    light = "; ".join(f"--s{index}: {value}" for index, value in enumerate(LIGHT))
+    return template.format(title=escape(title), light=light, body="\n".join(_manifest(view) for view in views))
 
 
 def _manifest(view: ReportView) -> str:
@@ -26,6 +28,6 @@ def _manifest(view: ReportView) -> str:
         f"<h2>{escape(view.results.manifest)}</h2>",
         LEAKY if view.results.leaky else "",
         SELECTED_ON_TEST if view.results.selected_on_test else "",
-        *(section.html(view) for section in registry.SECTIONS),
+        *(section.html(view) for section in registry.all_sections()),
     ]
     return "\n".join(part for part in parts if part)

@@ -1,17 +1,20 @@
 """Evaluations as `avtrain eval` wrote them, grouped by manifest and by what was trained and how it infers."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from avbuild.errors import UserError
+from avbuild.errors import UsageError, UserError, listed, nearest
 from avtrain.config import SELECTED_ON_TEST
 from avtrain.runs.folder import Run
+from avtrain.runs.layout import siblings_folder
 
 Evaluation = dict[str, Any]
+RUN_FOLDER = "run_folder"  # key that `gather` adds to each evaluation: the path of its run's folder
 
 
 @dataclass(frozen=True)
@@ -78,14 +81,16 @@ class Results:
     """All evaluations of the runs of one manifest.
 
     Attributes:
-        manifest: name of the manifest trained on.
+        manifest: name of the manifest trained on, and the number of folds of a cross-validation.
         entries: evaluations by entry.
         runs: the evaluated runs by entry.
+        folds: all folds of a cross-validation, each tested by runs of its own; empty for a single test split.
     """
 
     manifest: str
     entries: Mapping[Entry, Sequence[Evaluation]]
     runs: Mapping[Entry, Sequence[Run]]
+    folds: tuple[int, ...] = ()
 
     @property
     def evaluations(self) -> list[Evaluation]:
@@ -126,15 +131,65 @@ def gather(runs: Sequence[Run]) -> list[Results]:
     evaluated = [(run, evaluation) for run in runs for evaluation in _evaluations(run)]
     if not evaluated:
         raise UserError("no run has been evaluated yet; avtrain eval RUN does it")
-    by_manifest: dict[str, list[tuple[Run, Evaluation]]] = defaultdict(list)
+    by_manifest: dict[tuple[str, tuple[int, ...]], list[tuple[Run, Evaluation]]] = defaultdict(list)
     for run, evaluation in evaluated:
-        by_manifest[evaluation["manifest"]].append((run, evaluation))
-    return [_results(manifest, of_manifest) for manifest, of_manifest in by_manifest.items()]
+        by_manifest[evaluation["manifest"], folds_of(evaluation)].append((run, evaluation))
+    return [_results(manifest, folds, of_manifest) for (manifest, folds), of_manifest in by_manifest.items()]
+
+
+def folds_of(evaluation: Evaluation) -> tuple[int, ...]:
+    """Return all folds of the cross-validation that an evaluation is part of; empty where it is part of none."""
+    return tuple(evaluation.get("folds") or ())
+
+
+def mean_by_repeat(evaluations: Sequence[Evaluation], key: str = "accuracy") -> dict[int, float]:
+    """Return a measurement by seed; in a cross-validation by fold, the mean over the seeds of each fold.
+
+    Args:
+        evaluations: of one entry under one scenario.
+        key: of the measurement.
+    """
+    values: dict[int, list[float]] = defaultdict(list)
+    for e in evaluations:
+        values[e["fold"] if folds_of(e) else e["seed"]].append(e[key])
+    return {repeat: float(np.mean(found)) for repeat, found in values.items()}
+
+
+def find_entry(results: Results, name: str, option: str) -> Entry:
+    """Return the entry of a name that a user gave: the label in charts, the full name, or the method.
+
+    Args:
+        results: with the entries.
+        name: as given.
+        option: that it was given with, for the error.
+
+    Raises:
+        UsageError: none has the name, or several.
+    """
+    labels = results.labels
+    named = [e for e in labels if name in (labels[e], str(e))] or [e for e in labels if name in (e.method, e.folder)]
+    if len(named) == 1:
+        return named[0]
+    found = "several are named so" if named else f"nothing here is named so{nearest(name, labels.values())}"
+    raise UsageError(f"{option} {name}: {found}; allowed are\n{listed([labels[e] for e in named or labels])}")
 
 
 def own_scenarios(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     """Return the evaluations on scenarios that the manifest trained on lists by name."""
     return [e for e in evaluations if e["listed"] and e["other_manifest"] is None]
+
+
+def scenario_order(evaluations: Sequence[Evaluation]) -> tuple[str, ...]:
+    """Return each scenario once, in the order of its manifest; in `display_order` where no evaluation says it.
+
+    A severity follows the scenario that it is made from.
+    """
+    places: dict[str, tuple[int, int]] = {}
+    for e in evaluations:
+        if "position" in e:
+            places.setdefault(e["scenario"], (e["position"], e["severity"] or 0))
+    known = sorted(places, key=lambda name: places[name])
+    return (*known, *display_order([e["scenario"] for e in evaluations if e["scenario"] not in places]))
 
 
 def display_order(scenarios: Sequence[str]) -> tuple[str, ...]:
@@ -149,33 +204,59 @@ def _evaluations(run: Run) -> list[Evaluation]:
             f"{run}/eval: written by an earlier version of avtrain, and lacks what a report needs; "
             f"delete that folder, then avtrain eval {run}"
         )
-    return evaluations
+    return [evaluation | {RUN_FOLDER: run.folder} for evaluation in evaluations]
 
 
-def _results(manifest: str, evaluated: Sequence[tuple[Run, Evaluation]]) -> Results:
+def _results(manifest: str, folds: tuple[int, ...], evaluated: Sequence[tuple[Run, Evaluation]]) -> Results:
     _refuse_different_data(manifest, [evaluation for _, evaluation in evaluated])
-    by_folder: dict[tuple[str, Entry], list[tuple[Run, Evaluation]]] = defaultdict(list)
+    by_folder: dict[tuple[Path, Entry], list[tuple[Run, Evaluation]]] = defaultdict(list)
     for run, e in evaluated:
         selected_on = e.get("selected_on", "validation")  # earlier versions offered nothing else
         entry = Entry(e["method"], e["backbone"], e["train_on"], e["inference"], selected_on)
-        by_folder[e["run"].split("/", 1)[0], entry].append((run, e))
+        by_folder[siblings_folder(run.folder), entry].append((run, e))  # where it is now; it may have been moved
+    _refuse_different_plugins(by_folder)
     folders = Counter(entry for _, entry in by_folder)
+    names = _shortest_names(folder for folder, _ in by_folder)
     entries = {
-        replace(entry, folder=folder) if folders[entry] > 1 else entry: of_entry
+        replace(entry, folder=names[folder]) if folders[entry] > 1 else entry: of_entry
         for (folder, entry), of_entry in by_folder.items()
     }
     return Results(
-        manifest,
+        f"{manifest} ({len(folds)} folds)" if folds else manifest,
         {entry: [evaluation for _, evaluation in of_entry] for entry, of_entry in entries.items()},
         {entry: list({run.folder: run for run, _ in of_entry}.values()) for entry, of_entry in entries.items()},
+        folds,
     )
+
+
+def _shortest_names(folders: Iterable[Path]) -> dict[Path, str]:
+    """Return the last parts of each path, as many as tell all of them apart."""
+    paths = list(dict.fromkeys(folders))
+    for length in range(1, max(len(path.parts) for path in paths) + 1):
+        names = {path: "/".join(path.parts[-length:]) for path in paths}
+        if len(set(names.values())) == len(paths):
+            break
+    return names
+
+
+def _refuse_different_plugins(by_folder: Mapping[tuple[Path, Entry], Sequence[tuple[Run, Evaluation]]]) -> None:
+    """Raise UserError where runs that a table would average were made with different sources of a plug-in."""
+    for evaluated in by_folder.values():
+        first = evaluated[0][1]
+        for _, other in evaluated:
+            if other.get("plugins") != first.get("plugins"):
+                raise UserError(
+                    f"{first['run']} and {other['run']} were trained with different plug-ins, or different sources of "
+                    "one, and cannot be averaged; report them in folders of their own, or fit and eval one again"
+                )
 
 
 def _refuse_different_data(manifest: str, evaluations: Sequence[Evaluation]) -> None:
     """Raise UserError where one scenario's name stands for different data."""
-    first: dict[tuple[str | None, str], Evaluation] = {}
+    first: dict[tuple[str | None, str, int | None], Evaluation] = {}
     for e in evaluations:
-        other = first.setdefault((e["other_manifest"], e["scenario"]), e)
+        fold = e["fold"] if folds_of(e) else None  # every fold is another test split
+        other = first.setdefault((e["other_manifest"], e["scenario"], fold), e)
         if any(e.get(key) != other.get(key) for key in ("scenario_hash", "split", "content")):
             raise UserError(
                 f"manifest {manifest}: {e['run']} and {other['run']} were scored on different data both called "

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from avtrain.report.charts.lines import Point
 from avtrain.report.charts.series import SeriesStyle
-from avtrain.report.results import Cell, Entry, Evaluation, Results, own_scenarios
+from avtrain.report.differences import tested
+from avtrain.report.results import Cell, Entry, Evaluation, Results, find_entry, own_scenarios
 from avtrain.report.tables import SeverityCurve, Table, accuracy_tables, severity_curves
 
 
@@ -19,6 +20,7 @@ class ReportView:
         curves: accuracies by severity, one curve a scenario evaluated at several severities.
         own: evaluations on the scenarios of the manifest trained on, by entry; entries without any are absent.
         styles: colour, marker and name of each entry, the same in all charts.
+        baseline: the entry that corruption errors are relative to.
     """
 
     results: Results
@@ -26,6 +28,7 @@ class ReportView:
     curves: Sequence[SeverityCurve]
     own: Mapping[Entry, Sequence[Evaluation]]
     styles: Mapping[Entry, SeriesStyle]
+    baseline: Entry
 
     def accuracy_point(self, entry: Entry, x: float, cell: Cell) -> Point:
         """Return the point of an entry's accuracy in %.
@@ -39,13 +42,28 @@ class ReportView:
         return Point(x, 100 * cell.mean, 100 * (cell.std or 0.0), tooltip)
 
 
-def build_view(results: Results) -> ReportView:
-    """Return what the sections share of one manifest's results."""
+def build_view(results: Results, baseline: str | None = None) -> ReportView:
+    """Return what the sections share of one manifest's results.
+
+    Args:
+        results: of the manifest.
+        baseline: name of the baseline's entry; None: `linear-probe` where it is there, else the first.
+
+    Raises:
+        UserError: no entry, or more than one, has the name of the baseline; or predictions are damaged.
+    """
     own = {entry: own_scenarios(evaluations) for entry, evaluations in results.entries.items()}
     return ReportView(
         results,
-        accuracy_tables(results),
+        [tested(table, results) for table in accuracy_tables(results)],
         severity_curves(results),
         {entry: evaluations for entry, evaluations in own.items() if evaluations},
         {entry: SeriesStyle(index, name) for index, (entry, name) in enumerate(results.labels.items())},
+        _baseline(results, baseline),
     )
+
+
+def _baseline(results: Results, name: str | None) -> Entry:
+    if name is not None:
+        return find_entry(results, name, "--baseline")
+    return next((entry for entry in results.entries if entry.method == "linear-probe"), next(iter(results.entries)))

@@ -59,7 +59,7 @@ class CataloguedTable:
         return " ".join(word for word in ("avtrain reproduce", self.command, need.manifest, self.options) if word)
 
 
-_YOUR_OWN = "no builder in avbuild: a data set of your own in its format, and a manifest of it"
+_YOUR_OWN = "avbuild has no builder of it: bring a data set in its format (docs/data-format.md) and a manifest"
 _TEXT = "and avtrain has no encoder of text, so it cannot be run yet"
 _URBANSOUND = DataNeed("manifests/urbansound8kav.yaml", "avbuild make urbansound8k-av --out data/")
 _CIFAR = DataNeed("manifests/cifar10av.yaml", "avbuild make cifar10-av --out data/")

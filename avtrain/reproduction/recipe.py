@@ -8,7 +8,7 @@ from avtrain.backbones.registry import backbone_config
 from avtrain.config import FitConfig, Selection
 from avtrain.methods.registry import method_config
 from avtrain.reproduction.system import System
-from avtrain.training.options import fit_config
+from avtrain.training.options import fit_config, merged_options
 
 Options = Mapping[str, Any]  # of a fit, as under `fit` in a run's config.yaml
 
@@ -59,7 +59,7 @@ class PublishedRecipe:
 
     def for_method(self, method: str) -> dict[str, Any]:
         """Return the options of the fits of a method."""
-        return merged(self.options, self.methods.get(method, {}))
+        return merged_options(self.options, self.methods.get(method, {}))
 
 
 def with_recipe(
@@ -83,16 +83,7 @@ def with_recipe(
         kept = {key: v for key, v in value["method_options"].items() if key not in given.get("method_options", {})}
         own[name] = {**value, "method_options": kept}
     names = dict.fromkeys((*own, *settings))
-    return merged(recipes, given), {n: merged(own.get(n, {}), settings.get(n, {})) for n in names}
-
-
-def merged(first: Options, second: Options) -> dict[str, Any]:
-    """Return options of which the second replace the first, those of method and backbone one by one."""
-    result = {**first, **second}
-    for group in ("method_options", "backbone_options"):
-        if both := {**first.get(group, {}), **second.get(group, {})}:
-            result[group] = both
-    return result
+    return merged_options(recipes, given), {n: merged_options(own.get(n, {}), settings.get(n, {})) for n in names}
 
 
 def differences(fit: FitConfig, system: System, recipe: PublishedRecipe) -> tuple[str, ...]:
@@ -108,7 +99,7 @@ def differences(fit: FitConfig, system: System, recipe: PublishedRecipe) -> tupl
         "method_options": dict(system.method_options),
         "select_on": recipe.select_on,
     }
-    ours, published = _flat(fit), _flat(fit_config(merged(recipe.for_method(fit.method), row)))
+    ours, published = _flat(fit), _flat(fit_config(merged_options(recipe.for_method(fit.method), row)))
     keys = [key for key in {**published, **ours} if key not in NOT_COMPARED]
     if fit.backbone != recipe.options.get("backbone"):
         keys = [key for key in keys if not key.startswith("backbone.")]

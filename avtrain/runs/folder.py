@@ -8,16 +8,14 @@ model.safetensors weights of the best epoch
 state.pt          what a stopped training continues from: weights, optimizer, random state, epoch; deleted at the end
 result.json       written last: the run is finished
 eval/D.json       scores of `avtrain eval`, one file for each scenario and inference mode (D.oracle.json); those under
-                  another manifest are in a folder of its name
+                  another manifest are in a folder of its name; D.predictions.parquet beside it: a row a test sample
 
 Each holds its own digest, by sealed.py, and is checked when it is read.
 """
 
 import json
 import os
-import platform
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,11 +24,13 @@ import yaml
 from pydantic import ValidationError
 from torch import Tensor
 
-from avbuild.dataset.build_record import library_versions
 from avbuild.dataset.storage import partial_name, remove_abandoned, whole_file, write_whole
 from avbuild.errors import UserError
 from avtrain.config import RunConfig
+from avtrain.runs.environment import environment
+from avtrain.runs.metrics_line import read_metrics_line
 from avtrain.runs.sealed import (
+    ADVICE,
     damaged,
     open_archive,
     open_object,
@@ -40,6 +40,7 @@ from avtrain.runs.sealed import (
     sealed_tensors,
     sealed_text,
 )
+from avtrain.runs.weights import require_finite
 
 
 class Run:
@@ -82,7 +83,7 @@ class Run:
                     f"{self.folder}: holds the scores of an outside model, which avtrain has not trained and cannot "
                     "load; avtrain eval --model MODULE:NAME MANIFEST scores one"
                 )
-            return RunConfig.model_validate(content)
+            return RunConfig.read(content)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
@@ -96,8 +97,12 @@ class Run:
 
     def begin(self, config: RunConfig, device: torch.device) -> None:
         """Write the configuration and the environment."""
-        self._write_bytes("config.yaml", sealed_text(config.as_yaml()).encode())
+        self.write_config(config)
         self.write_json("env.json", environment(device))
+
+    def write_config(self, config: RunConfig) -> None:
+        """Write the configuration."""
+        self.write_bytes("config.yaml", sealed_text(config.as_yaml()).encode())
 
     def log(self, metrics: Mapping[str, Any]) -> None:
         """Append the line of an epoch; lines of that epoch or later, left by a stopped start, are removed.
@@ -107,7 +112,7 @@ class Run:
         """
         kept = [line for line in self.metrics() if line["epoch"] < metrics["epoch"]]
         lines = "".join(json.dumps(sealed_object(line)) + "\n" for line in [*kept, metrics])
-        self._write_bytes("metrics.jsonl", lines.encode())
+        self.write_bytes("metrics.jsonl", lines.encode())
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the lines of all epochs, as this version writes them.
@@ -126,7 +131,7 @@ class Run:
 
     def save_weights(self, state: Mapping[str, Tensor], name: str = "model.safetensors") -> None:
         """Write weights to a safetensors file of the folder."""
-        self._write_bytes(name, sealed_tensors(state))
+        self.write_bytes(name, sealed_tensors(state))
 
     def weights(self) -> dict[str, Tensor]:
         """Return the weights of the best epoch, on the CPU.
@@ -162,26 +167,41 @@ class Run:
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file of the folder."""
-        self._write_bytes(name, (json.dumps(sealed_object(content), indent=1) + "\n").encode())
+        self.write_bytes(name, (json.dumps(sealed_object(content), indent=1) + "\n").encode())
 
-    def read_json(self, name: str) -> dict[str, Any]:
-        """Read a JSON file of the folder.  Raises UserError where it is absent or damaged."""
+    def read_json(self, name: str, advice: str = ADVICE) -> dict[str, Any]:
+        """Read a JSON file of the folder.
+
+        Args:
+            name: of the file.
+            advice: what to do where it is damaged, for the error.
+
+        Raises:
+            UserError: it is absent or damaged.
+        """
         path = self.folder / name
         if not path.exists():
-            raise damaged(str(path), "the file is missing")
-        return open_object(path.read_bytes(), str(path))
+            raise damaged(str(path), "the file is missing", advice)
+        return open_object(path.read_bytes(), str(path), advice)
 
     def evaluations(self) -> list[dict[str, Any]]:
         """Return the scores that `avtrain eval` wrote, in order of scenario name."""
         names = [path.relative_to(self.folder) for path in sorted((self.folder / "eval").rglob("*.json"))]
-        return [self.read_json(str(path)) for path in names if not path.name.startswith(".partial-")]
+        advice = f"Run avtrain eval {self.folder} again, which writes it anew"
+        return [self.read_json(str(path), advice) for path in names if not path.name.startswith(".partial-")]
 
-    def remove_abandoned(self) -> None:
-        """Remove unfinished files that killed processes of this machine left."""
+    def remove_abandoned(self, nobody_else_writes: bool = False) -> None:
+        """Remove unfinished files that killed processes of this machine left.
+
+        Args:
+            nobody_else_writes: whether this process holds the lock of the run.  Unfinished files that name no process,
+                as version 0.1 wrote them, are removed too.
+        """
         for folder in (self.folder, *(self.folder / "eval").glob("**/")):
-            remove_abandoned(folder)
+            remove_abandoned(folder, 0.0 if nobody_else_writes else None)
 
-    def _write_bytes(self, name: str, data: bytes) -> None:
+    def write_bytes(self, name: str, data: bytes) -> None:
+        """Write a file of the folder."""
         if self.writes:
             path = self.folder / name
             write_whole(path, data, partial_name(path.name, os.getpid()))
@@ -194,50 +214,3 @@ def _save(state: dict[str, Any], file: BinaryIO) -> None:
         if isinstance(error.__context__, OSError):
             raise error.__context__ from error
         raise
-
-
-def read_metrics_line(data: bytes, origin: str = "metrics.jsonl") -> dict[str, Any]:
-    """Parse a line of `metrics.jsonl`; a line written by version 0.1 is returned with the keys of this version.
-
-    `selection` holds the accuracy per scenario on the split named by `selected_on`.  Version 0.1 called it
-    `validation`, whichever the split.
-
-    Args:
-        data: of the line.
-        origin: file and line, for the error.
-
-    Raises:
-        UserError: it is damaged.
-    """
-    line = open_object(data, origin)
-    if not isinstance(line.get("epoch"), int):
-        raise damaged(origin, "it names no epoch")
-    return {"selection" if key == "validation" else key: value for key, value in line.items()}
-
-
-def require_finite(weights: Mapping[str, Tensor], origin: str) -> None:
-    """Raise UserError where a weight is not a number or infinite.  origin: of the weights, for the error."""
-    finite = [value.isfinite().all() for value in weights.values() if value.is_floating_point()]
-    if finite and not torch.stack(finite).all():
-        raise UserError(
-            f"{origin}: weights are not finite: training diverged. Train again with a lower --lr and --resume restart"
-        )
-
-
-def backbone_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights of a run's backbone, by the backbone's own names."""
-    prefix = "backbone."
-    return {key[len(prefix) :]: value for key, value in weights.items() if key.startswith(prefix)}
-
-
-def environment(device: torch.device) -> dict[str, Any]:
-    """Return the versions and the hardware that measurements depend on."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    torch_versions = {package: version(package) for package in ("torch", "torchvision", "torchaudio", "safetensors")}
-    return {
-        "device": device.type,
-        "device_name": name,
-        "threads": torch.get_num_threads(),
-        "platform": platform.platform(),
-        "versions": library_versions() | torch_versions,
-    }

@@ -7,7 +7,6 @@ eval/        scores, as in the folder of a run
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import torch
 import yaml
@@ -17,7 +16,8 @@ from avbuild.dataset.storage import write_whole, writing
 from avbuild.errors import UserError
 from avbuild.frozen import Frozen
 from avbuild.scenarios.manifest import Manifest
-from avtrain.runs.folder import Run, environment
+from avtrain.runs.environment import environment
+from avtrain.runs.folder import Run
 from avtrain.runs.sealed import open_text, sealed_text
 
 
@@ -65,14 +65,13 @@ def require_free(folder: Path) -> None:
         raise UserError(f"{folder}: holds something else than scores of an outside model; choose another name or out")
 
 
-def write_outside(run: Run, config: OutsideConfig, device: torch.device, scores: dict[str, dict[str, Any]]) -> None:
-    """Write the folder of an outside model; scores of an earlier one of this name are removed.
+def begin_outside(run: Run, config: OutsideConfig, device: torch.device) -> None:
+    """Write the folder of an outside model, without scores; those of an earlier one of this name are removed.
 
     Args:
         run: its folder, checked by `require_free`.
         config: what is known of the model.
         device: that it ran on.
-        scores: content of each JSON file, by its path in the folder.
     """
     if (run.folder / "eval").exists():
         with writing(run.folder):
@@ -82,5 +81,3 @@ def write_outside(run: Run, config: OutsideConfig, device: torch.device, scores:
     )
     write_whole(run.folder / "config.yaml", sealed_text(written))
     run.write_json("env.json", environment(device))
-    for name, content in scores.items():
-        run.write_json(name, content)

@@ -37,26 +37,27 @@ def sealed_object(content: Mapping[str, Any]) -> dict[str, Any]:
     return {**written, KEY: digest_of(json.dumps(written, sort_keys=True).encode())}
 
 
-def open_object(data: bytes, origin: str) -> dict[str, Any]:
+def open_object(data: bytes, origin: str, advice: str = ADVICE) -> dict[str, Any]:
     """Return the object that `sealed_object` sealed, without its digest.
 
     Args:
         data: JSON.
         origin: path, and line where there are several, for the error.
+        advice: what to do where it is damaged, for the error.
 
     Raises UserError where it is damaged.
     """
     try:
         content = json.loads(data.decode())
     except (ValueError, RecursionError) as error:
-        raise damaged(origin, f"not JSON: {error}") from error
+        raise damaged(origin, f"not JSON: {error}", advice) from error
     if not isinstance(content, dict):
-        raise damaged(origin, "not a JSON object")
+        raise damaged(origin, "not a JSON object", advice)
     last = next(reversed(content), None)
     if KEY in content or (last is not None and _like_digest(content[last])):  # its key may be what was damaged
         found = content.pop(KEY, None)
         if found != sealed_object(content)[KEY]:
-            raise damaged(origin, "its content does not have the digest in it")
+            raise damaged(origin, "its content does not have the digest in it", advice)
     return content
 
 

@@ -14,6 +14,8 @@ from avtrain.runs.folder import Run
 from avtrain.training.random_state import random_state, restore_random_state
 from avtrain.training.weight_averaging import WeightAverage
 
+INITIAL_WEIGHTS = "initial weights"  # fingerprint of those of --init-from
+
 
 @dataclass
 class TrainingState:
@@ -74,23 +76,28 @@ class TrainingState:
 
     def _require_same_fingerprints(self, run: Run, saved: Mapping[str, Any]) -> None:
         before = saved["fingerprints"] if "fingerprints" in saved else saved["ground"]  # as version 0.1 called them
-        if changed := [name for name, value in self.fingerprints.items() if before.get(name) != value]:
+        # earlier versions did not record all of these
+        if changed := [name for name, value in self.fingerprints.items() if before.get(name, value) != value]:
             raise UserError(
                 f"{run}: {' and '.join(changed)} changed since this run was begun. Put them back (the data set, a file "
                 "of weights, the run of --init-from), or --resume restart to begin anew"
             )
 
 
-def fingerprints_of(method: Method, content: Mapping[str, str]) -> dict[str, str]:
+def fingerprints_of(
+    method: Method, content: Mapping[str, str], initial: Mapping[str, Tensor] | None = None
+) -> dict[str, str]:
     """Return digests of everything that training reads and does not change.
 
     Args:
         method: before its first step.
         content: digest of the rows of each split, by `content_of`.
+        initial: weights of the run that training starts from; None: there is no such run.
     """
-    return {f"{split} data": digest for split, digest in content.items()} | {
-        "frozen weights": digest_weights(_frozen_parameters(method))
-    }
+    found = {f"{split} data": digest for split, digest in content.items()}
+    if initial is not None:
+        found[INITIAL_WEIGHTS] = digest_weights(initial)
+    return found | {"frozen weights": digest_weights(_frozen_parameters(method))}
 
 
 def _trained_state(method: Method) -> dict[str, Tensor]:

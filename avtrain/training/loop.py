@@ -3,13 +3,13 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from avbuild.errors import UserError
 from avbuild.progress import Advance, progress_bar
 from avtrain.config import FitConfig, RunConfig
 from avtrain.data.batch import Batch
@@ -19,8 +19,9 @@ from avtrain.data.shards import content_of, read_rows
 from avtrain.device import Machine
 from avtrain.distributed.row_sharing import gather_rows
 from avtrain.methods.base import TrainingProgress
-from avtrain.runs.folder import Run, require_finite
-from avtrain.training.checkpoint import TrainingState, fingerprints_of
+from avtrain.runs.folder import Run
+from avtrain.runs.weights import Diverged, require_finite
+from avtrain.training.checkpoint import INITIAL_WEIGHTS, TrainingState, fingerprints_of
 from avtrain.training.optimizer import make_optimizer, schedule
 from avtrain.training.selection import pop_mean_gradient_norms, score_selection
 from avtrain.training.setup import (
@@ -57,17 +58,16 @@ def fit(
         The content of `result.json`.
 
     Raises:
-        UserError: the loss is not finite, or data or frozen weights are not those the run was begun with.
+        Diverged: the loss is not finite.
+        UserError: data or frozen weights are not those the run was begun with.
     """
-    settings, manifest = config.fit, config.manifest
+    settings, manifest, machine = config.fit, config.manifest, replace(machine, run=run.folder)
     torch.manual_seed(settings.seed)
     scenarios = train_scenarios(settings, manifest)
     train_rows = read_train_rows(config, machine)
     selection_rows = read_rows(manifest, settings.select_on, machine.row_cache)  # test only with --select-on-test
     method = build_from_config(config, len(train_rows.classes), train_rows.modalities, initial).to(machine.device)
     optimizer = make_optimizer(method, settings)
-    run.begin(config, machine.device)
-
     started = time.monotonic()
     train_data = prepare_data(train_rows, config, method, machine, epoch=1)
     selection_data = prepare_data(selection_rows, config, method, machine, epoch=0)
@@ -75,8 +75,9 @@ def fit(
     machine.reset_peak_memory()  # building the cache does not count
 
     content = content_of(manifest, splits_read(settings))
-    state = TrainingState(method, optimizer, fingerprints_of(method, content))
+    state = TrainingState(method, optimizer, fingerprints_of(method, content, initial))
     state.restore(run)
+    run.begin(config, machine.device)
     synchronise_ranks(run, state)
 
     total = (settings.epochs - state.epoch) * (len(train_data) + len(scenarios) * len(selection_data))
@@ -97,6 +98,7 @@ def fit(
         "classes": list(train_rows.classes),  # names of the logits
         "modalities": list(train_rows.modalities),  # those that the backbone was built for
         "content": content,  # digest of the rows of each split
+        "initial": state.fingerprints.get(INITIAL_WEIGHTS),  # digest of the weights of --init-from
     }
     run.finish(result)
     return result
@@ -117,7 +119,7 @@ def _run_epoch(
     started = time.monotonic()
     loss = train_epoch(state, train_data.at(epoch), epoch, settings, machine, advance)
     if not math.isfinite(loss):
-        raise UserError(f"{run}: the loss is {loss} in epoch {epoch}; try a lower --lr than {settings.lr:g}")
+        raise Diverged(f"{run}: the loss is {loss} in epoch {epoch}; try a lower --lr than {settings.lr:g}")
     require_finite(method.state_dict(), f"{run}: epoch {epoch}")  # the last step comes after the last loss
     if 0 < settings.average_from <= epoch:
         state.average.add(method)

@@ -38,6 +38,21 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
     return parsed
 
 
+def merged_options(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options of a fit where some replace others, those of a method and of a backbone key by key.
+
+    Args:
+        below: fields of `FitConfig` by name.
+        above: those that replace them; None counts as not given.
+    """
+    merged = {**below, **{key: value for key, value in above.items() if value is not None}}
+    for owner in OWNERS:
+        key = f"{owner}_options"
+        if both := {**(below.get(key) or {}), **(above.get(key) or {})}:
+            merged[key] = both
+    return merged
+
+
 def fit_config(options: Mapping[str, Any]) -> FitConfig:
     """Complete options with the defaults of their method, and check all of them.
 

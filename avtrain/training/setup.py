@@ -18,7 +18,8 @@ from avtrain.distributed.row_sharing import broadcast_from_rank0, broadcast_weig
 from avtrain.features.cache import cached_source
 from avtrain.methods.base import Method
 from avtrain.methods.registry import build_method
-from avtrain.runs.folder import Run, backbone_weights
+from avtrain.runs.folder import Run
+from avtrain.runs.weights import backbone_weights
 from avtrain.training.checkpoint import TrainingState
 
 

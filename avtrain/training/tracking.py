@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from avbuild.errors import UsageError, UserError
 from avtrain.config import RunConfig
 from avtrain.runs.folder import Run
+from avtrain.runs.layout import run_label
 
 LogEpoch = Callable[[Mapping[str, Any]], None]  # takes an epoch's line of metrics.jsonl
 
@@ -84,7 +85,7 @@ def _label_and_id(run: Run) -> tuple[str, str]:
     """Return the name that people read, and an id drawn at the first start, which tells runs of one name apart."""
     if not (run.folder / "tracking.json").exists():
         run.write_json("tracking.json", {"id": uuid.uuid4().hex[:8]})
-    return f"{run.folder.parent.name}-{run.folder.name}", run.read_json("tracking.json")["id"]
+    return run_label(run.folder).replace("/", "-"), run.read_json("tracking.json")["id"]
 
 
 def check_trackers(packages: Sequence[str]) -> None:

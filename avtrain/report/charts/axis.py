@@ -83,3 +83,11 @@ def _power_of_ten(exponent: int) -> str:
     """Return 1, 10, 100, 1k, 10k, ... for exponents from 0 on."""
     thousands, zeros = divmod(exponent, 3)
     return "1" + "0" * zeros + ("", "k", "M", "G", "T")[thousands]
+
+
+def number_axis(label: str, values: Iterable[float]) -> Axis:
+    """Return an axis for measured numbers such as decibels, with a tick at each of them; at most nine are named."""
+    shown = sorted(set(values))
+    margin = 0.05 * (shown[-1] - shown[0]) or 0.5
+    step = math.ceil(len(shown) / 9)
+    return Axis(label, shown[0] - margin, shown[-1] + margin, {value: f"{value:g}" for value in shown[::step]})

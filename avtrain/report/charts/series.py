@@ -1,11 +1,13 @@
 """Appearance of a series: its index decides colour, marker and dashes, so that no two series differ by colour alone.
 
-The colours themselves are the classes `s0` to `s6` of the page's style sheet.
+The page has the colours as the classes `s0` to `s6`, in a light and a dark version of its style sheet.
 """
 
 from dataclasses import dataclass
 
-COLOURS = 7
+# after Okabe and Ito: Color universal design, 2008; their yellow and sky blue are darkened for a white background
+LIGHT = ("#0072b2", "#d55e00", "#009e73", "#b5528f", "#a97a00", "#3f94c9", "#555555")
+COLOURS = len(LIGHT)
 DASHES = ("none", "6 3", "2 3", "8 3 2 3")
 MARKERS = (
     "m-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0z",  # disc

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from avtrain.report.view import ReportView
 
@@ -22,6 +23,8 @@ class Section:
         html: returns the section for report.html; names of methods, scenarios, classes and the like are escaped.
         markdown: returns the section for report.md, with a newline at its end.
     """
+
+    plugin_group: ClassVar[str] = "avtrain.report_sections"
 
     name: str
     html: Callable[[ReportView], str] = no_text

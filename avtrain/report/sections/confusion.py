@@ -5,7 +5,7 @@ from html import escape
 import numpy as np
 
 from avtrain.report.charts.confusion import confusion_chart
-from avtrain.report.results import display_order
+from avtrain.report.results import scenario_order
 from avtrain.report.sections.base import Section
 from avtrain.report.view import ReportView
 
@@ -16,7 +16,7 @@ def html(view: ReportView) -> str:
     """Return the matrices of all entries."""
     matrices = []
     for entry, evaluations in view.own.items():
-        for scenario in display_order([e["scenario"] for e in evaluations]):
+        for scenario in scenario_order(evaluations):
             of_seeds = [e for e in evaluations if e["scenario"] == scenario]
             title = f"{view.styles[entry].name}: {scenario}"
             counts = np.sum([e["confusion"] for e in of_seeds], axis=0).tolist()

@@ -1,13 +1,19 @@
 """The sections of a report, in the order of the page.
 
-A new section is a file here that ends with a `Section`, a line in this list, and a test.
+A new section is a file here that ends with a `Section`, a line in this list, and a test; or a plug-in, whose sections
+come last.
 """
 
+from avbuild.plugins.registry import defined, refuse_shipped
 from avtrain.report.sections import (
     accuracy_tables,
     confusion,
+    cross_validation,
+    discrimination,
+    level_curves,
     modality_contributions,
     reliability,
+    robustness,
     router_choices,
     severity_curves,
     trainable_parameters,
@@ -17,7 +23,11 @@ from avtrain.report.sections.base import Section
 
 SECTIONS: list[Section] = [
     accuracy_tables.SECTION,
+    cross_validation.SECTION,
+    discrimination.SECTION,
+    robustness.SECTION,
     severity_curves.SECTION,
+    level_curves.SECTION,
     trainable_parameters.SECTION,
     router_choices.SECTION,
     modality_contributions.SECTION,
@@ -25,3 +35,14 @@ SECTIONS: list[Section] = [
     reliability.SECTION,
     confusion.SECTION,
 ]
+
+
+def all_sections() -> list[Section]:
+    """Return the sections of avtrain, then those of plug-ins, in the order of the page.
+
+    Raises:
+        UserError: a plug-in cannot be loaded, or takes the name of a section of avtrain.
+    """
+    plugged = [d for d in defined(Section.plugin_group).values() if all(d.item is not section for section in SECTIONS)]
+    refuse_shipped(plugged, {section.name for section in SECTIONS})
+    return [*SECTIONS, *(definition.item for definition in plugged)]

@@ -6,7 +6,7 @@ import numpy as np
 
 from avtrain.report.charts.stacked_bars import stacked_bars
 from avtrain.report.markup import chart_group
-from avtrain.report.results import Evaluation, display_order
+from avtrain.report.results import Evaluation, scenario_order
 from avtrain.report.sections.base import Section
 from avtrain.report.view import ReportView
 
@@ -19,7 +19,7 @@ def html(view: ReportView) -> str:
     for entry, evaluations in view.own.items():
         routed = [e for e in evaluations if e.get("choice")]
         if routed:
-            scenarios = display_order([e["scenario"] for e in routed])
+            scenarios = scenario_order(routed)
             weights = {name: _mean_weights([e for e in routed if e["scenario"] == name]) for name in scenarios}
             charts.append(stacked_bars(view.styles[entry].name, weights, list(routed[0]["choice"])))
     return chart_group("What the router chose", NOTE, "", charts) if charts else ""

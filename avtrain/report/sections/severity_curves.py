@@ -22,7 +22,7 @@ def html(view: ReportView) -> str:
     accuracies = percent_axis("test accuracy (%)", [100 * end for cell in cells for end in cell.interval])
     charts = [_chart(curve, accuracies, view) for curve in view.curves]
     shown = [style for entry, style in view.styles.items() if any(entry in curve.rows for curve in view.curves)]
-    return chart_group("Robustness", NOTE, legend(shown), charts)
+    return chart_group("Robustness over severity", NOTE, legend(shown), charts)
 
 
 def _chart(curve: SeverityCurve, accuracies: Axis, view: ReportView) -> str:

@@ -110,3 +110,47 @@ def test_push_refuses_a_data_set_with_problems(data: Path, monkeypatch: pytest.M
 
 def test_an_unreachable_hub_is_a_user_error(data: Path) -> None:
     assert "the Hub could not be reached or refused" in fail("push", data, "someone/something")
+
+
+def test_a_bad_repository_name_is_refused_before_anything_is_verified(data: Path) -> None:
+    for name in ("one", "a b/c", "a/b/c", "/x"):
+        assert "write OWNER/NAME" in fail("push", data, name)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a\nb"), OSError(-2, "Name or service not known"), ValueError("")])
+def test_whatever_the_network_raises_is_one_line(data: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    import huggingface_hub
+
+    class Broken(StubHub):
+        def create_repo(self, *arguments: Any, **options: Any) -> str:
+            raise error
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Broken)
+    message = fail("push", data, "someone/something")
+    assert "could not be reached or refused" in message
+    assert len(message.splitlines()) == 1
+
+
+def test_the_day_of_publication_is_in_the_croissant_metadata_and_stays(data: Path) -> None:
+    before = (data / "build.json").read_bytes()
+    assert "datePublished" not in (data / "croissant.json").read_text()
+    succeed("card", data, "--date-published", "2026-11-30")
+    assert json.loads((data / "croissant.json").read_text())["datePublished"] == "2026-11-30"
+    succeed("verify", data)
+    succeed("card", data)
+    assert json.loads((data / "croissant.json").read_text())["datePublished"] == "2026-11-30"
+    succeed("card", data, "--date-published", "none")
+    assert (data / "build.json").read_bytes() == before
+    for wrong in ("2026-13-01", "30.11.2026", "2026-1-1", ""):
+        assert "write YYYY-MM-DD" in fail("card", data, "--date-published", wrong)
+
+
+def test_the_card_says_how_to_read_audio_without_torchcodec(data: Path) -> None:
+    import re
+
+    card = (data / "README.md").read_text()
+    assert 'avbuild.load("path/to/urbansound8k-av", scenario="C", split="test")' in card
+    code = re.findall(r"```python\n(.*?)```", card, flags=re.DOTALL)[1]
+    found: dict[str, Any] = {}
+    exec(code.replace("path/to/urbansound8k-av", str(data)), found)
+    assert (found["rate"], found["samples"].dtype) == (16_000, "float32")

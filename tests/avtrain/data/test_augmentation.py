@@ -1,4 +1,4 @@
-"""Crops and flips in training: boxes as torchvision cuts them, a function of seed, epoch and sample; none in scoring."""
+"""Crops and flips in training: boxes as torchvision cuts them, by seed, epoch and sample; none in scoring."""
 
 from dataclasses import replace
 from pathlib import Path

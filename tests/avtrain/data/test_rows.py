@@ -1,5 +1,7 @@
 """Rows read through the memory map equal rows held in memory, and damage on the way is an error or is repaired."""
 
+import json
+import os
 import pickle
 import subprocess
 import sys
@@ -210,3 +212,32 @@ def test_joined_rows_are_those_of_one_split_then_those_of_the_other(small_data: 
     assert joined.samples[0].media.keys() == train.samples[0].media.keys()
     with pytest.raises(IndexError):
         joined.samples[len(joined.samples)]
+
+
+def test_a_shard_damaged_after_its_rows_were_copied_is_noticed(data: Path, tmp_path: Path) -> None:
+    manifest, cache = write_data(data), RowCache(tmp_path / "cache")
+    read_rows(manifest, "train", cache)
+    (record,) = (tmp_path / "cache").glob("*.json")
+    before = record.read_bytes()
+    read_rows(manifest, "train", cache)
+    assert record.read_bytes() == before
+    shard = data / "C/train-00001-of-00003.parquet"
+    whole = shard.read_bytes()
+    shard.write_bytes(whole.replace(b"train image 21", b"train image 29"))
+    os.utime(shard, ns=(1, 1))
+    with pytest.raises(UserError, match=r"train-00001-of-00003\.parquet: damaged"):
+        read_rows(manifest, "train", cache)
+    shard.write_bytes(whole)  # put back: verified once more, and recorded
+    assert len(read_rows(manifest, "train", cache).samples) == 60
+    assert record.read_bytes() != before
+
+
+def test_a_copy_of_rows_by_an_earlier_version_is_still_read(data: Path, tmp_path: Path) -> None:
+    manifest, cache = write_data(data), RowCache(tmp_path / "cache")
+    read_rows(manifest, "train", cache)
+    (record,) = (tmp_path / "cache").glob("*.json")
+    old = {key: value for key, value in json.loads(record.read_text()).items() if key.endswith("arrow")}
+    record.write_text(json.dumps(old))
+    written = (tmp_path / "cache" / f"{record.stem}.rows.arrow").stat().st_mtime_ns
+    assert len(read_rows(manifest, "train", cache).samples) == 60
+    assert (tmp_path / "cache" / f"{record.stem}.rows.arrow").stat().st_mtime_ns == written

@@ -13,7 +13,7 @@ from avtrain.data.batch import Batch
 from avtrain.methods.base import Method, Prediction, mean_over_present
 from avtrain.methods.registry import METHODS, build_method
 from avtrain.methods.shared.head import joint_and_unimodal_loss
-from avtrain.runs.folder import backbone_weights
+from avtrain.runs.weights import backbone_weights
 from tests.support.absent_rows import assert_absent_rows_do_not_matter
 from tests.support.toys import train
 

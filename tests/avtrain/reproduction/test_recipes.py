@@ -20,8 +20,9 @@ from avtrain.reproduction.mla.verdicts import reasons
 from avtrain.reproduction.ogm_ge.recipe import OGM_GE_RECIPE
 from avtrain.reproduction.plan import ReproductionPlan, make_plan
 from avtrain.reproduction.prompt_the_missing.recipe import PROMPT_RECIPE
-from avtrain.reproduction.recipe import PublishedRecipe, differences, merged, with_recipe
+from avtrain.reproduction.recipe import PublishedRecipe, differences, with_recipe
 from avtrain.reproduction.system import System, selected_on
+from avtrain.training.options import merged_options
 from tests.avtrain.training.test_fit import avtrain_
 
 EVERY = selected_on("test", tuple(dict.fromkeys((*TABLE_1.systems, *TABLE_3.systems))))
@@ -145,7 +146,7 @@ class TestOptions:
         )
         assert (options["lr"], options["epochs"], options["batch_size"]) == (0.5, 100, 64)
         assert options["backbone_options"] == {**MLA_RECIPE.options["backbone_options"], "image_size": 64}
-        whole = merged(options, settings["ogm-ge"])["method_options"]
+        whole = merged_options(options, settings["ogm-ge"])["method_options"]
         assert whole == {"head_init": "xavier", "alpha": 2, "on": "convolutions", "begin": 0.0, "end": 1.0}
         assert set(settings) == {"ogm-ge"}, "qmf is not in this table"
 

@@ -9,7 +9,8 @@ import torch
 from avbuild.errors import UserError
 from avtrain.report.sections import training_curves
 from avtrain.runs.cost import cost, seconds_to_nearly
-from avtrain.runs.folder import Run, read_metrics_line
+from avtrain.runs.folder import Run
+from avtrain.runs.metrics_line import read_metrics_line
 from avtrain.training.tracking import scalars, tracking
 from tests.avtrain.training.test_fit import fit, weights
 from tests.avtrain.training.test_tracking import shown
