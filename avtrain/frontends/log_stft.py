@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from avtrain.frontends.base import SAMPLE_RATE, prepare_visual, visual_shapes
-from avtrain.frontends.traceable import centred_frames, cut_or_pad, power_spectrum, prepare_visual_batch
+from avtrain.frontends.traceable import centred_frames, cut_or_pad, power_spectrum
+from avtrain.frontends.traceable_image import prepare_visual_batch
 
 RATE = 22_050  # Hz, to which audio is resampled
 WINDOW, HOP = 512, 353

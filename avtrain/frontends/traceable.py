@@ -12,8 +12,6 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from avtrain.frontends.base import IMAGENET_MEAN, IMAGENET_STD
-
 
 @runtime_checkable
 class TraceableFrontend(Protocol):
@@ -89,79 +87,3 @@ def centred_frames(waveforms: Tensor, size: int, hop: int) -> Tensor:
     starts = torch.arange(0, last + 2, hop) - size // 2
     index = (starts[:, None] + torch.arange(size)[None]).abs()
     return waveforms[:, last - (last - index).abs()]
-
-
-def prepare_visual_batch(modality: str, signals: Tensor, size: int, frames: int) -> Tensor:
-    """Prepare images, or some frames of videos, as `prepare_visual` does one of them.
-
-    Args:
-        modality: `image` or `video`.
-        signals: uint8 [B, H, W, 3], or [B, F, H, W, 3].
-        size: side of the result in pixels.
-        frames: number of frames to take of a video.
-
-    Returns:
-        float32 [B, 3, size, size], or [B, frames, 3, size, size].
-    """
-    if modality == "video":
-        middles = (2 * torch.arange(frames) + 1) * signals.shape[1] // (2 * frames)
-        signals = signals.index_select(1, middles)
-    return normalise_images(signals.movedim(-1, -3), size)
-
-
-def normalise_images(pixels: Tensor, size: int) -> Tensor:
-    """Scale, crop and normalise as `normalise_image` does, for images of any height and width.
-
-    A pixel differs by at most 1 of 255 from the result of PyTorch's own scaling, whose weights are whole numbers.
-
-    Args:
-        pixels: uint8 [..., 3, H, W].
-        size: side of the result in pixels.
-
-    Returns:
-        float32 [..., 3, size, size].
-    """
-    height, width = (_as_tensor(side) for side in pixels.shape[-2:])
-    rows = _resize_matrix(height, width, pixels.shape[-2], size)
-    columns = _resize_matrix(width, height, pixels.shape[-1], size)
-    # PyTorch scales rows first, and rounds in between
-    across = (pixels.to(torch.float32) @ columns.T).round().clamp(0, 255)
-    scaled = (rows @ across).round().clamp(0, 255)
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
-    return (scaled / 255.0 - mean) / std
-
-
-def _as_tensor(side: int) -> Tensor:
-    return torch.full((), side, dtype=torch.float64)
-
-
-def _resize_matrix(side: Tensor, other: Tensor, count: int, size: int) -> Tensor:
-    """Return the weights with which the pixels of one axis make those of the scaled and cropped one.
-
-    Bicubic with antialiasing, as `torch.nn.functional.interpolate` computes it for 8 bits.
-
-    Args:
-        side: number of pixels on this axis, as a scalar tensor.
-        other: number of pixels on the other axis.
-        count: number of pixels on this axis.
-        size: number of pixels wanted.
-
-    Returns:
-        float32 [size, count].
-    """
-    longer = (size * torch.maximum(side, other) / torch.minimum(side, other)).floor()
-    scaled = torch.where(side > other, longer, float(size))
-    first = ((scaled - size) / 2).round()
-    scale = side / scaled
-    centres = scale * (first + torch.arange(size, dtype=torch.float64) + 0.5)
-    distance = torch.arange(count, dtype=torch.float64)[None] + 0.5 - centres[:, None]
-    weights = _cubic(distance / scale.clamp(min=1.0))
-    return (weights / weights.sum(dim=1, keepdim=True)).to(torch.float32)
-
-
-def _cubic(x: Tensor) -> Tensor:
-    """Return Keys' cubic kernel with a = -0.5.  Keys, IEEE TASSP 1981."""
-    x = x.abs()
-    near = (1.5 * x - 2.5) * x * x + 1
-    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
-    return torch.where(x < 1, near, torch.where(x < 2, far, 0.0))

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from avtrain.frontends.base import SAMPLE_RATE, prepare_visual, visual_shapes
-from avtrain.frontends.traceable import centred_frames, cut_or_pad, power_spectrum, prepare_visual_batch
+from avtrain.frontends.traceable import centred_frames, cut_or_pad, power_spectrum
+from avtrain.frontends.traceable_image import prepare_visual_batch
 
 WINDOW, HOP, MEL_BINS = 400, 160, 80
 

@@ -65,6 +65,10 @@ class Exportable(nn.Module):
         """Return the result, [B, C]."""
         raise NotImplementedError
 
+    def reference(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Return the result as evaluation computes it, [B, C]."""
+        return self.compute(inputs)
+
     def flags(self, samples: int) -> dict[str, Tensor]:
         """Return the inputs beside the signals: which are present, and the scenario where the mode is `oracle`."""
         flags = {f"{m}_present": torch.ones(samples, dtype=torch.bool) for m in self.modalities}
@@ -166,9 +170,26 @@ class SignalClassifier(Exportable):
 
     def compute(self, inputs: Mapping[str, Tensor]) -> Tensor:
         lengths = {m: inputs.get(f"{m}_length") for m in self.modalities}
+        return self._probabilities(
+            {m: self.frontend.prepare_batch(m, inputs[m], lengths[m]) for m in self.modalities}, inputs
+        )
+
+    def reference(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        features = {}
+        for modality in self.modalities:
+            signals = list(inputs[modality])
+            if (lengths := inputs.get(f"{modality}_length")) is not None:
+                signals = [signal[:length] for signal, length in zip(signals, lengths.tolist(), strict=True)]
+            frontend = self.method.backbone.frontend
+            prepared = torch.stack([frontend.prepare(modality, signal) for signal in signals])
+            features[modality] = frontend.finish(modality, prepared)
+        return self._probabilities(features, inputs)
+
+    def _probabilities(self, features: Mapping[str, Tensor], inputs: Mapping[str, Tensor]) -> Tensor:
         present = _present(self.modalities, inputs)
-        present |= {m: torch.logical_and(present[m], length > 0) for m, length in lengths.items() if length is not None}
-        features = {m: self.frontend.prepare_batch(m, inputs[m], lengths[m]) for m in self.modalities}
+        for modality in self.modalities:
+            if (length := inputs.get(f"{modality}_length")) is not None:
+                present[modality] = torch.logical_and(present[modality], length > 0)
         logits = self.logits(features, present, inputs.get("scenario"))
         # 64 bits, as the other ways of prediction use
         return logits.double().softmax(dim=1).to(torch.float32)

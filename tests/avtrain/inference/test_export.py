@@ -160,7 +160,7 @@ def test_the_description_names_classes_inputs_and_output(runs: Path, tmp_path: P
     ("backbone", "options"),
     [
         ("cav-mae", {"size": "tiny", "layers": 1, "audio_frames": 32, "image_size": 32}),
-        ("resnet", {"image_size": 32, "audio_seconds": 0.5}),
+        ("resnet", {"image_size": 32, "audio_seconds": 0.5, "resize": "squash"}),
     ],
 )
 def test_every_front_end_is_exported(backbone: str, options: dict[str, Any]) -> None:
@@ -200,6 +200,17 @@ def test_a_front_end_that_cannot_be_exported_is_named() -> None:
     method.backbone.frontend = Foreign()  # type: ignore[assignment]
     with pytest.raises(UserError, match=r"front end Foreign cannot be exported: .* --without-frontend"):
         SignalClassifier(method)
+
+
+def test_a_front_end_that_prepares_a_batch_otherwise_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare_batch = Frontend.prepare_batch
+    monkeypatch.setattr(Frontend, "prepare_batch", lambda *given: 0.5 * prepare_batch(*given))
+    method = build("finetune")
+    with torch.no_grad():
+        for parameter in method.parameters():
+            parameter.mul_(3)  # so that the probabilities depend on the inputs
+    with pytest.raises(UserError, match="the exported finetune differs from the model by up to"):
+        export_program(SignalClassifier(method))
 
 
 def test_a_program_that_computes_something_else_is_not_written(
