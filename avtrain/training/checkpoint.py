@@ -9,12 +9,14 @@ from torch import Tensor
 
 from avbuild.errors import UserError
 from avtrain.data.fingerprints import digest_weights
+from avtrain.frontends.base import version_of
 from avtrain.methods.base import Method
 from avtrain.runs.folder import Run
 from avtrain.training.random_state import random_state, restore_random_state
 from avtrain.training.weight_averaging import WeightAverage
 
 INITIAL_WEIGHTS = "initial weights"  # fingerprint of those of --init-from
+FRONTEND = "the front end"  # fingerprint of its version, from 2 on
 
 
 @dataclass
@@ -76,6 +78,11 @@ class TrainingState:
 
     def _require_same_fingerprints(self, run: Run, saved: Mapping[str, Any]) -> None:
         before = saved["fingerprints"] if "fingerprints" in saved else saved["ground"]  # as version 0.1 called them
+        if before.get(FRONTEND, "1") != (now := self.fingerprints.get(FRONTEND, "1")):
+            raise UserError(
+                f"{run}: begun with version {before.get(FRONTEND, '1')} of its front end, which is version {now} now; "
+                "--resume restart begins anew, or finish it with the avtrain that began it"
+            )
         # earlier versions did not record all of these
         if changed := [name for name, value in self.fingerprints.items() if before.get(name, value) != value]:
             raise UserError(
@@ -97,6 +104,8 @@ def fingerprints_of(
     found = {f"{split} data": digest for split, digest in content.items()}
     if initial is not None:
         found[INITIAL_WEIGHTS] = digest_weights(initial)
+    if (version := version_of(method.backbone.frontend)) > 1:
+        found[FRONTEND] = str(version)
     return found | {"frozen weights": digest_weights(_frozen_parameters(method))}
 
 
