@@ -122,7 +122,7 @@ def load_method(run: Run, config: RunConfig, classes: int, machine: Machine) -> 
     backbone = build_backbone(fit.backbone, fit.backbone_options, merged, run.modalities())
     backbone.frontend = _frontend_of(run, backbone.frontend)
     method = build_method(fit.method, fit.method_options, backbone, classes, len(config.manifest.scenarios))
-    method.load_state_dict(weights)
+    method.load_run_weights(weights)
     return method.to(machine.device)
 
 

@@ -156,6 +156,14 @@ class Method(nn.Module):
     def initialise(self) -> None:
         """Set initial weights as the method's options say; called once, before training."""
 
+    def load_run_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Load the weights of a finished run of this method, of any version of avtrain.
+
+        Args:
+            weights: all of them, by `Run.weights`.
+        """
+        self.load_state_dict(dict(weights))
+
     def load_initial_weights(self, weights: Mapping[str, Tensor]) -> None:
         """Take over the weights that `initial_prefixes` names; those of another shape, such as a head's, start anew.
 

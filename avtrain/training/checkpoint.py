@@ -66,6 +66,7 @@ class TrainingState:
         saved = run.state()
         if saved is None:
             return
+        self._require_same_parameters(run, saved)
         self._require_same_fingerprints(run, saved)
         self.method.load_state_dict(self.method.state_dict() | saved["method"])
         self.method.load_training_state(saved.get("method_training", {}))
@@ -75,6 +76,17 @@ class TrainingState:
         restore_random_state(saved, device)
         self.epoch, self.best = saved["epoch"], saved["best"]
         run.weights()  # those of the best epoch must be whole: no later epoch may be better
+
+    def _require_same_parameters(self, run: Run, saved: Mapping[str, Any]) -> None:
+        before, now = (
+            sum(len(group["params"]) for group in state["param_groups"])
+            for state in (saved["optimizer"], self.optimizer.state_dict())
+        )
+        if before != now:
+            raise UserError(
+                f"{run}: begun by another version of avtrain, which trained {before} weight tensors of method "
+                f"{self.method.name} where this one trains {now}; --resume restart begins anew"
+            )
 
     def _require_same_fingerprints(self, run: Run, saved: Mapping[str, Any]) -> None:
         before = saved["fingerprints"] if "fingerprints" in saved else saved["ground"]  # as version 0.1 called them
