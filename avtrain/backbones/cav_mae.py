@@ -98,6 +98,7 @@ class CavMae(Backbone):
 
     name = "cav-mae"
     Config = CavMaeConfig
+    frontend: FbankFrontend
 
     def __init__(
         self,

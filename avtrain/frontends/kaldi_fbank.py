@@ -42,6 +42,11 @@ class FbankFrontend:
         padded = torch.nn.functional.pad(banks, (0, self.audio_frames - banks.shape[-1]))
         return (padded - self.mean) / self.std
 
+    @property
+    def fill(self) -> float:
+        """Value that padding has, and what SpecAugment masks: a log filter bank of 0, normalised."""
+        return -self.mean / self.std
+
     def finish(self, modality: str, prepared: Tensor) -> Tensor:
         """Return prepared signals, stacked to [B, ...], as they are: they are inputs already."""
         return prepared
