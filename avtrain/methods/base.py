@@ -12,6 +12,7 @@ from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone, Reading
 from avtrain.data.batch import Batch
 from avtrain.distributed.row_sharing import average_gradients
+from avtrain.frontends.spectrogram_augmentation import SpectrogramAugmentation
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,10 @@ class Method(nn.Module):
     def encoder_modules(self, modality: str) -> list[nn.Module]:
         """Return the modules that serve one modality alone, below any fusion and head."""
         return [self.backbone.encoder(modality)]
+
+    def spectrogram_augmentation(self, seed: int) -> SpectrogramAugmentation | None:
+        """Return how the front end's audio is augmented in training; most methods do not.  seed: of the run."""
+        return None
 
     def training_state(self) -> dict[str, Any]:
         """Return what a resumed training needs beside the weights: numbers, strings and tensors in dicts and lists."""

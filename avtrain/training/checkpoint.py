@@ -16,7 +16,9 @@ from avtrain.training.random_state import random_state, restore_random_state
 from avtrain.training.weight_averaging import WeightAverage
 
 INITIAL_WEIGHTS = "initial weights"  # fingerprint of those of --init-from
-FRONTEND = "the front end"  # fingerprint of its version, from 2 on
+FRONTEND, AUGMENTATION = "version of the front end", "augmentation of the audio"
+# fingerprints that are left out where they have these values, which avtrain 0.1 always had
+EARLIER = {FRONTEND: "1", AUGMENTATION: "none"}
 
 
 @dataclass
@@ -90,11 +92,12 @@ class TrainingState:
 
     def _require_same_fingerprints(self, run: Run, saved: Mapping[str, Any]) -> None:
         before = saved["fingerprints"] if "fingerprints" in saved else saved["ground"]  # as version 0.1 called them
-        if before.get(FRONTEND, "1") != (now := self.fingerprints.get(FRONTEND, "1")):
-            raise UserError(
-                f"{run}: begun with version {before.get(FRONTEND, '1')} of its front end, which is version {now} now; "
-                "--resume restart begins anew, or finish it with the avtrain that began it"
-            )
+        for name, value in EARLIER.items():
+            if (then := before.get(name, value)) != (now := self.fingerprints.get(name, value)):
+                raise UserError(
+                    f"{run}: begun by another version of avtrain, with {name}: {then}; here it is {now}. "
+                    "--resume restart begins anew, or finish it with the avtrain that began it"
+                )
         # earlier versions did not record all of these
         if changed := [name for name, value in self.fingerprints.items() if before.get(name, value) != value]:
             raise UserError(
@@ -116,8 +119,11 @@ def fingerprints_of(
     found = {f"{split} data": digest for split, digest in content.items()}
     if initial is not None:
         found[INITIAL_WEIGHTS] = digest_weights(initial)
-    if (version := version_of(method.backbone.frontend)) > 1:
-        found[FRONTEND] = str(version)
+    now = {
+        FRONTEND: str(version_of(method.backbone.frontend)),
+        AUGMENTATION: str(method.spectrogram_augmentation(seed=0) or EARLIER[AUGMENTATION]),
+    }
+    found |= {name: value for name, value in now.items() if value != EARLIER[name]}
     return found | {"frozen weights": digest_weights(_frozen_parameters(method))}
 
 

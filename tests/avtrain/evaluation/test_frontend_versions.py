@@ -47,5 +47,5 @@ def test_an_unfinished_run_of_another_version_is_not_continued(tmp_path: Path, b
     run.save_weights(method.state_dict())
     run.save_state(state(begun_with).as_dict())
     state(begun_with).restore(run)
-    with pytest.raises(UserError, match=f"begun with version {begun_with} of its front end, which is version {now} "):
+    with pytest.raises(UserError, match=f"with version of the front end: {begun_with}; here it is {now}"):
         state(now).restore(run)
