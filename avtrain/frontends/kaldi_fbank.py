@@ -15,6 +15,8 @@ WINDOW, HOP, MEL_BINS = 400, 160, 128
 class FbankFrontend:
     """Log filter banks of a clip in a fixed number of frames, and a square image or some frames of a video.
 
+    Images equal those of the released loader to 2 of 255 grey levels: it scales by Pillow, which rounds otherwise.
+
     Attributes:
         audio_frames: frames of 10 ms; longer clips are cut, shorter ones end in zeros.
         image_size: side of an image or frame in pixels.
