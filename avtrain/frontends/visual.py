@@ -7,6 +7,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from avtrain.frontends.base import AnyFrontend, normalise_image, spread
+from avtrain.frontends.traceable import TraceableFrontend
+from avtrain.frontends.traceable_image import first_frames, normalise_images, spread_frames, squash_images
 
 Resize = Literal["crop", "squash"]
 FrameChoice = Literal["spread", "first"]
@@ -53,6 +55,17 @@ class VisualFrontend:
     def finish(self, modality: str, prepared: Tensor) -> Tensor:
         """Turn prepared signals, stacked to [B, ...], into inputs [B, *shape]."""
         return self.inner.finish(modality, prepared)
+
+    def prepare_batch(self, modality: str, signals: Tensor, lengths: Tensor | None) -> Tensor:
+        """Prepare a batch of raw signals.  signals, lengths: as for `TraceableFrontend.prepare_batch`."""
+        if modality == "audio":
+            assert isinstance(self.inner, TraceableFrontend)
+            return self.inner.prepare_batch(modality, signals, lengths)
+        if modality == "video":
+            choose = spread_frames if self.frame_choice == "spread" else first_frames
+            signals = signals.index_select(1, choose(signals.shape[1], self.frames))
+        scale = squash_images if self.resize == "squash" else normalise_images
+        return scale(signals.movedim(-1, -3), self.image_size)
 
 
 def first(count: int, wanted: int) -> list[int]:

@@ -1,12 +1,11 @@
 """The page of a reproduction as one HTML file, made of its Markdown with the template of `avtrain report`."""
 
-from html import escape
-from importlib import resources
 from pathlib import Path
 
 from markdown_it import MarkdownIt
 
 from avbuild.dataset.storage import write_whole
+from avtrain.report.page import whole_page
 
 # tables scroll by themselves, and long names break, so that the page is as wide as a telephone
 STYLE = "<style>body { overflow-wrap: anywhere } li { max-width: 60em }</style>"
@@ -32,5 +31,4 @@ def as_html(text: str) -> str:
     title = heading.removeprefix("# ").replace("*", "")
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(rest)
     body = body.replace("<table>", "<div class=scroll><table>").replace("</table>", "</table></div>")
-    template = resources.files("avtrain.report").joinpath("report.html").read_text(encoding="utf-8")
-    return template.format(title=escape(title), body=f"{STYLE}\n{body}")
+    return whole_page(title, f"{STYLE}\n{body}")

@@ -18,7 +18,7 @@ app = typer.Typer(
 
         avtrain reproduce --list
         avtrain reproduce prompt-the-missing manifests/urbansound8kav.yaml --dry-run
-        avtrain reproduce mla-table1 manifests/cremad.yaml --recipe published --dry-run
+        avtrain reproduce mla-table1 manifests/cremad.yaml --recipe published
     """,
 )
 

@@ -123,8 +123,8 @@ HELP = {
 
 {_COMMON}
     avtrain reproduce mla-table1 manifests/cremad.yaml --dry-run
-    avtrain reproduce mla-table1 manifests/cremad.yaml --set method.frozen=true --backbone dual
-    avtrain reproduce mla-table1 manifests/cremad.yaml --methods concat,mla --select-on-test
+    avtrain reproduce mla-table1 manifests/cremad.yaml --backbone dual
+    avtrain reproduce mla-table1 manifests/cremad.yaml --methods concat,mla
     avtrain reproduce mla-table1 manifests/cremad.yaml --recipe published
 """,
     "mla-table3": f"""Reproduce Table 3 of MLA (CVPR 2024): its two parts, on and off, as described and as released.

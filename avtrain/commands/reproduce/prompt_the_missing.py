@@ -72,8 +72,8 @@ def prompt_the_missing(
     Examples:
 
         avtrain reproduce prompt-the-missing --list
-        avtrain reproduce prompt-the-missing manifests/urbansound8kav.yaml manifests/cifar10av.yaml
-        avtrain reproduce prompt-the-missing manifests/urbansound8kav.yaml --preset poster --dry-run
+        avtrain reproduce prompt-the-missing manifests/cifar10av.yaml
+        avtrain reproduce prompt-the-missing manifests/cifar10av.yaml --dry-run
     """
     if print_list("prompt-the-missing", list_numbers, list_as):
         return

@@ -29,7 +29,10 @@ def test_an_image_is_what_torchvision_makes_of_it(shape: tuple[int, int], size: 
 
 
 def test_training_with_a_small_backbone_does_not_import_what_it_does_not_need() -> None:
-    heavy = ("torchvision", "matplotlib", "datasets", "peft", "tensorboard", "av")
+    heavy = (
+        *("torchvision", "torchaudio", "matplotlib", "datasets", "peft", "tensorboard", "av"),
+        *("scipy.fft", "scipy.special", "scipy.signal"),
+    )
     program = (
         "import sys; import avtrain.training.start, avtrain.evaluation.evaluate, avtrain.inference.predictor;"
         f"print([name for name in {heavy} if name in sys.modules])"
