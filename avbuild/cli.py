@@ -18,7 +18,6 @@ from avbuild.plugins.option import offer_plugins
 # Typer prints the examples one a line only where a paragraph stands between the first line and "Examples:"
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="markdown",
     help="""Build paired audio-visual data sets and corrupt them reproducibly.
 

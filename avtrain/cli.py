@@ -15,6 +15,7 @@ from avtrain.commands.fit import fit
 from avtrain.commands.methods import methods
 from avtrain.commands.predict import predict
 from avtrain.commands.pretrain import pretrain
+from avtrain.commands.push import push
 from avtrain.commands.report import report
 from avtrain.commands.reproduce.app import app as reproduce
 from avtrain.commands.sweep import sweep
@@ -24,7 +25,6 @@ from avtrain.distributed.process_group import process_group
 # Typer prints the examples one a line only where a paragraph stands between the first line and "Examples:"
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="markdown",
     help="""Train audio-visual classifiers, and compare them under noisy and missing modalities.
 
@@ -56,6 +56,7 @@ app.command()(methods)
 app.command()(validate)
 app.command()(predict)
 app.command()(export)
+app.command()(push)
 app.add_typer(cache, name="cache")
 app.add_typer(reproduce, name="reproduce")
 offer_plugins(app)

@@ -38,6 +38,9 @@ class FitConfig(Frozen):
     method_options: dict[str, Any] = {}
     backbone_options: dict[str, Any] = {}
     train_on: Literal["scenarios", "clean"] = "scenarios"
+    train_split: Literal["train", "train+validation"] = Field(
+        "train", description="train+validation: as published code without a validation split; selects on test"
+    )
     select_on: Selection = Field("validation", description="test: only to show what the published habit is worth")
     epochs: int = Field(10, ge=1)
     batch_size: int = Field(32, ge=1)
@@ -45,6 +48,13 @@ class FitConfig(Frozen):
     optimizer: Literal["adamw", "sgd"] = Field("adamw", description="sgd: with a momentum of 0.9")
     weight_decay: float = Field(0.01, ge=0)
     warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps over which the learning rate rises")
+    schedule: Literal["cosine", "step"] = Field(
+        "cosine", description="of the learning rate, after the rise; step: a tenth from `decay_at` on"
+    )
+    decay_at: float = Field(0.7, gt=0, le=1, description="step: share of all epochs before the learning rate falls")
+    augment: Literal["none", "crop-flip"] = Field(
+        "none", description="crop-flip: a random crop, resized, and a flip of images and frames in training"
+    )
     draws: int = Field(0, ge=0, description="different draws of each corruption, then they repeat; 0: new each epoch")
     average_from: int = Field(0, ge=0, description="first epoch of the mean of the weights; 0: weights of the epoch")
     checkpointing: bool = Field(False, description="recompute encoder blocks in the backward pass: less memory")

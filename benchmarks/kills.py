@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -25,7 +26,9 @@ from pathlib import Path
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 GRACE = 10.0  # seconds that workers may take to end after their parent
 MARK = "AVBUILD_KILL_MARK"  # in the environment of a command and so of its workers
-VARYING = ("env.json", "metrics.jsonl", "result.json", "tracking.json", "tensorboard/")  # contain times or the machine
+# these contain times or the machine; of the rows copied for training, the times of the shards
+VARYING = ("env.json", "metrics.jsonl", "result.json", "tracking.json", "tensorboard/", "uses.jsonl")
+STAMPS = re.compile(r"features/rows/[0-9a-f]+\.json$")
 
 
 @dataclass
@@ -165,7 +168,7 @@ def contents(folder: Path) -> Iterator[tuple[str, str]]:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and "tensorboard/" not in name:
-            varies = any(part in name for part in VARYING)
+            varies = any(part in name for part in VARYING) or STAMPS.search(name)
             yield name, "" if varies else hashlib.sha256(path.read_bytes()).hexdigest()
 
 

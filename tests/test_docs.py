@@ -151,7 +151,8 @@ def test_every_method_and_backbone_is_documented() -> None:
     from avtrain.backbones.registry import BACKBONES
     from avtrain.methods.registry import METHODS
 
-    assert sorted(re.findall(r"`([\w-]+)`", " ".join(first_cells("methods.md")))) == sorted(METHODS)
+    cells = [cell for cell in first_cells("methods.md") if not re.search(r"=|`lr`", cell)]  # without those of options
+    assert sorted(re.findall(r"`([\w-]+)`", " ".join(cells))) == sorted(METHODS)
     text = (REPOSITORY / "docs" / "methods.md").read_text(encoding="utf-8")
     backbones = re.split("^## ", text.split("## Backbones")[1], flags=re.MULTILINE)[0]
     assert sorted(re.findall(r"^- `([\w-]+)`", backbones, flags=re.MULTILINE)) == sorted(BACKBONES)

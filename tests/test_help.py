@@ -1,5 +1,7 @@
 """--help of both programs: fast, and every example readable."""
 
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,7 +34,7 @@ def test_every_example_stands_on_a_line_of_its_own(program: str, words: tuple[st
     examples = [line.strip() for line in text.splitlines() if line.startswith("    ") and line.strip()]
     assert examples
     assert all(example.startswith(program) for example in examples)
-    result = CliRunner().invoke(PROGRAMS[program], [*words, "--help"], env={"COLUMNS": "160", "TERMINAL_WIDTH": "160"})
+    result = CliRunner().invoke(PROGRAMS[program], [*words, "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
     shown = [line.strip() for line in result.stdout.splitlines()]
     assert [example for example in examples if example not in shown] == []
 
@@ -42,6 +44,41 @@ def test_help_shows_job_share_without_its_old_name(command: str) -> None:
     shown = CliRunner().invoke(avbuild, [command, "--help"], env={"COLUMNS": "160"}).stdout
     assert "--job-share" in shown
     assert "--shard" not in shown
+
+
+@pytest.mark.parametrize(
+    ("program", "command", "panels"),
+    [
+        ("avtrain", "fit", {"Model and training", "Data", "Folder of the run", "Machine and cache"}),
+        ("avtrain", "eval", {"Conditions", "A model of your own", "Data", "Machine and cache"}),
+        (
+            "avbuild",
+            "make",
+            {"Sources", "Splits and content", "Your own files (avbuild make folder)", "Output and work"},
+        ),
+        ("avbuild", "corrupt", {"Scenarios", "Data", "Output and work"}),
+    ],
+)
+def test_the_options_of_long_commands_are_in_groups(program: str, command: str, panels: set[str]) -> None:
+    shown = CliRunner().invoke(PROGRAMS[program], [command, "--help"], env={"COLUMNS": "80"}).stdout
+    found = re.findall(r"─ (.+?) ─", shown)
+    assert set(found) - {"Arguments", "Options"} == panels
+    general = shown.split("─ Options ─")[1].split("╰")[0]
+    assert re.findall(r"│ (?:\*  )? *(--[\w-]+)", general) == ["--plugin", "--help"]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands(program: str, shell: str) -> None:
+    assert "--install-completion" in CliRunner().invoke(PROGRAMS[program], ["--help"]).stdout
+    variable = f"_{program.upper()}_COMPLETE"
+    typed = {"_TYPER_COMPLETE_ARGS": f"{program} ", "COMP_WORDS": f"{program} ", "COMP_CWORD": "1"}
+    asked = {variable: f"complete_{shell}", "_TYPER_COMPLETE_FISH_ACTION": "get-args", **typed}
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.argv = ['{program}']; from {program}.cli import main; main()"],
+        check=False, capture_output=True, text=True, env={**os.environ, **asked},
+    )  # fmt: skip
+    assert {"avbuild": "corrupt", "avtrain": "predict"}[program] in done.stdout, done.stderr
 
 
 def test_help_comes_without_loading_torch() -> None:

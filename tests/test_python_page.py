@@ -52,7 +52,9 @@ def reader(demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_examples_of_the_page_run(reader: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
-    assert len(blocks) == 8
+    assert len(blocks) == 9
+    (export,) = re.findall(r"`avtrain (export runs\S+ --out \S+)`", PAGE)
+    avtrain_(*export.split())
     names: dict[str, object] = {}
     monkeypatch.delitem(sys.modules, "my_models", raising=False)
     for block in blocks:
@@ -63,6 +65,7 @@ def test_the_examples_of_the_page_run(reader: Path, monkeypatch: pytest.MonkeyPa
     printed = [avtrain_(*arguments) for _, *arguments in shown(REPOSITORY / "docs" / "python.md")]
     assert "colours (outside model" in " ".join(printed[-1].split())
     assert (reader / "runs" / "report.html").exists()
+    assert names["probabilities"].shape == (2, 10)  # type: ignore[attr-defined]
     monkeypatch.delitem(sys.modules, "my_models")
     outputs = names["outputs"]
     assert isinstance(outputs, list)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avbuild.commands.options import (
+    DATA,
     DataSetOption,
     DryRun,
     EngineChoice,
@@ -29,16 +30,32 @@ if TYPE_CHECKING:
     from avbuild.dataset.splits import Split
     from avbuild.dataset.storage import Folder
 
+SCENARIOS = "Scenarios"  # heading over the options in --help
+
 
 def corrupt(
-    scenario: Annotated[str, typer.Option(help="Scenarios of the manifest, or scenario presets, e.g. D or A,V,D.")],
+    scenario: Annotated[
+        str,
+        typer.Option(
+            help="Scenarios of the manifest, or scenario presets, e.g. D or A,V,D.", rich_help_panel=SCENARIOS
+        ),
+    ],
     data: DataSetOption = None,
-    splits: Annotated[str, typer.Option(help="Splits to corrupt, e.g. train,validation,test.")] = "test",
+    splits: Annotated[
+        str, typer.Option(help="Splits to corrupt, e.g. train,validation,test.", rich_help_panel=DATA)
+    ] = "test",
     severity: Annotated[
-        int | None, typer.Option(help="Severity of all corruptions, instead of the manifest's.", min=1, max=5)
+        int | None,
+        typer.Option(
+            help="Severity of all corruptions, instead of the manifest's.", min=1, max=5, rich_help_panel=SCENARIOS
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed, instead of the manifest's.")] = None,
-    manifest: Annotated[str | None, typer.Option(help="Manifest, instead of the data set's own.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed, instead of the manifest's.", rich_help_panel=SCENARIOS)
+    ] = None,
+    manifest: Annotated[
+        str | None, typer.Option(help="Manifest, instead of the data set's own.", rich_help_panel=SCENARIOS)
+    ] = None,
     workers: Workers = None,
     engine: EngineOption = EngineChoice.local,
     ray_address: RayAddress = None,
@@ -53,7 +70,7 @@ def corrupt(
     Examples:
 
         avbuild corrupt --scenario D
-        avbuild corrupt --scenario A,V,D --data data/urbansound8k-av --splits validation,test
+        avbuild corrupt --scenario A,V,D --splits validation,test --data data/mine
         avbuild corrupt --scenario D --severity 5
         avbuild corrupt --scenario D --job-share 0/4
     """

@@ -11,6 +11,7 @@ import typer
 
 from avbuild.commands import own_options
 from avbuild.commands.options import (
+    WORK,
     DryRun,
     EngineChoice,
     EngineOption,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from avbuild.dataset.build_record import BuildRecord
     from avbuild.dataset.storage import Folder
 
+SOURCES, CONTENT = "Sources", "Splits and content"  # headings over the options in --help
+
 
 class Layout(StrEnum):
     """Values of `--layout`."""
@@ -50,19 +53,34 @@ class SplitChoice(StrEnum):
 
 def make(
     name: Annotated[str, typer.Argument(help="The data set to build; `avbuild list` shows them all.")],
-    out: Annotated[str, typer.Option(help="Folder (or fsspec URL) in which the data set gets its folder.")] = "data/",
+    out: Annotated[
+        str, typer.Option(help="Folder (or fsspec URL) in which the data set gets its folder.", rich_help_panel=WORK)
+    ] = "data/",
     sources: Annotated[
-        Path, typer.Option(envvar="AVBUILD_SOURCES", help="Folder of the published corpora; downloads go there too.")
+        Path,
+        typer.Option(
+            envvar="AVBUILD_SOURCES",
+            help="Folder of the published corpora; downloads go there too.",
+            rich_help_panel=SOURCES,
+        ),
     ] = Path("data/sources"),
     audio_root: Annotated[
-        Path | None, typer.Option(help="Folder of the audio files, where they are not in --sources.")
+        Path | None,
+        typer.Option(help="Folder of the audio files, where they are not in --sources.", rich_help_panel=SOURCES),
     ] = None,
     images: Annotated[
-        str | None, typer.Option(help="Images: folder:PATH, cifar10:PATH or hf:NAME.", show_default="CIFAR-10")
+        str | None,
+        typer.Option(
+            help="Images: folder:PATH, cifar10:PATH or hf:NAME.", show_default="CIFAR-10", rich_help_panel=SOURCES
+        ),
     ] = None,
     label_map: Annotated[
         Path | None,
-        typer.Option(help="YAML file: class -> classes of the other modality.", show_default="the built-in map"),
+        typer.Option(
+            help="YAML file: class -> classes of the other modality.",
+            show_default="the built-in map",
+            rich_help_panel=SOURCES,
+        ),
     ] = None,
     audio: own_options.Audio = None,
     image: own_options.Image = None,
@@ -74,33 +92,48 @@ def make(
     licence: own_options.Licence = None,
     group_pattern: own_options.GroupPattern = None,
     layout: Annotated[
-        Layout, typer.Option(help="Layout of the audio files. kaggle: the release by Guo et al.")
+        Layout,
+        typer.Option(help="Layout of the audio files. kaggle: the release by Guo et al.", rich_help_panel=SOURCES),
     ] = Layout.official,
     split: Annotated[
-        SplitChoice, typer.Option(help="grouped: no recording in two splits. random70: the legacy split, leaky.")
+        SplitChoice,
+        typer.Option(
+            help="grouped: no recording in two splits. random70: the legacy split, leaky.", rich_help_panel=CONTENT
+        ),
     ] = SplitChoice.grouped,
     folds: Annotated[
         str | None,
-        typer.Option(help="Official folds to use, e.g. 1,2 or all. The last one is for test, the others train."),
+        typer.Option(
+            help="Official folds to use, e.g. 1,2 or all. The last one is for test, the others train.",
+            rich_help_panel=CONTENT,
+        ),
     ] = None,
     lists: Annotated[
-        Path | None, typer.Option(help="crema-d: folder of a published train list and test list; these often leak.")
+        Path | None,
+        typer.Option(
+            help="crema-d: folder of a published train list and test list; these often leak.", rich_help_panel=SOURCES
+        ),
     ] = None,
     fps: Annotated[
         float | None,
-        typer.Option(help="Frames per second of video.", show_default="1", min=0.01, max=120),
+        typer.Option(help="Frames per second of video.", show_default="1", min=0.01, max=120, rich_help_panel=CONTENT),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(help="Build at most this many pairs, spread evenly over the classes.", min=1)
+        int | None,
+        typer.Option(
+            help="Build at most this many pairs, spread evenly over the classes.", min=1, rich_help_panel=CONTENT
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the pairing and of the splits.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the pairing and of the splits.", rich_help_panel=CONTENT)] = 0,
     workers: Workers = None,
     engine: EngineOption = EngineChoice.local,
     ray_address: RayAddress = None,
     job_share: JobShareOption = None,
     shard: OldJobShareOption = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out unusable files and record them.")] = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Download nothing.")] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out unusable files and record them.", rich_help_panel=WORK)
+    ] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Download nothing.", rich_help_panel=WORK)] = False,
     dry_run: DryRun = False,
 ) -> None:
     """Build a clean data set: audio decoded to 16 kHz mono, images as they are, paired and split.
@@ -111,8 +144,8 @@ def make(
 
         avbuild make demo-av --out demo/
         avbuild make urbansound8k-av --out data/
-        avbuild make urbansound8k-av --audio-root UrbanSound8K/ --images folder:images/ --folds 1,2
-        avbuild make cifar10-av --audio-root ESC-50-master/ --images cifar10:cifar-10-python.tar.gz
+        avbuild make urbansound8k-av --images folder:images/ --folds 1,2
+        avbuild make cifar10-av --audio-root ESC-50-master/
         avbuild make crema-d --audio-root CREMA-D/ --fps 2
         avbuild make folder --name mine --audio wav/ --image jpg/ --pair stem
         avbuild make folder --name mine --audio wav/ --image jpg/ --pair class

@@ -23,18 +23,33 @@ class EngineChoice(StrEnum):
     ray = "ray"
 
 
+DATA, WORK = "Data", "Output and work"  # headings over the options in --help
+
 DataSetArgument = Annotated[str, typer.Argument(help="The data set, e.g. data/urbansound8k-av.")]
-DataSetOption = Annotated[str | None, typer.Option("--data", help="The data set.", show_default="the one under data/")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be written and how large it is.")]
-Workers = Annotated[int | None, typer.Option(help="Number of processes.", show_default="all cores", min=1)]
-EngineOption = Annotated[
-    EngineChoice, typer.Option("--engine", help="local: processes on this machine. ray: the same work as Ray tasks.")
+DataSetOption = Annotated[
+    str | None, typer.Option("--data", help="The data set.", show_default="the one under data/", rich_help_panel=DATA)
 ]
-RayAddress = Annotated[str | None, typer.Option(help="Address of a Ray cluster.", show_default="this machine")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print what would be written and how large it is.", rich_help_panel=WORK)
+]
+Workers = Annotated[
+    int | None, typer.Option(help="Number of processes.", show_default="all cores", min=1, rich_help_panel=WORK)
+]
+EngineOption = Annotated[
+    EngineChoice,
+    typer.Option(
+        "--engine", help="local: processes on this machine. ray: the same work as Ray tasks.", rich_help_panel=WORK
+    ),
+]
+RayAddress = Annotated[
+    str | None, typer.Option(help="Address of a Ray cluster.", show_default="this machine", rich_help_panel=WORK)
+]
 JobShareOption = Annotated[
     str | None,
     typer.Option(
-        "--job-share", help="i/n, i from 0 to n - 1: write only share i of n, one for each task of a batch scheduler."
+        "--job-share",
+        help="i/n, i from 0 to n - 1: write only share i of n, one for each task of a batch scheduler.",
+        rich_help_panel=WORK,
     ),
 ]
 OldJobShareOption = Annotated[str | None, typer.Option("--shard", hidden=True)]

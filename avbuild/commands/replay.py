@@ -27,7 +27,7 @@ def replay(
 
     Example:
 
-        avbuild replay --id 100032-3-0-0 --scenario D --data data/urbansound8k-av --out replayed/
+        avbuild replay --id 100032-3-0-0 --scenario D --out replayed/
     """
     from avbuild.dataset.build_record import read_build
     from avbuild.dataset.storage import Folder

@@ -4,7 +4,7 @@ import functools
 import math
 
 import numpy as np
-import scipy.special
+import scipy
 from numpy.random import Generator
 from numpy.typing import NDArray
 

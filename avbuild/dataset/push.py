@@ -1,14 +1,12 @@
 """`avbuild push`: upload a data set to the Hugging Face Hub."""
 
-import re
 from pathlib import Path
 
 from avbuild.dataset.build_record import read_build
+from avbuild.dataset.hub import check_repository, uploading
 from avbuild.dataset.storage import Folder
 from avbuild.dataset.verify import verify
-from avbuild.errors import UsageError, UserError, listed
-
-REPOSITORY = r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*"
+from avbuild.errors import UserError, listed
 
 
 def push(folder: Folder, repository: str, public: bool) -> str:
@@ -28,8 +26,7 @@ def push(folder: Folder, repository: str, public: bool) -> str:
     """
     from huggingface_hub import HfApi
 
-    if not re.fullmatch(REPOSITORY, repository):
-        raise UsageError(f"{repository}: is no name on the Hub; write OWNER/NAME, such as you/urbansound8k-av")
+    check_repository(repository, "you/urbansound8k-av")
     if not folder.local:
         raise UserError(f"{folder}: only a local data set can be uploaded; copy it to this machine first")
     build = read_build(folder)
@@ -39,7 +36,7 @@ def push(folder: Folder, repository: str, public: bool) -> str:
     splits = [split for record in build.scenarios.values() for split in record.splits.values()]
     shards = {shard.file for split in splits for shard in split.shards}
     api = HfApi()
-    try:
+    with uploading(repository):
         address = api.create_repo(repository, repo_type="dataset", private=not public, exist_ok=True)
         api.upload_folder(
             repo_id=repository,
@@ -49,16 +46,4 @@ def push(folder: Folder, repository: str, public: bool) -> str:
             delete_patterns="*.parquet",
             commit_message=f"{build.name}, job {build.job[:12]}",
         )
-    except Exception as error:  # the kinds of errors change with the Hub's library and the one it uses for HTTP
-        raise _not_sent(repository, error) from error
     return str(address)
-
-
-def _not_sent(repository: str, error: Exception) -> UserError:
-    """Return the error for an upload that failed: without a network, or by the Hub's answer."""
-    reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-    again = "then run the same command again: it uploads what is missing"
-    if getattr(error, "response", None) is not None:
-        return UserError(f"{repository}: the Hub refused ({reason}). Log in with hf auth login, {again}")
-    reached = f"{repository}: the Hub could not be reached or refused ({reason})"
-    return UserError(f"{reached}. Check the network and hf auth whoami, {again}")

@@ -12,7 +12,7 @@ from numpy.random import Generator
 from avbuild.corruptions.audio.channel import PACKET
 from avbuild.corruptions.audio.timing import RATE
 from avbuild.corruptions.draws import bits16, normals
-from avbuild.corruptions.image.lens import FROST_TEXTURES
+from avbuild.corruptions.image.lens import FROST_COLOURS
 from avbuild.modalities.base import Signal
 from avbuild.scenarios.apply import steps_of
 from avbuild.scenarios.plan import SamplePlan
@@ -117,7 +117,7 @@ def _rain(level: Level, signal: Signal, rng: Generator) -> str:
 
 
 def _frost(level: Level, signal: Signal, rng: Generator) -> str:
-    return f"texture {int(rng.integers(FROST_TEXTURES)) + 1} of {FROST_TEXTURES}"
+    return f"texture {int(rng.integers(len(FROST_COLOURS))) + 1} of {len(FROST_COLOURS)}"
 
 
 DRAWN: Mapping[tuple[str, str], Callable[[Level, Signal, Generator], str]] = {

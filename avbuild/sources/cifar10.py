@@ -124,5 +124,5 @@ BUILDER = Builder(
     read=read_cifar10_av,
     anchor="image",
     options=frozenset({"audio_root", "images", "label_map", "folds", "pair"}),
-    examples=("avbuild make cifar10-av --audio-root ESC-50-master/ --images cifar10:cifar-10-python.tar.gz",),
+    examples=("avbuild make cifar10-av --audio-root ESC-50-master/",),
 )

@@ -136,6 +136,6 @@ BUILDER = Builder(
     options=frozenset({"audio_root", "images", "label_map", "layout", "folds", "pair"}),
     examples=(
         "avbuild make urbansound8k-av --out data/",
-        "avbuild make urbansound8k-av --audio-root UrbanSound8K/ --images folder:images/ --folds 1,2",
+        "avbuild make urbansound8k-av --images folder:images/ --folds 1,2",
     ),
 )

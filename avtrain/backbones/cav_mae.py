@@ -26,7 +26,7 @@ class CavMaeConfig(Frozen):
     size: Literal["base", "small", "tiny"] = Field("base", description="width 768, 384 or 192; published: base")
     layers: int = Field(11, description="layers of each encoder", ge=1)
     joint_layers: int = Field(1, description="layers that both modalities share", ge=1)
-    weights: str | None = Field(None, description="a published .pth or a .safetensors file; None: random")
+    weights: str | None = Field(None, description="a .pth, .pt or .safetensors file of CAV-MAE; None: random")
     audio_frames: int = Field(1024, description="frames of 10 ms, a multiple of 16; cut or zero-padded", ge=PATCH)
     image_size: int = Field(224, description="side of the image in pixels, a multiple of 16", ge=PATCH)
     audio_mean: float = Field(-5.081, description="subtracted from the log filter banks; of AudioSet")

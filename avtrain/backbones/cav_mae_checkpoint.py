@@ -1,16 +1,15 @@
 """Reading and writing the flat key layout of CAV-MAE's published checkpoints.  Gong et al., ICLR 2023."""
 
 import math
-import pickle
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from avbuild.errors import UserError
-from avtrain.backbones.weights import check_keys, load_weights
+from avtrain.backbones.checkpoint_file import read_checkpoint, without_wrappers
+from avtrain.backbones.weights import check_keys
 
 MEL_ROWS = 8  # rows of patches in a spectrogram of 128 mel bins
 HEAD = "head.slices.joint."
@@ -40,7 +39,7 @@ def to_official(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def from_official(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename published weights, with or without the prefix `module.`, to ours, without the decoder of pretraining."""
-    plain = {key.removeprefix("module."): value for key, value in weights.items()}
+    plain = {without_wrappers(key): value for key, value in weights.items()}
     encoder = {key: value for key, value in plain.items() if not key.startswith(("decoder_", "mask_token"))}
     back = {theirs: ours for ours, theirs in NAMES.items()}
     return {_renamed(key, back): value for key, value in encoder.items()}
@@ -70,27 +69,6 @@ def load_checkpoint(backbone: nn.Module, source: str, grids: Mapping[str, tuple[
     check_keys(to_official(wanted | _head_keys(given)), to_official(given), source)
     backbone.load_state_dict({key: given[key] for key in wanted})
     return {key.removeprefix("head."): value for key, value in given.items() if key not in wanted}
-
-
-def read_checkpoint(source: str) -> dict[str, Tensor]:
-    """Read a state dict from a `.safetensors` file, or from a `.pth` file without executing any of it.
-
-    Raises:
-        UserError: there is no such file, or it holds something else.
-    """
-    if not Path(source).is_file():
-        raise UserError(f"{source}: no such file; backbone.weights takes a .pth or a .safetensors file of CAV-MAE")
-    if not source.endswith((".pth", ".safetensors")):
-        raise UserError(f"{source}: neither .pth nor .safetensors; backbone.weights takes such a file of CAV-MAE")
-    if source.endswith(".safetensors"):
-        return load_weights(source)
-    try:
-        state = torch.load(source, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise UserError(f"{source}: not a checkpoint of weights alone ({str(error).splitlines()[0]})") from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise UserError(f"{source}: not a flat table of weights, which CAV-MAE's published files are")
-    return state
 
 
 def fit_positions(positions: Tensor, grid: tuple[int, int], modality: str) -> Tensor:

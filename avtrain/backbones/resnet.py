@@ -22,6 +22,7 @@ from avtrain.data.batch import Batch
 from avtrain.frontends.base import AnyFrontend
 from avtrain.frontends.kaldi_fbank import FbankFrontend
 from avtrain.frontends.log_stft import StftFrontend
+from avtrain.frontends.visual import FrameChoice, Resize, VisualFrontend
 
 WIDTH = 512  # number of channels of the last feature map
 SECONDS = {"ogm-ge": 3.0, "fbank": 10.24}  # published lengths of a clip: 188 frames of STFT, 1024 of filter banks
@@ -39,6 +40,10 @@ class ResNetConfig(Frozen):
         None, description="seconds of audio; None: 3 (ogm-ge), 10.24 (fbank)", gt=0.1, le=30
     )
     frames: int = Field(3, description="number of frames of a video, evenly spread", ge=1)
+    resize: Resize = Field("crop", description="keep the shape and crop the centre; squash: to a square, as published")
+    frame_choice: FrameChoice = Field(
+        "spread", description="spread evenly over a video; first: the first ones, likewise"
+    )
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -126,9 +131,14 @@ def _encode_present(modality: str, batch: Batch, encode: Callable[[Tensor], Tens
 
 def _frontend(config: ResNetConfig) -> AnyFrontend:
     seconds = config.audio_seconds or SECONDS[config.spectrogram]
+    frontend: AnyFrontend
     if config.spectrogram == "ogm-ge":
-        return StftFrontend(seconds, config.image_size, config.frames)
-    return FbankFrontend(round(100 * seconds), config.image_size, mean=0.0, std=1.0, frames=config.frames)
+        frontend = StftFrontend(seconds, config.image_size, config.frames)
+    else:
+        frontend = FbankFrontend(round(100 * seconds), config.image_size, mean=0.0, std=1.0, frames=config.frames)
+    if (config.resize, config.frame_choice) == ("crop", "spread"):
+        return frontend
+    return VisualFrontend(frontend, config.image_size, config.frames, config.resize, config.frame_choice)
 
 
 def _initialise(module: nn.Module) -> None:

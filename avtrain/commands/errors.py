@@ -34,8 +34,8 @@ def errors(
     Examples:
 
         avtrain errors runs/demo-finetune-tiny --scenario D
-        avtrain errors runs/demo-finetune-tiny --scenario C --top 50 --split validation
-        avtrain errors runs/demo-prompt-tiny --scenario A --inference oracle --out worst.html
+        avtrain errors runs/demo-finetune-tiny --scenario C --split validation
+        avtrain errors runs/demo-prompt-tiny --scenario A --inference oracle
     """
     from avbuild.dataset.splits import SPLITS
     from avbuild.dataset.storage import write_whole

@@ -9,30 +9,50 @@ import typer
 from avbuild.errors import UsageError, UserError
 from avtrain.commands.options import Cache, DataPlace, Device, LoaderWorkers, NoCache, Precision, expand
 
+CONDITIONS, OWN_MODEL = "Conditions", "A model of your own"  # headings over the options in --help
+
 
 def evaluate(
     runs: Annotated[
         list[Path], typer.Argument(help="Runs, or folders of runs; with --model a manifest.", callback=expand)
     ],
-    scenarios: Annotated[str, typer.Option(help="Names or patterns of scenarios, e.g. 'C,D*'.")] = "*",
+    scenarios: Annotated[
+        str, typer.Option(help="Names or patterns of scenarios, e.g. 'C,D*'.", rich_help_panel=CONDITIONS)
+    ] = "*",
     severities: Annotated[
-        str, typer.Option(help="Score each corrupted scenario at these severities too, e.g. 1,2,3,4,5.")
+        str,
+        typer.Option(
+            help="Score each corrupted scenario at these severities too, e.g. 1,2,3,4,5.", rich_help_panel=CONDITIONS
+        ),
     ] = "",
     manifest: Annotated[
-        str | None, typer.Option(help="Another manifest on the same data, with corruptions not seen in training.")
+        str | None,
+        typer.Option(
+            help="Another manifest on the same data, with corruptions not seen in training.", rich_help_panel=CONDITIONS
+        ),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="Your own model, as MODULE:NAME: a module of PyTorch, or a function of a batch."),
+        typer.Option(
+            help="Your own model, as MODULE:NAME: a module of PyTorch, or a function of a batch.",
+            rich_help_panel=OWN_MODEL,
+        ),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="With --model: its name in tables.", show_default="NAME of --model")
+        str | None,
+        typer.Option(
+            help="With --model: its name in tables.", show_default="NAME of --model", rich_help_panel=OWN_MODEL
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="With --model: folder of all runs.", show_default="runs", callback=expand)
+        Path | None,
+        typer.Option(
+            help="With --model: folder of all runs.", show_default="runs", callback=expand, rich_help_panel=OWN_MODEL
+        ),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="With --model: samples per batch.", show_default="32", min=1)
+        int | None,
+        typer.Option(help="With --model: samples per batch.", show_default="32", min=1, rich_help_panel=OWN_MODEL),
     ] = None,
     data: DataPlace = None,
     device: Device = "auto",
@@ -72,6 +92,7 @@ def evaluate(
     from avbuild.scenarios.manifest_file import load_manifest
     from avtrain.device import Machine, pick_device, pick_precision
     from avtrain.evaluation.conditions import EvalRequest
+    from avtrain.evaluation.evaluate import count_conditions
     from avtrain.evaluation.evaluate import evaluate as evaluate_run
     from avtrain.evaluation.fold_means import fold_means
     from avtrain.features.inventory import tidy
@@ -92,16 +113,15 @@ def evaluate(
     tidy(features)
     scored: list[Mapping[str, object]] = []
     lines, errors = [without_controls(f"{run}: an outside model, not scored again") for run in outside], []
-    with progress_bar("evaluating", len(found)) as advance:
+    with progress_bar("evaluating", sum(count_conditions(run, request) for run in found)) as advance:
         for run in found:
             run.remove_abandoned()
             try:
-                results = evaluate_run(run, request, machine, pick_precision(precision, machine.device))
+                results = evaluate_run(run, request, machine, pick_precision(precision, machine.device), advance)
                 scored += results
                 lines.append(without_controls(f"{run}: {_summary(results)}"))
             except UserError as error:  # the other runs are scored all the same
                 errors.append(error)
-            advance()
     if lines:
         typer.echo("\n".join([*lines, *map(without_controls, fold_means(scored))]))
         typer.echo(without_controls(f"next: avtrain report {_folder_to_report(runs)}"))

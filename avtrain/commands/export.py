@@ -13,34 +13,52 @@ def export(
     out: Annotated[
         Path | None, typer.Option(help="The file to write.", show_default="RUN/model.pt2", callback=expand)
     ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="pt2: a program for PyTorch. onnx: a model for ONNX Runtime; needs the extra onnx.",
+            show_default="the suffix of --out, or pt2",
+        ),
+    ] = None,
     inference: Annotated[
         str | None,
         typer.Option(
             help="How prompts are chosen, e.g. oracle or router.", show_default="router, where the method has one"
         ),
     ] = None,
+    without_frontend: Annotated[
+        bool,
+        typer.Option("--without-frontend", help="The model alone: from spectrograms and normalised images to logits."),
+    ] = False,
 ) -> None:
-    """Write a model as a torch.export program for any batch size.
+    """Write a model with its front end as one file, which runs without avtrain.
 
-    The inputs, by name: the output of the front end for each modality, which modalities are present, and the number
-    of the scenario where the method must be given it. The output: logits. A sample needs at least one modality. The
-    classes and the front end are described inside the file.
+    In: audio float32 [batch, samples] at 16 kHz, images uint8 [batch, height, width, 3], of any size, and flags that
+    say what is present. Out: probabilities. The names of the classes are inside; docs/python.md shows its use.
 
     Examples:
 
         avtrain export runs/demo-finetune-tiny
         avtrain export runs/demo-finetune-tiny/seed0 --out model.pt2
+        avtrain export runs/demo-finetune-tiny --format onnx
     """
-    import torch
+    from avbuild.progress import progress_bar
 
-    from avtrain.device import Machine
-    from avtrain.inference.export import check_target
-    from avtrain.inference.export import export as write_program
-    from avtrain.inference.predictor import load_run
+    with progress_bar("exporting", 5) as advance:  # importing torch takes a part of the time
+        import torch
 
-    if out is not None:
-        check_target(out)
-    trained = load_run(run, Machine(torch.device("cpu")))
-    path = out or trained.run.folder / "model.pt2"
-    write_program(trained, path, inference)
-    typer.echo(f"written: {path} ({path.stat().st_size / 1e6:.1f} MB); torch.export.load reads it")
+        from avtrain.device import Machine
+        from avtrain.inference.export import export as write_program
+        from avtrain.inference.export_file import check_target, pick_format
+        from avtrain.inference.predictor import load_run
+
+        chosen = pick_format(kind, out)
+        if out is not None:
+            check_target(out)
+        trained = load_run(run, Machine(torch.device("cpu")))
+        path = out or trained.run.folder / f"model.{chosen}"
+        advance()
+        write_program(trained, path, inference, kind=chosen, frontend=not without_frontend, advance=advance)
+    reader = "torch.export.load" if chosen == "pt2" else "onnxruntime.InferenceSession"
+    typer.echo(f"written: {path} ({path.stat().st_size / 1e6:.1f} MB); {reader} reads it")

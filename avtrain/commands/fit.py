@@ -7,6 +7,9 @@ import typer
 
 from avbuild.errors import UsageError
 from avtrain.commands.options import (
+    DATA,
+    FOLDER,
+    TRAINING,
     Cache,
     DataPlace,
     Device,
@@ -35,58 +38,98 @@ def fit(
         typer.Argument(help="A manifest, e.g. manifests/cifar10av.yaml.", show_default="that of --config"),
     ] = None,
     method: Annotated[
-        str | None, typer.Option(help="The method; `avtrain methods` lists them all.", show_default="finetune")
+        str | None,
+        typer.Option(
+            help="The method; `avtrain methods` lists them all.", show_default="finetune", rich_help_panel=TRAINING
+        ),
     ] = None,
     backbone: Annotated[
         str | None,
         typer.Option(
-            help="dual (pretrained ViT and Whisper), cav-mae, resnet or tiny (both random).", show_default="dual"
+            help="dual (pretrained ViT and Whisper), cav-mae, resnet or tiny (both random).",
+            show_default="dual",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Number of epochs.", show_default="the method's own")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Samples per batch.", show_default="32")] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate.", show_default="the method's own")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Number of epochs.", show_default="the method's own", rich_help_panel=TRAINING)
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Samples per batch.", show_default="32", rich_help_panel=TRAINING)
+    ] = None,
+    lr: Annotated[
+        float | None, typer.Option(help="Learning rate.", show_default="the method's own", rich_help_panel=TRAINING)
+    ] = None,
     train_on: Annotated[
-        str | None, typer.Option(help="scenarios: all of the manifest's. clean: clean data.", show_default="scenarios")
+        str | None,
+        typer.Option(
+            help="scenarios: all of the manifest's. clean: clean data.", show_default="scenarios", rich_help_panel=DATA
+        ),
     ] = None,
     select_on_test: SelectOnTest = False,
     seeds: Annotated[
-        str | None, typer.Option(help="Seeds, one run for each, e.g. 0,1,2.", show_default="0, or that of --config")
+        str | None,
+        typer.Option(
+            help="Seeds, one run for each, e.g. 0,1,2.", show_default="0, or that of --config", rich_help_panel=DATA
+        ),
     ] = None,
     folds: Annotated[
         str | None,
         typer.Option(
             help="Cross-validation over the data set's own folds: all, or some of them, e.g. 1,2. Replaces the "
             "manifest's split.",
+            rich_help_panel=DATA,
         ),
     ] = None,
     device: Device = "auto",
     precision: PrecisionOfRun = None,
-    out: Annotated[Path, typer.Option(help="Folder of all runs.", callback=expand)] = Path("runs"),
+    out: Annotated[Path, typer.Option(help="Folder of all runs.", callback=expand, rich_help_panel=FOLDER)] = Path(
+        "runs"
+    ),
     name: Annotated[
-        str | None, typer.Option(help="Folder of this run.", show_default="MANIFEST-METHOD-BACKBONE")
+        str | None,
+        typer.Option(help="Folder of this run.", show_default="MANIFEST-METHOD-BACKBONE", rich_help_panel=FOLDER),
     ] = None,
     settings: Annotated[list[str] | None, set_option("method.length=16, backbone.vision=FILE")] = None,
     config: Annotated[
         str | None,
-        typer.Option(help="A YAML file with options, such as a run's config.yaml; options given here replace its own."),
+        typer.Option(
+            help="A YAML file with options, such as a run's config.yaml; options given here replace its own.",
+            rich_help_panel=FOLDER,
+        ),
     ] = None,
     resume: Resume = "auto",
     init_from: Annotated[
-        Path | None, typer.Option(help="A run whose trained backbone is the starting point.", callback=expand)
+        Path | None,
+        typer.Option(
+            help="A run whose trained backbone is the starting point.", callback=expand, rich_help_panel=TRAINING
+        ),
     ] = None,
     data: DataPlace = None,
     track: Annotated[
-        list[str] | None, typer.Option(help="wandb or trackio, beside the TensorBoard files that every run writes.")
+        list[str] | None,
+        typer.Option(
+            help="wandb or trackio, beside the TensorBoard files that every run writes.", rich_help_panel=FOLDER
+        ),
     ] = None,
     workers: LoaderWorkers = 0,
     cache: Cache = None,
     no_cache: NoCache = False,
     print_config: Annotated[
-        bool, typer.Option("--print-config", help="Print the configuration as a file of --config, and train nothing.")
+        bool,
+        typer.Option(
+            "--print-config",
+            help="Print the configuration as a file of --config, and train nothing.",
+            rich_help_panel=FOLDER,
+        ),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, print what would be trained, and train nothing.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Check everything, print what would be trained, and train nothing.",
+            rich_help_panel=FOLDER,
+        ),
     ] = False,
 ) -> None:
     """Train a method on the data of a manifest, one run per seed.
@@ -97,8 +140,9 @@ def fit(
     Examples:
 
         avtrain fit manifests/cifar10av.yaml
-        avtrain fit manifests/demo.yaml --method prompt --backbone tiny --init-from runs/demo-finetune-tiny
-        avtrain fit manifests/urbansound8kav.yaml --seeds 0,1,2 --set backbone.vision=vit.safetensors
+        avtrain fit manifests/demo.yaml --backbone tiny --lr 0.001
+        avtrain fit manifests/demo.yaml --method prompt --init-from runs/mine
+        avtrain fit manifests/cifar10av.yaml --seeds 0,1,2 --set method.head_lr=1
         avtrain fit manifests/urbansound8kav.yaml --folds all
         avtrain fit --config runs/demo-finetune-tiny/seed0/config.yaml --out again/
     """

@@ -11,6 +11,9 @@ from avbuild.errors import UsageError
 
 Paths = TypeVar("Paths", Path, list[Path], None)
 
+# headings over the options in --help
+DATA, TRAINING, FOLDER, MACHINE = "Data", "Model and training", "Folder of the run", "Machine and cache"
+
 
 def expand(value: Paths) -> Paths:
     """Return paths with `~` replaced by the home folder, as shells do not in `--out=~/runs`.
@@ -25,19 +28,28 @@ def expand(value: Paths) -> Paths:
         raise UsageError(f"{value}: {error}") from error
 
 
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
-Precision = Annotated[str, typer.Option(help="auto, fp32 or bf16; auto is bf16 where CUDA has it.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel=MACHINE)]
+Precision = Annotated[
+    str, typer.Option(help="auto, fp32 or bf16; auto is bf16 where CUDA has it.", rich_help_panel=MACHINE)
+]
 PrecisionOfRun = Annotated[
     str | None,
-    typer.Option(help="auto, fp32 or bf16; auto is bf16 where CUDA has it.", show_default="auto, or that of --config"),
+    typer.Option(
+        help="auto, fp32 or bf16; auto is bf16 where CUDA has it.",
+        show_default="auto, or that of --config",
+        rich_help_panel=MACHINE,
+    ),
 ]
-LoaderWorkers = Annotated[int, typer.Option(help="Processes that load data; they affect only the speed.", min=0)]
+LoaderWorkers = Annotated[
+    int, typer.Option(help="Processes that load data; they affect only the speed.", min=0, rich_help_panel=MACHINE)
+]
 Cache = Annotated[
     Path | None,
     typer.Option(
         help="Folder for the features of frozen backbones, computed once.",
         show_default="features/ beside the runs",
         callback=expand,
+        rich_help_panel=MACHINE,
     ),
 ]
 DataPlace = Annotated[
@@ -46,15 +58,20 @@ DataPlace = Annotated[
         "--data",
         help="Where the data set is, if it was moved or copied: a folder or a URL; its content must be the same.",
         show_default="as in the manifest",
+        rich_help_panel=DATA,
     ),
 ]
 NoCache = Annotated[
-    bool, typer.Option("--no-cache", help="Compute the features of frozen backbones again in every epoch.")
+    bool,
+    typer.Option(
+        "--no-cache", help="Compute the features of frozen backbones again in every epoch.", rich_help_panel=MACHINE
+    ),
 ]
 Resume = Annotated[
     str,
     typer.Option(
-        help="auto: finish a run that was stopped. restart: train it again. never: refuse a folder with a run."
+        help="auto: finish a run that was stopped. restart: train it again. never: refuse a folder with a run.",
+        rich_help_panel=FOLDER,
     ),
 ]
 SelectOnTest = Annotated[
@@ -62,6 +79,7 @@ SelectOnTest = Annotated[
     typer.Option(
         "--select-on-test",
         help="Choose the best epoch on the test split, as some published work does: only to measure what that gains.",
+        rich_help_panel=TRAINING,
     ),
 ]
 OneRun = Annotated[Path, typer.Argument(help="A finished run, e.g. runs/demo-finetune-tiny/seed0.", callback=expand)]
@@ -73,7 +91,7 @@ def set_option(examples: str) -> OptionInfo:
     Args:
         examples: shown in the help, e.g. `method.length=16`.
     """
-    option: OptionInfo = typer.Option("--set", help=f"key=value, e.g. {examples}.")
+    option: OptionInfo = typer.Option("--set", help=f"key=value, e.g. {examples}.", rich_help_panel=TRAINING)
     return option
 
 

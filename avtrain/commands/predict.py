@@ -46,15 +46,21 @@ def predict(
     """
     import json
 
-    from avtrain.device import Machine, pick_device
-    from avtrain.inference.predictor import classify, load_run, read_media
-    from avtrain.report.terminal import without_controls
+    from avbuild.progress import progress_bar
 
     given = (("audio", audio), ("image", image), ("video", video))
     files = {modality: path for modality, path in given if path is not None}
-    machine, media = Machine(pick_device(device)), read_media(files)
-    trained = load_run(run, machine)
-    found = classify(trained, media, scenario, machine)
+    with progress_bar("predicting", 3) as advance:  # the first import of PyTorch takes most of the time
+        from avtrain.device import Machine, pick_device
+        from avtrain.inference.predictor import classify, load_run, read_media
+        from avtrain.report.terminal import without_controls
+
+        machine, media = Machine(pick_device(device)), read_media(files)
+        advance()
+        trained = load_run(run, machine)
+        advance()
+        found = classify(trained, media, scenario, machine)
+        advance()
     if as_json:
         record = {
             "run": str(trained.run),

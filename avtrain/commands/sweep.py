@@ -63,8 +63,8 @@ def sweep(
 
     Examples:
 
-        avtrain sweep manifests/demo.yaml --method prompt --grid lr=1e-3,3e-3 --grid method.length=4,8
-        avtrain sweep manifests/demo.yaml --backbone tiny --grid lr=1e-4,1e-3 --seeds 0,1,2
+        avtrain sweep manifests/demo.yaml --method prompt --grid method.length=4,8
+        avtrain sweep manifests/demo.yaml --grid lr=1e-4,1e-3 --seeds 0,1,2
     """
     from avbuild.scenarios.manifest_file import load_manifest
     from avtrain.config import RunConfig

@@ -13,6 +13,7 @@ from avbuild.scenarios.apply import corrupt, corrupt_features
 from avbuild.scenarios.manifest import Manifest
 from avbuild.scenarios.plan import SamplePlan, condition, plan_sample
 from avbuild.scenarios.seeding import rng_for, uniform_for
+from avtrain.data.augmentation import Augmentation
 from avtrain.data.batch import Batch
 from avtrain.data.batch_source import DEFAULT_LOADER, LoaderOptions
 from avtrain.data.row_share import ALL_ROWS, RowShare
@@ -51,6 +52,7 @@ class MultimodalData(Dataset[PreparedSample]):
         epoch: 0 for data as they are on disk and are evaluated; training counts from 1 and draws afresh.
         draws: number of different draws of each corruption, after which they repeat; 0: a new one in each epoch.
         share: rows of each batch that are decoded here.
+        augment: of images and frames in training; None: none.
     """
 
     rows: Rows
@@ -60,6 +62,7 @@ class MultimodalData(Dataset[PreparedSample]):
     epoch: int = 0
     draws: int = 0
     share: RowShare = ALL_ROWS
+    augment: Augmentation | None = None
 
     def __len__(self) -> int:
         return len(self.rows.samples)
@@ -75,9 +78,15 @@ class MultimodalData(Dataset[PreparedSample]):
         plan = None
         if scenario != self.rows.scenario and not self.manifest.scenarios[scenario].clean:
             plan = plan_sample(condition(self.manifest, scenario), sample.id, sample.media, self.draw)
-        prepared = {m: self.frontend.prepare(m, torch.tensor(x)) for m, x in _signals(sample, plan).items()}
+        prepared = {m: self._prepare(sample.id, m, torch.tensor(x)) for m, x in _signals(sample, plan).items()}
         on_features = plan if plan and any(plan.feature_ops(m) for m in prepared) else None
         return PreparedSample(sample.id, prepared, sample.label, self.scenario_index(scenario), on_features)
+
+    def _prepare(self, sample: str, modality: str, signal: Tensor) -> Tensor:
+        if self.augment is not None and self.epoch > 0:
+            size = self.frontend.shapes[modality][-1]
+            signal = self.augment(modality, signal, size, sample, self.epoch)
+        return self.frontend.prepare(modality, signal)
 
     def _without_signals(self, index: int) -> PreparedSample:
         sample = self.rows.samples[index]

@@ -50,6 +50,10 @@ class Rows:
         """Return some of the rows, in the order of the indices, without copying their media."""
         return replace(self, samples=PickedSamples(self.samples, np.asarray(indices, dtype=np.int64)))
 
+    def joined(self, other: "Rows") -> "Rows":
+        """Return these rows and those of another split of the same data set, without copying their media."""
+        return replace(self, samples=JoinedSamples(self.samples, other.samples))
+
     def only(self, modalities: tuple[str, ...]) -> "Rows":
         """Return the rows with some of their modalities, without copying their media."""
         everything = np.arange(len(self.samples))
@@ -93,6 +97,26 @@ class PickedSamples(LazySamples):
         """Return one sample."""
         found = self.samples[int(self.indices[index])]
         return found if self.modalities is None else replace(found, media=SomeMedia(found.media, self.modalities))
+
+
+@dataclass(frozen=True)
+class JoinedSamples(LazySamples):
+    """The samples of one sequence, then those of another.
+
+    Attributes:
+        first: some samples.
+        second: those after them.
+    """
+
+    first: Sequence[Sample]
+    second: Sequence[Sample]
+
+    def __len__(self) -> int:
+        return len(self.first) + len(self.second)
+
+    def sample(self, index: int) -> Sample:
+        """Return one sample."""
+        return self.first[index] if index < len(self.first) else self.second[index - len(self.first)]
 
 
 @dataclass(frozen=True)

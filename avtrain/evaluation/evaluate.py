@@ -1,7 +1,7 @@
 """`avtrain eval`: scores of a finished run on the test split, a file of metrics and one of predictions for each
 condition and inference mode."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -35,7 +35,13 @@ from avtrain.runs.weights import backbone_weights
 ORACLE = "oracle"  # the inference mode that is given the true scenario
 
 
-def evaluate(run: Run, request: EvalRequest, machine: Machine, precision: str) -> list[dict[str, Any]]:
+def evaluate(
+    run: Run,
+    request: EvalRequest,
+    machine: Machine,
+    precision: str,
+    advance: Callable[[], None] = lambda: None,
+) -> list[dict[str, Any]]:
     """Score a run on the test split under each condition and inference mode, and write the JSON files.
 
     A scenario that is on disk is read from there, otherwise it is computed; both give the same.
@@ -45,6 +51,7 @@ def evaluate(run: Run, request: EvalRequest, machine: Machine, precision: str) -
         request: which conditions.
         machine: where it is computed.
         precision: `fp32` or `bf16`.
+        advance: called after each condition, for a progress bar.
 
     Returns:
         The content of the files.  Empty where the method's only inference mode needs the true scenario and the
@@ -84,7 +91,16 @@ def evaluate(run: Run, request: EvalRequest, machine: Machine, precision: str) -
                 result |= modality_contributions(method, source, outputs, config.fit.batch_size, machine, precision)
             predicted = to_parquet(outputs, rows, condition.name, condition.severity, inference)
             results.append(write_scores(run, condition.file(inference), result, predicted))
+        advance()
     return results
+
+
+def count_conditions(run: Run, request: EvalRequest) -> int:
+    """Return the number of conditions of a request, for a progress bar; 1 for a run that cannot be evaluated."""
+    try:
+        return len(conditions_to_test(manifest_under_test(run.config().manifest, request), request))
+    except UserError:  # `evaluate` says so
+        return 1
 
 
 def write_scores(run: Run, file: str, scores: Mapping[str, Any], predictions: bytes) -> dict[str, Any]:

@@ -193,9 +193,9 @@ def cached_source(method: Method, data: MultimodalData, machine: Machine, precis
 
 
 def _draws_never_repeat(data: MultimodalData) -> bool:
-    """Return whether every epoch of training draws new corruptions, so that cached tokens would never be read."""
+    """Return whether every epoch draws new corruptions or crops, so that cached tokens would never be read."""
     corrupted = any(not data.manifest.scenarios[name].clean for name in data.scenarios)
-    return data.epoch > 0 and data.draws == 0 and corrupted
+    return data.epoch > 0 and (data.augment is not None or (data.draws == 0 and corrupted))
 
 
 def _draw(data: MultimodalData, scenario: str) -> int:

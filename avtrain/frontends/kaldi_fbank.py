@@ -1,14 +1,18 @@
 """CAV-MAE's front end: Kaldi's log filter banks, and images normalised as for ImageNet."""
 
+import functools
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torchaudio.compliance import kaldi
 
 from avtrain.frontends.base import SAMPLE_RATE, prepare_visual, visual_shapes
+from avtrain.frontends.traceable import cut_or_pad, power_spectrum
+from avtrain.frontends.traceable_image import prepare_visual_batch
 
 WINDOW, HOP, MEL_BINS = 400, 160, 128
+TRANSFORM = 512  # samples of the Fourier transform: the next power of two
+PRE_EMPHASIS, LOWEST_HZ = 0.97, 20.0  # Kaldi's defaults
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,12 @@ class FbankFrontend:
         """Return prepared signals, stacked to [B, ...], as they are: they are inputs already."""
         return prepared
 
+    def prepare_batch(self, modality: str, signals: Tensor, lengths: Tensor | None) -> Tensor:
+        """Prepare a batch of raw signals.  signals, lengths: as for `TraceableFrontend.prepare_batch`."""
+        if lengths is None:
+            return prepare_visual_batch(modality, signals, self.image_size, self.frames)
+        return (_batched_filter_banks(signals, lengths, self.audio_frames) - self.mean) / self.std
+
 
 def log_filter_banks(waveform: Tensor, most: int) -> Tensor:
     """Compute Kaldi's log filter banks of a clip whose mean is subtracted.
@@ -59,6 +69,8 @@ def log_filter_banks(waveform: Tensor, most: int) -> Tensor:
     Returns:
         [128, frames]: natural log of power, a frame of 25 ms every 10 ms; no frame for a clip shorter than 25 ms.
     """
+    from torchaudio.compliance import kaldi  # its import takes a tenth of PyTorch's
+
     if len(waveform) < WINDOW:
         return waveform.new_zeros(MEL_BINS, 0)
     centred = (waveform - waveform.mean())[: (most - 1) * HOP + WINDOW]  # no frame beyond `most` is computed
@@ -73,3 +85,37 @@ def log_filter_banks(waveform: Tensor, most: int) -> Tensor:
         frame_shift=1000 * HOP / SAMPLE_RATE,
     )
     return banks.T
+
+
+def _batched_filter_banks(signals: Tensor, lengths: Tensor, count: int) -> Tensor:
+    """Compute Kaldi's log filter banks of clips.
+
+    The mean of the clip is not subtracted, since Kaldi subtracts that of each frame.
+
+    Args:
+        signals: float32 [B, S] at 16 kHz.
+        lengths: int64 [B], samples of each clip.
+        count: number of frames.
+
+    Returns:
+        float32 [B, 128, count]: zeros where a clip has no whole frame.
+    """
+    clips = cut_or_pad(signals, lengths, (count - 1) * HOP + WINDOW).double()
+    frames = clips[:, torch.arange(count)[:, None] * HOP + torch.arange(WINDOW)[None]]
+    frames = frames - frames.mean(dim=2, keepdim=True)
+    before = torch.cat([frames[..., :1], frames[..., :-1]], dim=2)
+    power = power_spectrum(frames - PRE_EMPHASIS * before, TRANSFORM, periodic=False)
+    banks = (power @ _mel_filters().double().T).clamp(min=torch.finfo(torch.float32).eps).log()
+    whole = (lengths - WINDOW).div(HOP, rounding_mode="floor") + 1
+    there = torch.arange(count)[None] < whole[:, None]
+    return banks.where(there[..., None], 0.0).mT.to(torch.float32)
+
+
+@functools.cache
+def _mel_filters() -> Tensor:
+    """Return Kaldi's triangular mel filters, [128, 257]."""
+    from torchaudio.compliance import kaldi
+
+    filters, _ = kaldi.get_mel_banks(MEL_BINS, TRANSFORM, SAMPLE_RATE, LOWEST_HZ, 0.0, 100.0, -500.0, 1.0)
+    padded: Tensor = torch.nn.functional.pad(filters, (0, 1))
+    return padded

@@ -1,13 +1,15 @@
 """OGM-GE's front end: the log of a magnitude spectrogram, and images normalised as for ImageNet."""
 
+import functools
 import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torchaudio.functional import resample
 
 from avtrain.frontends.base import SAMPLE_RATE, prepare_visual, visual_shapes
+from avtrain.frontends.traceable import centred_frames, cut_or_pad, power_spectrum
+from avtrain.frontends.traceable_image import prepare_visual_batch
 
 RATE = 22_050  # Hz, to which audio is resampled
 WINDOW, HOP = 512, 353
@@ -44,12 +46,22 @@ class StftFrontend:
     def prepare(self, modality: str, signal: Tensor) -> Tensor:
         """Resample and repeat a clip; normalise an image or video.  signal: as for `AnyFrontend.prepare`."""
         if modality == "audio":
+            from torchaudio.functional import resample  # its import takes a tenth of PyTorch's
+
             return repeat_to_length(resample(signal, SAMPLE_RATE, RATE), self.samples)
         return prepare_visual(modality, signal, self.image_size, self.frames)
 
     def finish(self, modality: str, prepared: Tensor) -> Tensor:
         """Turn prepared signals, stacked to [B, ...], into inputs [B, *shape]."""
         return log_magnitude(prepared) if modality == "audio" else prepared
+
+    def prepare_batch(self, modality: str, signals: Tensor, lengths: Tensor | None) -> Tensor:
+        """Prepare a batch of raw signals.  signals, lengths: as for `TraceableFrontend.prepare_batch`."""
+        if lengths is None:
+            return prepare_visual_batch(modality, signals, self.image_size, self.frames)
+        clips = _resample_and_repeat(signals, lengths, self.samples)
+        power = power_spectrum(centred_frames(clips, WINDOW, HOP), WINDOW)
+        return (power.sqrt() + FLOOR).log().mT.to(torch.float32)
 
 
 def repeat_to_length(waveform: Tensor, samples: int) -> Tensor:
@@ -63,6 +75,37 @@ def repeat_to_length(waveform: Tensor, samples: int) -> Tensor:
         [samples].
     """
     return waveform.repeat(math.ceil(samples / len(waveform)))[:samples]
+
+
+def _resample_and_repeat(signals: Tensor, lengths: Tensor, samples: int) -> Tensor:
+    """Resample clips to 22.05 kHz, then repeat each until it is long enough.
+
+    Args:
+        signals: float32 [B, S] at 16 kHz.
+        lengths: int64 [B], samples of each clip.
+        samples: length of the result.
+
+    Returns:
+        [B, samples].
+    """
+    kernel, width, step, steps_out = _resampling()
+    blocks = math.ceil(samples / steps_out)
+    clips = cut_or_pad(signals, lengths, blocks * step + width)  # all that the samples of the result depend on
+    padded = torch.nn.functional.pad(clips, (width, 0))[:, None]
+    resampled = torch.nn.functional.conv1d(padded, kernel, stride=step).mT.flatten(1)
+    # the ratio is rounded to 32 bits, as `resample` does it
+    ends = (lengths.clamp(min=1).double() * steps_out / step).to(torch.float32).ceil().long()
+    return resampled.gather(1, torch.arange(samples)[None] % ends[:, None])
+
+
+@functools.cache
+def _resampling() -> tuple[Tensor, int, int, int]:
+    """Return the kernel of `resample` [441, 1, K], half its excess width, and samples in and out for each step."""
+    from torchaudio.transforms import Resample
+
+    transform = Resample(SAMPLE_RATE, RATE, dtype=torch.float32)
+    step, steps_out = SAMPLE_RATE // transform.gcd, RATE // transform.gcd
+    return transform.kernel, transform.width, step, steps_out
 
 
 def log_magnitude(waveforms: Tensor) -> Tensor:

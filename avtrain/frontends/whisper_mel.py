@@ -4,10 +4,11 @@ import functools
 from dataclasses import dataclass
 
 import torch
-import torchaudio
 from torch import Tensor
 
 from avtrain.frontends.base import SAMPLE_RATE, prepare_visual, visual_shapes
+from avtrain.frontends.traceable import centred_frames, cut_or_pad, power_spectrum
+from avtrain.frontends.traceable_image import prepare_visual_batch
 
 WINDOW, HOP, MEL_BINS = 400, 160, 80
 
@@ -42,6 +43,14 @@ class Frontend:
         """Turn prepared signals, stacked to [B, ...], into inputs [B, *shape]."""
         return log_mel(prepared) if modality == "audio" else prepared
 
+    def prepare_batch(self, modality: str, signals: Tensor, lengths: Tensor | None) -> Tensor:
+        """Prepare a batch of raw signals.  signals, lengths: as for `TraceableFrontend.prepare_batch`."""
+        if lengths is None:
+            return prepare_visual_batch(modality, signals, self.image_size, self.frames)
+        clips = cut_or_pad(signals, lengths, round(self.audio_seconds * SAMPLE_RATE))
+        frames = centred_frames(clips, WINDOW, HOP)[:, :-1]
+        return _log_mel_of(power_spectrum(frames, WINDOW).mT).to(torch.float32)
+
 
 def fit_length(waveform: Tensor, samples: int) -> Tensor:
     """Cut a waveform at its end, or append zeros.
@@ -69,9 +78,13 @@ def log_mel(waveforms: Tensor) -> Tensor:
         (x + 4) / 4.
     """
     window = torch.hann_window(WINDOW, device=waveforms.device)
-    spectrum = torch.stft(waveforms, WINDOW, HOP, window=window, return_complex=True)[..., :-1]
-    power = spectrum.real.square() + spectrum.imag.square()
-    mel = (_filters().to(waveforms.device) @ power).clamp(min=1e-10).log10()
+    transformed = torch.stft(waveforms, WINDOW, HOP, window=window, return_complex=True)[..., :-1]
+    return _log_mel_of(transformed.real.square() + transformed.imag.square())
+
+
+def _log_mel_of(power: Tensor) -> Tensor:
+    """Return the log-mel spectrogram of a power spectrum, [B, 201, frames] to [B, 80, frames]."""
+    mel = (_filters().to(power) @ power).clamp(min=1e-10).log10()
     loudest = mel.amax(dim=(1, 2), keepdim=True)
     return (torch.maximum(mel, loudest - 8.0) + 4.0) / 4.0
 
@@ -79,7 +92,9 @@ def log_mel(waveforms: Tensor) -> Tensor:
 @functools.cache
 def _filters() -> Tensor:
     """Return [80, 201]: triangular filters on Slaney's mel scale, each of unit area, 0 to 8 kHz."""
-    filters: Tensor = torchaudio.functional.melscale_fbanks(
+    from torchaudio.functional import melscale_fbanks  # its import takes a tenth of PyTorch's
+
+    filters: Tensor = melscale_fbanks(
         n_freqs=WINDOW // 2 + 1,
         f_min=0.0,
         f_max=SAMPLE_RATE / 2,

@@ -1,149 +1,165 @@
-"""Export of a finished run as one file that PyTorch alone can run, an ExportedProgram with a description inside."""
+"""Export of a finished run as one file that PyTorch or ONNX Runtime alone can run, with a description inside."""
 
 import io
 import json
 import warnings
-import zipfile
-from collections.abc import Iterable, Mapping
-from inspect import Parameter, Signature
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.export import Dim, ExportedProgram
+from torch import Tensor
+from torch.export import ExportedProgram
 
 from avbuild.dataset.storage import write_whole
 from avbuild.errors import UserError
-from avtrain.data.batch import Batch
-from avtrain.evaluation.evaluate import ORACLE
 from avtrain.frontends.base import SAMPLE_RATE
+from avtrain.inference.export_file import METADATA, ONNX, PROGRAM, check_target
+from avtrain.inference.exportable import Exportable, FeatureClassifier, SignalClassifier
+from avtrain.inference.onnx_file import onnx_bytes, require_onnx, run_onnx
 from avtrain.inference.predictor import LoadedRun, pick_inference
-from avtrain.methods.base import Method
-
-METADATA = "avtrain.json"  # name of the description inside
-
-
-class Exportable(nn.Module):
-    """A method that takes tensors and returns logits, [B, C]."""
-
-    def __init__(self, method: Method, names: Iterable[str]) -> None:
-        """Wrap a method.
-
-        Args:
-            method: in eval mode.
-            names: of its inputs, by `example_inputs`.
-        """
-        super().__init__()
-        self.method = method
-
-        def forward(**inputs: Tensor) -> Tensor:
-            return self._logits(inputs)
-
-        # torch.export takes the inputs from the signature, which depends on the method's modalities
-        parameters = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names]
-        forward.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # mypy knows no such attribute
-        self.forward = forward
-
-    def _logits(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        modalities = self.method.backbone.modalities
-        zeros = torch.zeros_like(inputs[f"{modalities[0]}_present"], dtype=torch.int64)
-        batch = Batch(
-            inputs={m: inputs[m] for m in modalities},
-            present={m: inputs[f"{m}_present"] for m in modalities},
-            labels=zeros,
-            scenario=inputs.get("scenario", zeros),
-            ids=(),
-        )
-        logits: Tensor = self.method(batch).logits
-        return logits
-
-
-def example_inputs(method: Method, samples: int) -> dict[str, Tensor]:
-    """Return inputs of the right shapes and types, with all modalities present.
-
-    Args:
-        method: its backbone's front end gives the shapes.
-        samples: B.
-
-    Returns:
-        `MODALITY` -> zeros of its input's shape, `MODALITY_present` -> true, and `scenario` where the inference mode is
-        `oracle`; each has B rows.
-    """
-    shapes = method.backbone.frontend.shapes
-    inputs = {m: torch.zeros(samples, *shapes[m]) for m in method.backbone.modalities}
-    inputs |= {f"{m}_present": torch.ones(samples, dtype=torch.bool) for m in method.backbone.modalities}
-    if method.inference == ORACLE:
-        inputs["scenario"] = torch.zeros(samples, dtype=torch.int64)
-    return inputs
 
 
 @torch.no_grad()
-def export_program(method: Method) -> ExportedProgram:
+def export_program(module: Exportable) -> ExportedProgram:
     """Export a method as it predicts, for any batch size.
 
     Args:
-        method: put into eval mode.
+        module: put into eval mode.
 
     Raises:
-        UserError: PyTorch cannot trace it.
+        UserError: PyTorch cannot trace it, or the program computes something else.
     """
-    inputs = example_inputs(method, samples=2)  # a batch size of one would be taken for a constant
-    batch = Dim("batch", min=1)
+    inputs = module.eval().examples(2)  # a batch size of one would be taken for a constant
+    module(**inputs)  # filter banks are made once and kept, and must not be made while tracing
     try:
         with warnings.catch_warnings():  # neurons of snntorch store a value that nothing reads
             warnings.filterwarnings("ignore", message=".*were assigned during export", category=UserWarning)
-            return torch.export.export(
-                Exportable(method.eval(), inputs), (), inputs, dynamic_shapes={name: {0: batch} for name in inputs}
-            )
+            program = torch.export.export(module, (), inputs, dynamic_shapes=module.dynamic_shapes())
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(
-            f"{method.name} on this backbone cannot be exported: torch.export says {reason}\n"
+            f"{module.method.name} on this backbone cannot be exported: torch.export says {reason}\n"
             "avtrain predict and avtrain eval work without an export"
         ) from error
+    _require_same(module, lambda given: program.module()(**given))
+    return program
 
 
-def export(loaded: LoadedRun, path: Path, inference: str | None = None) -> None:
-    """Write the program, with its description inside as `avtrain.json`, completely or not at all.
+def _require_same(module: Exportable, exported: Callable[[dict[str, Tensor]], Tensor]) -> None:
+    """Raise UserError where an exported model computes something else for a batch with missing modalities.
+
+    It has to agree with the module that was traced, and, but for the rounding of pixels, with evaluation.
+    """
+    modalities = module.modalities
+    inputs = module.examples(len(modalities) + 1)
+    if len(modalities) > 1:
+        for row, modality in enumerate(modalities):
+            inputs[f"{modality}_present"][row] = False
+    found = exported(inputs)
+    for wanted, tolerance in ((module(**inputs), 1e-4), (module.reference(inputs), 2e-2)):
+        if not torch.allclose(found, wanted, rtol=1e-3, atol=tolerance):
+            difference = (found - wanted).abs().max().item()
+            raise UserError(
+                f"the exported {module.method.name} differs from the model by up to {difference:.2g} in its "
+                f"{module.output}, so it was not written; please report this as a fault of avtrain"
+            )
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """The content of an exported file.
+
+    Attributes:
+        data: its bytes.
+        description: as it is inside, by `describe`.
+    """
+
+    data: bytes
+    description: dict[str, Any]
+
+
+def export(
+    loaded: LoadedRun,
+    path: Path,
+    inference: str | None = None,
+    *,
+    kind: str = PROGRAM,
+    frontend: bool = True,
+    advance: Callable[[], None] = lambda: None,
+) -> None:
+    """Write an exported file, completely or not at all.
 
     Args:
         loaded: the run.
         path: of the file.
-        inference: mode by which prompts are chosen; None: the router where the method has one.
+        inference: as for `exported`, like the following.
+        kind: `pt2` or `onnx`.
+        frontend: whether the front end is part of it.
+        advance: called four times, for a progress bar.
 
     Raises:
         UsageError: the method does not have the mode.
         UserError: the method cannot be traced, the file not written, or there is a file that is no export.
     """
     check_target(path)
+    model = exported(loaded, inference, kind=kind, frontend=frontend, advance=advance)
+    write_whole(path, model.data)
+    advance()
+
+
+def exported(
+    loaded: LoadedRun,
+    inference: str | None = None,
+    *,
+    kind: str = PROGRAM,
+    frontend: bool = True,
+    advance: Callable[[], None] = lambda: None,
+) -> ExportedModel:
+    """Export a run, with its description inside as `avtrain.json`.
+
+    Args:
+        loaded: the run.
+        inference: mode by which prompts are chosen; None: the router where the method has one.
+        kind: `pt2` or `onnx`.
+        frontend: whether the front end is part of it, so that it takes raw signals and gives probabilities.
+        advance: called three times, for a progress bar.
+
+    Raises:
+        UsageError: the method does not have the mode.
+        UserError: the method cannot be traced.
+    """
+    if kind == ONNX:
+        require_onnx()
     loaded.method.inference = pick_inference(loaded.method, inference)
-    program = export_program(loaded.method)
-    archive = io.BytesIO()  # PyTorch hides the reason when it cannot write a file itself
-    torch.export.save(program, archive, extra_files={METADATA: json.dumps(describe(loaded), indent=1)})
-    write_whole(path, archive.getbuffer())
+    module = (SignalClassifier if frontend else FeatureClassifier)(loaded.method.eval())
+    description = describe(loaded, module)
+    text = json.dumps(description, indent=1, default=str)
+    advance()
+    program = export_program(module)
+    advance()
+    if kind == ONNX:
+        data = onnx_bytes(program, module.output, {METADATA: text})
+        with torch.no_grad():
+            _require_same(module, lambda given: run_onnx(data, given))
+    else:
+        archive = io.BytesIO()  # PyTorch hides the reason when it cannot write a file itself
+        torch.export.save(program, archive, extra_files={METADATA: text})
+        data = archive.getvalue()
+    advance()
+    return ExportedModel(data, description)
 
 
-def check_target(path: Path) -> None:
-    """Raise UserError where a file would be lost that `export` did not write."""
-    if path.is_dir():
-        raise UserError(f"{path}: is a folder; --out names a file, such as model.pt2")
-    if path.exists() and not _is_export(path):
-        raise UserError(f"{path}: avtrain export did not write this file; choose another --out, or delete it")
+def describe(loaded: LoadedRun, module: Exportable) -> dict[str, Any]:
+    """Return the description: names of classes and scenarios, inputs and output, the front end, the run.
 
-
-def _is_export(path: Path) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith(f"/{METADATA}") for name in archive.namelist())
-    except (zipfile.BadZipFile, OSError):
-        return False
-
-
-def describe(loaded: LoadedRun) -> dict[str, Any]:
-    """Return the description: names of classes and scenarios, shapes, the front end, the run it comes from."""
+    Args:
+        loaded: the run.
+        module: what is exported of it.
+    """
     method, fit = loaded.method, loaded.config.fit
-    frontend = method.backbone.frontend
+    own_frontend = method.backbone.frontend
     return {
         "run": str(loaded.run),
         "manifest": loaded.config.manifest.name,
@@ -152,16 +168,17 @@ def describe(loaded: LoadedRun) -> dict[str, Any]:
         "classes": list(loaded.classes),
         "modalities": list(method.backbone.modalities),
         "inference": method.inference,
-        "scenarios": list(loaded.scenarios) if method.inference == ORACLE else [],
+        "scenarios": list(loaded.scenarios) if "scenario" in module.examples(1) else [],
         "inputs": {
-            name: {"shape": ["batch", *x.shape[1:]], "type": str(x.dtype).removeprefix("torch.")}
-            for name, x in example_inputs(method, samples=1).items()
+            name: {"shape": module.shape(name), "type": str(x.dtype).removeprefix("torch.")}
+            for name, x in module.examples(1).items()
         },
-        "outputs": {"logits": {"shape": ["batch", len(loaded.classes)], "type": "float32"}},
+        "outputs": {module.output: {"shape": ["batch", len(loaded.classes)], "type": "float32"}},
         "frontend": {
-            "class": f"{type(frontend).__module__}.{type(frontend).__name__}",
+            "included": isinstance(module, SignalClassifier),
+            "class": f"{type(own_frontend).__module__}.{type(own_frontend).__name__}",
             "sample_rate": SAMPLE_RATE,
-            **vars(frontend),
+            **(asdict(own_frontend) if is_dataclass(own_frontend) else vars(own_frontend)),
         },
         "torch": str(torch.__version__),
     }

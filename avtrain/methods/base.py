@@ -153,6 +153,9 @@ class Method(nn.Module):
         """
         return [{"params": [p for p in self.parameters() if p.requires_grad], "lr": lr}]
 
+    def initialise(self) -> None:
+        """Set initial weights as the method's options say; called once, before training."""
+
     def load_initial_weights(self, weights: Mapping[str, Tensor]) -> None:
         """Take over the weights that `initial_prefixes` names; those of another shape, such as a head's, start anew.
 

@@ -17,10 +17,20 @@ accuracies shown here, as in much published work. They are optimistic; compare t
 
 def render_page(views: Sequence[ReportView]) -> str:
     """Return the page, with all sections of one manifest after another."""
-    template = resources.files("avtrain.report").joinpath("report.html").read_text(encoding="utf-8")
     title = f"Results: {', '.join(view.results.manifest for view in views)}"
+    return whole_page(title, "\n".join(_manifest(view) for view in views))
+
+
+def whole_page(title: str, body: str) -> str:
+    """Return an HTML file with the style of a report.
+
+    Args:
+        title: plain text.
+        body: HTML below the title.
+    """
+    template = resources.files("avtrain.report").joinpath("report.html").read_text(encoding="utf-8")
     light = "; ".join(f"--s{index}: {value}" for index, value in enumerate(LIGHT))
-    return template.format(title=escape(title), light=light, body="\n".join(_manifest(view) for view in views))
+    return template.format(title=escape(title), light=light, body=body)
 
 
 def _manifest(view: ReportView) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from avtrain.report.results import Cell
-from avtrain.reproduction.verdict import NOT_COMPARABLE, Verdict
+from avtrain.reproduction.arithmetic import ArithmeticCheck
+from avtrain.reproduction.verdict import NOT_COMPARABLE, NOT_RUN, Verdict
 
 UNKNOWN = "not known"
 
@@ -17,7 +18,7 @@ class Footnotes:
 
     def cite(self, verdict: Verdict) -> str:
         """Return the numbers of a verdict's reasons; for a verdict that rests on numbers, the reasons themselves."""
-        if verdict.word != NOT_COMPARABLE:
+        if verdict.word not in (NOT_COMPARABLE, NOT_RUN):
             return "; ".join(verdict.why)
         self.reasons += [reason for reason in verdict.why if reason not in self.reasons]
         return ", ".join(map(str, sorted(self.reasons.index(reason) + 1 for reason in verdict.why)))
@@ -38,7 +39,14 @@ def verdict_legend(more: str = "") -> list[str]:
     return [
         f"- *reproduced*: the two differ by at most 2 points or 2 standard deviations{more}.",
         "- *not comparable*: they were measured in different ways (data, split, training); the reasons are given.",
+        "- *not run*: nothing was measured here for this number; what is missing is the last reason.",
     ]
+
+
+def arithmetic_table(checks: Iterable[ArithmeticCheck]) -> list[str]:
+    """Return the table of statements that are checked against the publication's own numbers."""
+    lines = table_header(("the publication says", "verdict", "its own numbers"))
+    return [*lines, *(table_line((check.says, f"**{check.word}**", check.working)) for check in checks)]
 
 
 def table_header(columns: Iterable[str]) -> list[str]:

@@ -37,15 +37,21 @@ class System(Frozen):
         return ", ".join(f"{key} {value}" for key, value in self.method_options)
 
 
+def selected_on(split: Selection, systems: Sequence[System]) -> tuple[System, ...]:
+    """Return the same systems with their best epoch chosen on another split.
+
+    Args:
+        split: that chooses.
+        systems: selected on validation, none of which starts from another.
+    """
+    suffix = selection_suffix(split)
+    return tuple(system.model_copy(update={"select_on": split, "name": system.name + suffix}) for system in systems)
+
+
 def also_selected_on_test(systems: Sequence[System]) -> tuple[System, ...]:
     """Return each system, followed by the same one with its best epoch chosen on the test split.
 
     Args:
         systems: none of which starts from another.
     """
-    suffix = selection_suffix("test")
-    return tuple(
-        kind
-        for system in systems
-        for kind in (system, system.model_copy(update={"select_on": "test", "name": system.name + suffix}))
-    )
+    return tuple(kind for system in systems for kind in (system, *selected_on("test", (system,))))

@@ -24,7 +24,14 @@ from avtrain.runs.weights import Diverged, require_finite
 from avtrain.training.checkpoint import INITIAL_WEIGHTS, TrainingState, fingerprints_of
 from avtrain.training.optimizer import make_optimizer, schedule
 from avtrain.training.selection import pop_mean_gradient_norms, score_selection
-from avtrain.training.setup import build_from_config, count_parameters, prepare_data, synchronise_ranks
+from avtrain.training.setup import (
+    build_from_config,
+    count_parameters,
+    prepare_data,
+    read_train_rows,
+    splits_read,
+    synchronise_ranks,
+)
 from avtrain.training.tracking import tracking
 from avtrain.training.weight_averaging import update_batch_norm
 
@@ -57,7 +64,7 @@ def fit(
     settings, manifest, machine = config.fit, config.manifest, replace(machine, run=run.folder)
     torch.manual_seed(settings.seed)
     scenarios = train_scenarios(settings, manifest)
-    train_rows = read_rows(manifest, "train", machine.row_cache)
+    train_rows = read_train_rows(config, machine)
     selection_rows = read_rows(manifest, settings.select_on, machine.row_cache)  # test only with --select-on-test
     method = build_from_config(config, len(train_rows.classes), train_rows.modalities, initial).to(machine.device)
     optimizer = make_optimizer(method, settings)
@@ -67,7 +74,7 @@ def fit(
     cache_seconds = time.monotonic() - started
     machine.reset_peak_memory()  # building the cache does not count
 
-    content = content_of(manifest, ("train", settings.select_on))
+    content = content_of(manifest, splits_read(settings))
     state = TrainingState(method, optimizer, fingerprints_of(method, content, initial))
     state.restore(run)
     run.begin(config, machine.device)
@@ -166,9 +173,10 @@ def train_epoch(
     method.train()
     losses: list[Tensor] = []
     steps = math.ceil(len(data) / settings.batch_size)
+    decay_at = settings.decay_at if settings.schedule == "step" else None
     for batch in _batches(data, settings, machine):
         method.progress = TrainingProgress(epoch, settings.epochs, len(losses), steps)
-        factor = schedule((epoch - 1) * steps + len(losses), settings.epochs * steps, settings.warmup)
+        factor = schedule((epoch - 1) * steps + len(losses), settings.epochs * steps, settings.warmup, decay_at)
         for group, rate in zip(optimizer.param_groups, state.full_rates, strict=True):
             group["lr"] = rate * factor
         with machine.autocast(settings.precision):

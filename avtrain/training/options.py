@@ -48,8 +48,8 @@ def merged_options(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[s
     merged = {**below, **{key: value for key, value in above.items() if value is not None}}
     for owner in OWNERS:
         key = f"{owner}_options"
-        if below.get(key) and above.get(key):
-            merged[key] = {**below[key], **above[key]}
+        if both := {**(below.get(key) or {}), **(above.get(key) or {})}:
+            merged[key] = both
     return merged
 
 
@@ -70,6 +70,11 @@ def fit_config(options: Mapping[str, Any]) -> FitConfig:
         config = parse_options(FitConfig, {**_defaults(method), **given}, "fit")
     except UsageError as error:
         problems.append(str(error))
+    if config is not None and config.train_split != "train" and config.select_on == "validation":
+        problems.append(
+            "fit: train_split: train+validation leaves no rows to select the best epoch on; use train_split=train, or "
+            "--select-on-test, only to compare with published numbers made so"
+        )
     for check, owner in ((method_config, "method"), (backbone_config, "backbone")):
         name = str(given.get(owner, FitConfig.model_fields[owner].default))
         try:

@@ -2,14 +2,17 @@
 
 from torch import Tensor
 
+from avbuild.dataset.splits import Split
 from avbuild.errors import UserError
 from avtrain.backbones.checkpointing import compile_blocks, recompute_blocks
 from avtrain.backbones.registry import build_backbone
-from avtrain.config import RunConfig
+from avtrain.config import FitConfig, RunConfig
+from avtrain.data.augmentation import Augmentation
 from avtrain.data.batch_source import BatchSource
 from avtrain.data.dataset import MultimodalData
 from avtrain.data.regimes import train_scenarios
 from avtrain.data.samples import Rows
+from avtrain.data.shards import read_rows
 from avtrain.device import Machine
 from avtrain.distributed.row_sharing import broadcast_from_rank0, broadcast_weights, distribute_calls
 from avtrain.features.cache import cached_source
@@ -35,12 +38,27 @@ def build_from_config(
     backbone = build_backbone(settings.backbone, settings.backbone_options, weights, modalities)
     scenarios = len(config.manifest.scenarios)
     method = build_method(settings.method, settings.method_options, backbone, classes, scenarios)
+    method.initialise()
     method.load_initial_weights(initial or {})
     if settings.checkpointing:
         recompute_blocks(backbone)
     if settings.compile:
         compile_blocks(backbone)
     return method
+
+
+def read_train_rows(config: RunConfig, machine: Machine) -> Rows:
+    """Read the rows that a run is trained on: the training split, or that and the validation split."""
+    rows = read_rows(config.manifest, "train", machine.row_cache)
+    if config.fit.train_split == "train":
+        return rows
+    return rows.joined(read_rows(config.manifest, "validation", machine.row_cache))
+
+
+def splits_read(settings: FitConfig) -> tuple[Split, ...]:
+    """Return the splits that training reads, each once: those it is trained on, and the one that selects."""
+    also: tuple[Split, ...] = () if settings.train_split == "train" else ("validation",)
+    return ("train", *also, settings.select_on)
 
 
 def prepare_data(rows: Rows, config: RunConfig, method: Method, machine: Machine, *, epoch: int) -> BatchSource:
@@ -55,7 +73,10 @@ def prepare_data(rows: Rows, config: RunConfig, method: Method, machine: Machine
     """
     settings = config.fit
     scenarios = train_scenarios(settings, config.manifest)
-    data = MultimodalData(rows, config.manifest, method.backbone.frontend, scenarios, epoch, settings.draws)
+    augment = Augmentation(settings.seed) if settings.augment == "crop-flip" and epoch > 0 else None
+    data = MultimodalData(
+        rows, config.manifest, method.backbone.frontend, scenarios, epoch, settings.draws, augment=augment
+    )
     return cached_source(method, data, machine, settings.precision)
 
 

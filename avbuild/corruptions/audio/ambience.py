@@ -7,7 +7,7 @@ of it is computed; no recordings are used.
 import functools
 
 import numpy as np
-import scipy.fft
+import scipy
 from numpy.random import Generator
 from numpy.typing import NDArray
 

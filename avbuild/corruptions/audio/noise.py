@@ -4,7 +4,7 @@ import functools
 from typing import Protocol
 
 import numpy as np
-import scipy.fft
+import scipy
 from numpy.random import Generator
 from numpy.typing import NDArray
 

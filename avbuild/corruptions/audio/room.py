@@ -3,7 +3,7 @@
 import functools
 
 import numpy as np
-import scipy.fft
+import scipy
 from numpy.random import Generator
 from numpy.typing import NDArray
 

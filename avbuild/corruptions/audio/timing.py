@@ -1,7 +1,7 @@
 """Corruptions of time and pitch: shift, mask, speed, pitch."""
 
 import numpy as np
-import scipy.fft
+import scipy
 import soxr
 from numpy.random import Generator
 from numpy.typing import NDArray

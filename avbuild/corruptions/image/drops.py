@@ -6,7 +6,7 @@ Every step is in whole numbers.
 from typing import Any
 
 import numpy as np
-import scipy.ndimage
+import scipy
 from numpy.typing import NDArray
 
 from avbuild.modalities.base import Pixels

@@ -19,28 +19,37 @@ from avtrain.commands.options import (
 )
 from avtrain.commands.reproduce.options import (
     DryRun,
+    ListAll,
+    ListAs,
     Manifests,
     Out,
     Overrides,
+    Recipe,
     Seeds,
     Settings,
+    choose_recipe,
     compute_options,
     load_manifests,
     make_runs,
     method_settings,
+    precision_of,
+    print_list,
     shared_fit_options,
+    with_published_options,
 )
 
 
 def mla_table(
     context: typer.Context,
-    manifests: Manifests,
+    manifests: Manifests = None,
     methods: Annotated[str, typer.Option(help="all, or some, e.g. concat,mla.")] = "all",
     seeds: Seeds = "0,1,2",
+    recipe: Recipe = "own",
     select_on_test: SelectOnTest = False,
     backbone: Annotated[
-        str, typer.Option(help="resnet, as published, or any other: dual, cav-mae or tiny.")
-    ] = "resnet",
+        str | None,
+        typer.Option(help="resnet, as published, or any other: dual, cav-mae or tiny.", show_default="resnet"),
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(help="Number of epochs of every method.", show_default="each method's own")
     ] = None,
@@ -54,37 +63,58 @@ def mla_table(
     workers: LoaderWorkers = 0,
     cache: Cache = None,
     no_cache: NoCache = False,
+    list_numbers: ListAll = False,
+    list_as: ListAs = "text",
 ) -> None:
     """Reproduce the table that the name of the command stands for; the texts of --help are in `HELP`."""
-    from avtrain.reproduction.mla.page import write
+    if print_list(str(context.info_name), list_numbers, list_as):
+        return
+    from avbuild.errors import UsageError
+    from avtrain.reproduction.mla.page import numbers, write
+    from avtrain.reproduction.mla.recipe import MLA_RECIPE
     from avtrain.reproduction.mla.report import collect
     from avtrain.reproduction.mla.tables import TABLES, choose_rows
+    from avtrain.reproduction.ogm_ge.recipe import OGM_GE_RECIPE
     from avtrain.reproduction.plan import make_plan
-    from avtrain.reproduction.system import also_selected_on_test
+    from avtrain.reproduction.summary import summary
+    from avtrain.reproduction.system import also_selected_on_test, selected_on
 
     table = TABLES[str(context.info_name)]
-    compute = compute_options(device, precision, resume, workers, cache_folder(cache, no_cache, out))
+    chosen = choose_recipe(recipe, {"published": MLA_RECIPE, "ogm-ge": OGM_GE_RECIPE})
+    compute = compute_options(
+        device, precision_of(precision, chosen), resume, workers, cache_folder(cache, no_cache, out)
+    )
     systems, known = choose_rows(table, methods), table.systems
+    on_test = chosen is not None and chosen.select_on == "test"
+    if select_on_test and on_test:
+        raise UsageError(f"--recipe {recipe} chooses the best epoch on test already; leave out --select-on-test")
     if select_on_test:
         warn_of_test_selection()
         systems, known = also_selected_on_test(systems), also_selected_on_test(known)
+    elif on_test:
+        warn_of_test_selection()
+        systems, known = selected_on("test", systems), selected_on("test", known)
+    asked = shared_fit_options(backbone or (None if chosen else "resnet"), compute, overrides, epochs)
+    options, own = with_published_options(chosen, asked, method_settings(settings), known)
     plan = make_plan(
         load_manifests(manifests),
         systems,
         parse_seeds(seeds),
-        shared_fit_options(backbone, compute, overrides, epochs),
-        method_settings(settings),
+        options,
+        own,
         out,
         known=known,
         scored_on="clean",
     )
     if make_runs(plan, compute, dry_run):
-        page, data = write(plan, table, collect(plan, table), out)
-        typer.echo(f"written: {page}, {data}")
+        tables = collect(plan, table)
+        typer.echo("\n".join(summary(table.name, table.cells, numbers(tables))))
+        typer.echo(f"written: {', '.join(map(str, write(plan, table, tables, out)))}")
 
 
 _COMMON = """Methods are trained and scored on clean data. With --select-on-test every row is made both ways, and the
-table shows what choosing the best epoch on the test split gains. A command that was stopped continues where it was.
+table shows what choosing the best epoch on the test split gains. --recipe published trains as the released code does,
+and chooses on test alone; --recipe ogm-ge as that of OGM-GE. A command that was stopped continues where it was.
 
 Examples:
 """
@@ -93,12 +123,13 @@ HELP = {
 
 {_COMMON}
     avtrain reproduce mla-table1 manifests/cremad.yaml --dry-run
-    avtrain reproduce mla-table1 manifests/cremad.yaml --set method.frozen=true --backbone dual
-    avtrain reproduce mla-table1 manifests/cremad.yaml --methods concat,mla --select-on-test
+    avtrain reproduce mla-table1 manifests/cremad.yaml --backbone dual
+    avtrain reproduce mla-table1 manifests/cremad.yaml --methods concat,mla
+    avtrain reproduce mla-table1 manifests/cremad.yaml --recipe published
 """,
     "mla-table3": f"""Reproduce Table 3 of MLA (CVPR 2024): its two parts, on and off, as described and as released.
 
 {_COMMON}
-    avtrain reproduce mla-table3 manifests/cremad.yaml --epochs 100
+    avtrain reproduce mla-table3 manifests/cremad.yaml --recipe published
 """,
 }

@@ -1,5 +1,7 @@
 """The base of methods of balanced multimodal learning: one feature vector for each modality, all of one width."""
 
+from typing import Literal
+
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -15,6 +17,9 @@ class FeatureOptions(Frozen):
 
     frozen: bool = Field(False, description="keep the backbone as it is and train small maps on it")
     width: int = Field(512, description="width of these maps, where there are any", ge=1)
+    head_init: Literal["torch", "xavier"] = Field(
+        "torch", description="initial weights of linear layers outside the backbone; xavier: as published, zero biases"
+    )
 
 
 class UnimodalFeatures(Method):
@@ -42,13 +47,24 @@ class UnimodalFeatures(Method):
     def __init__(self, backbone: Backbone, options: FeatureOptions) -> None:
         super().__init__(backbone)
         widths = backbone.unimodal_widths
-        self.frozen = options.frozen
+        self.frozen, self.head_init = options.frozen, options.head_init
         if options.frozen:
             self.freeze_backbone()
             self.reading = Reading(most=20)
         mapped = options.frozen or len(set(widths.values())) > 1
         self.width = options.width if mapped else next(iter(widths.values()))
         self.maps = nn.ModuleDict({m: _feature_map(width, self.width) for m, width in widths.items()} if mapped else {})
+
+    def initialise(self) -> None:
+        """Draw the weights of linear layers outside the backbone by Glorot and Bengio (AISTATS 2010), if asked for."""
+        if self.head_init == "torch":
+            return
+        inside = set(self.backbone.modules())
+        for module in self.modules():
+            if isinstance(module, nn.Linear) and module not in inside:
+                nn.init.xavier_normal_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
 
     def features(self, batch: Batch) -> dict[str, Tensor]:
         """Return h_m of every modality, [B, width]; rows of an absent modality have no meaning."""

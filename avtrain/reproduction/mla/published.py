@@ -1,47 +1,70 @@
-"""Numbers of MLA's Tables 1 and 3, and of other people's runs, each with its source and how certain it is.
+"""The numbers of MLA's Tables 1, 2 and 3, each with its source and how certain it is.
 
-X. Zhang et al.: Multimodal Representation Learning by Alternating Unimodal Adaptation, CVPR 2024, and what others
-report of the same methods.  Only cells that this project has a source for are here; none is of a single modality.
+X. Zhang et al.: Multimodal Representation Learning by Alternating Unimodal Adaptation, CVPR 2024.  The tables are read
+from slides that reprint them; table1.csv, table2.csv and table3.csv hold them as printed.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
-# verified: read in the source.  inferred: read in the source, but what the number stands for is our interpretation.
-# quoted: as this project's notes quote the paper; we have not seen the original.
+from avtrain.reproduction.published_cells import PublishedCell, read_table
+
+# seen: read in the publication itself.  verified: read in the source.  inferred: read in the source, but what the
+# number stands for is our interpretation.  quoted: as this project's notes quote it; we have not seen the original.
 # second-hand: reported by somebody other than its authors.
-Confidence = Literal["verified", "inferred", "quoted", "second-hand"]
+Confidence = Literal["seen", "verified", "inferred", "quoted", "second-hand"]
 
 DATA = {
     "crema-d": "CREMA-D",
     "kinetics-sounds": "Kinetics-Sounds",
-    "food-101": "UPMC Food-101",
+    "food-101": "Food-101",
+    "mvsa": "MVSA",
     "iemocap": "IEMOCAP",
 }
 SAME_PEOPLE = ("crema-d", "iemocap")  # data whose published splits have the same people in training and test
+TRAINING_SAMPLES = {"crema-d": 6698}  # of the published split; of the other data it is not known
+MULTI = "multi"  # all modalities together
 
 RESNETS = "ResNet-18 from scratch"
+# None: not stated in our sources
+ENCODERS = {
+    "crema-d": RESNETS,
+    "kinetics-sounds": None,
+    "food-101": "pretrained M3AE",
+    "mvsa": "pretrained M3AE",
+    "iemocap": "pretrained CAV-MAE and M3AE",
+}
 
-_PAPER = "Zhang et al., CVPR 2024, as quoted in this project's notes"
-_TABLE_1 = "Zhang et al., CVPR 2024, Table 1, as quoted in this project's notes"
-_TABLE_3 = "Zhang et al., CVPR 2024, Table 3, as quoted in this project's notes"
-_BALANCE = "BalanceBenchmark, images/Results.jpeg, runs of its authors"
-_BALANCE_FOOD = "BalanceBenchmark, runs of its authors, as quoted in this project's notes"
-_NOTES = "public notes of ASGML experiments, five seeds"
-_G2D = "table of G²D, as quoted in a public note"
+_FOLDER = "avtrain.reproduction.mla"
+CELLS_1 = read_table(_FOLDER, "table1.csv", "M1", labels=2)
+CELLS_2 = read_table(_FOLDER, "table2.csv", "M2")
+CELLS_3 = read_table(_FOLDER, "table3.csv", "M3", labels=2)
 
-_M3AE = "pretrained M3AE"
-_CAV_MAE_M3AE = "pretrained CAV-MAE and M3AE"
-_NO_SCRIPT = "the script that made its inputs is not published"
-_ITS_RECIPE = "it was trained with AdamW and batches of 32"
-_WHICH_FUSION = "how its baseline fuses the modalities is not stated in our sources"
-_PLAIN_OGM = "it is called OGM; whether GE is part of it is not stated in our sources"
-_NOT_DESCRIBED = "its inputs and split are not described in our sources"
+# columns of the tables, and our rows
+METHODS = {
+    "Sum": "sum",
+    "Concat": "concat",
+    "Late fusion": "late-fusion",
+    "FiLM": "film",
+    "BiGated": "gated",
+    "OGM-GE": "ogm-ge",
+    "QMF": "qmf",
+    "MLA": "mla",
+}
+PARTS_OF_MLA = {
+    "neither": "mla-off-mean",
+    "DF alone": "mla-off-entropy",
+    "HGM alone": "mla-rls-mean",
+    "both": "mla",
+}
+
+_NO_OWN_SCORES = "how the publication scores one modality of a fusion that has no scores of its own is not stated"
+_OGM_WITHOUT_EFFECT = "in the released code OGM-GE has no effect on these encoders; how this number arose is not known"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A published accuracy of all modalities together.
+    """A published accuracy of one modality, or of all together.
 
     Attributes:
         system: name of our row that it is compared with.
@@ -55,6 +78,8 @@ class Claim:
         encoders: in words; None: not known.
         std: standard deviation, 0 to 1; None: not known.
         reasons: why no measurement made here can confirm or refute it.
+        part: the modality whose own scores it is of, or "multi".
+        cell: of the publication's own table; None: somebody else's number, whose recipe is not MLA's.
     """
 
     system: str
@@ -68,80 +93,45 @@ class Claim:
     encoders: str | None = None
     std: float | None = None
     reasons: tuple[str, ...] = ()
+    part: str = MULTI
+    cell: PublishedCell | None = None
 
 
-def _paper(system: str, data: str, value: float, source: str, confidence: Confidence) -> Claim:
-    """Return a claim of the MLA paper: the best of 100 epochs on test, with three frames of a CREMA-D clip."""
-    claim = Claim(system, data, value, source, confidence, selected_on_test=True)
-    if data == "crema-d":
-        return replace(claim, epochs=100, frames=3, encoders=RESNETS)
-    return replace(claim, encoders=_CAV_MAE_M3AE if data == "iemocap" else _M3AE)
+def _claims(cells: tuple[PublishedCell, ...], systems: dict[str, str], source: str) -> tuple[Claim, ...]:
+    """Return the claims of a table: the best of 100 epochs on test, with three frames of a CREMA-D clip.
+
+    Args:
+        cells: of the table.
+        systems: label of a column -> our row.
+        source: of all of them.
+    """
+    keys = {title: key for key, title in DATA.items()}
+    return tuple(_claim(cell, systems[cell.column], keys[cell.row[0]], source) for cell in cells)
 
 
-def _balance(system: str, crema_d: float, kinetics_sounds: float, *reasons: str) -> tuple[Claim, ...]:
-    """Return BalanceBenchmark's two claims: 30 epochs, no validation split, two frames of a CREMA-D clip."""
-    return tuple(
-        Claim(
-            system,
-            data,
-            value,
-            _BALANCE,
-            "inferred" if reasons else "verified",
-            selected_on_test=True,
-            epochs=30,
-            frames=2 if data == "crema-d" else None,
-            reasons=(_NO_SCRIPT, _ITS_RECIPE, *reasons),
-        )
-        for data, value in (("crema-d", crema_d), ("kinetics-sounds", kinetics_sounds))
-    )
-
-
-def _reported(
-    system: str,
-    value: float,
-    source: str,
-    *reasons: str,
-    confidence: Confidence = "second-hand",
-    on_test: bool | None = None,
-    frames: int | None = None,
-    std: float | None = None,
-) -> Claim:
-    """Return what others report of a method on CREMA-D."""
-    described = (_NOT_DESCRIBED, *reasons)
+def _claim(cell: PublishedCell, system: str, data: str, source: str) -> Claim:
+    part = cell.row[1]
+    reasons = []
+    if system in ("film", "gated") and part != MULTI:
+        reasons.append(_NO_OWN_SCORES)
+    if system == "ogm-ge" and "M3AE" in (ENCODERS[data] or ""):
+        reasons.append(_OGM_WITHOUT_EFFECT)
     return Claim(
-        system, "crema-d", value, source, confidence, on_test, epochs=None, frames=frames, std=std, reasons=described
+        system,
+        data,
+        cell.fraction_of_percent,
+        source,
+        "seen",
+        selected_on_test=True,
+        epochs=100,
+        frames=3 if data == "crema-d" else None,
+        encoders=ENCODERS[data],
+        reasons=tuple(reasons),
+        part=part,
+        cell=cell,
     )
 
 
-TABLE_1: tuple[Claim, ...] = (
-    _paper("late-fusion", "crema-d", 0.6632, _TABLE_1, "quoted"),
-    _paper("late-fusion", "iemocap", 0.7496, _TABLE_1, "quoted"),
-    _paper("mla", "crema-d", 0.7970, _PAPER, "quoted"),
-    _paper("mla", "food-101", 0.9333, _PAPER, "quoted"),
-    *_balance("concat", 0.6550, 0.6563, _WHICH_FUSION),
-    *_balance("ogm-ge", 0.6776, 0.6704, _PLAIN_OGM),
-    *_balance("mla", 0.7230, 0.6905),
-    *_balance("mmpareto", 0.7997, 0.7455),
-    *_balance("recon-boost", 0.7401, 0.6838),
-    *_balance("lfm", 0.7002, 0.6637),
-    Claim("mla", "food-101", 0.9314, _BALANCE_FOOD, "quoted", selected_on_test=True, epochs=30),
-    _reported("concat", 0.6159, f"{_NOTES}, its baseline", _WHICH_FUSION, frames=3, std=0.0080),
-    _reported("ogm-ge", 0.6247, _NOTES, frames=1, std=0.0142),
-    _reported("ogm-ge", 0.6914, _NOTES, frames=3, std=0.0113),
-    _reported("mmpareto", 0.69, "a user, GeWu-Lab/MMPareto_ICML2024 issue 2 (approximate)"),
-    _reported("recon-boost", 0.8111, "file name of the shipped checkpoint", confidence="verified", on_test=True),
-    _reported("recon-boost", 0.8362, _G2D),
-    _reported("mla", 0.7970, _G2D),
-    _reported("lfm", 0.7876, "a user, njustkmg/NeurIPS24-LFM issue 12"),
-    _reported("concat", 0.758, "a user's own baseline, njustkmg/NeurIPS24-LFM issue 12", _WHICH_FUSION),
-)
-
-_FIXED, _DYNAMIC = f"{_TABLE_3}: neither part", f"{_TABLE_3}: dynamic fusion alone"
-TABLE_3: tuple[Claim, ...] = (
-    _paper("mla-off-mean", "crema-d", 0.6632, _FIXED, "quoted"),
-    _paper("mla-off-mean", "iemocap", 0.7496, _FIXED, "quoted"),
-    _paper("mla-off-entropy", "crema-d", 0.7279, _DYNAMIC, "inferred"),
-    _paper("mla", "crema-d", 0.7970, f"{_PAPER}; that the ablation repeats it is our interpretation", "inferred"),
-    _paper("mla-released-fixed", "crema-d", 0.6632, _FIXED, "inferred"),
-    _paper("mla-released", "crema-d", 0.7279, _DYNAMIC, "inferred"),
-)
+SOURCE = "MLA, CVPR 2024, Table {}, as reprinted in slides"
+TABLE_1 = _claims(CELLS_1, METHODS, SOURCE.format(1))
+TABLE_3 = _claims(CELLS_3, PARTS_OF_MLA, SOURCE.format(3))

@@ -6,18 +6,22 @@ from dataclasses import dataclass
 from avbuild.dataset.build_record import BuildRecord
 from avbuild.modalities.registry import MODALITIES
 from avbuild.scenarios.manifest import Manifest
+from avtrain.backbones.registry import backbone_config
+from avtrain.config import FitConfig
 from avtrain.report.results import Cell, Evaluation
-from avtrain.reproduction.mla.published import Claim
+from avtrain.reproduction.mla.published import MULTI, Claim
+from avtrain.reproduction.mla.recipe import MLA_RECIPE
 from avtrain.reproduction.mla.tables import REFERENCE, PublishedTable
 from avtrain.reproduction.mla.verdicts import MlaSetting, judge_claim, published_data
 from avtrain.reproduction.plan import ReproductionPlan
+from avtrain.reproduction.recipe import differences
 from avtrain.reproduction.run import builds, devices
 from avtrain.reproduction.system import System
 from avtrain.reproduction.verdict import Verdict
 from avtrain.runs.cost import Cost, cost
 from avtrain.runs.folder import Run
 
-MULTI = "multi"  # all modalities together
+VISUAL = ("video", "image")
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,15 @@ class SystemScores:
     cells: Mapping[str, Cell]
     cost: Cost
     times_slower: float | None
+
+    def part(self, part: str) -> Cell | None:
+        """Return the accuracies of a part: an image and the frames of a video are the same part.
+
+        Args:
+            part: a modality or "multi".
+        """
+        names = VISUAL if part in VISUAL else (part,)
+        return next((self.cells[name] for name in names if name in self.cells), None)
 
 
 @dataclass(frozen=True)
@@ -115,7 +128,7 @@ def _manifest_table(
     rows = [
         SystemScores(
             system,
-            setting_of(plan, manifest, system, build.name, leaky, modalities),
+            setting_of(plan, manifest, system, build.name, published_rows(manifest, build), modalities, build),
             _cells(evaluations[system.name], modalities),
             costs[system.name],
             times_slower(costs[system.name], costs.get(REFERENCE)),
@@ -129,7 +142,13 @@ def _manifest_table(
 
 
 def setting_of(
-    plan: ReproductionPlan, manifest: Manifest, system: System, data: str, leaky: bool, modalities: Sequence[str]
+    plan: ReproductionPlan,
+    manifest: Manifest,
+    system: System,
+    data: str,
+    row_split: bool,
+    modalities: Sequence[str],
+    build: BuildRecord | None = None,
 ) -> MlaSetting:
     """Return the circumstances that decide what a row can be compared with.
 
@@ -138,24 +157,44 @@ def setting_of(
         manifest: one of the plan's.
         system: row of the plan.
         data: name of the data set.
-        leaky: whether a group may be in two splits.
+        row_split: whether a group may be in two splits, as in published lists.
         modalities: of the data set.
+        build: of the data set; None: its numbers of samples are not known.
     """
     fit = plan.config_of(manifest, system)
     return MlaSetting(
         data=data,
-        row_split=leaky,
+        row_split=row_split,
         backbone=fit.backbone,
         frozen=bool(fit.method_options.get("frozen", False)),
         epochs=fit.epochs,
-        frames=None if any(MODALITIES[m].framewise for m in modalities) else 1,
+        frames=_frames(fit) if any(MODALITIES[m].framewise for m in modalities) else 1,
         selected_on=fit.select_on,
+        seeds=len(plan.seeds),
+        training=None if build is None else _training_samples(fit, build),
+        differences=differences(fit, system, MLA_RECIPE),
     )
+
+
+def published_rows(manifest: Manifest, build: BuildRecord) -> bool:
+    """Return whether the split is that of published lists with the same people in two splits, not one by chance."""
+    return build.leaky and manifest.split.protocol == "default" and build.split.startswith("published lists")
 
 
 def about(claim: Claim, data: str) -> bool:
     """Return whether a claim is shown for a data set; for data that nothing was published on, all claims are."""
     return published_data(data) in (None, claim.data)
+
+
+def _training_samples(fit: FitConfig, build: BuildRecord) -> int:
+    splits = ("train",) if fit.train_split == "train" else ("train", "validation")
+    return sum(sum(counts.values()) for split, counts in build.per_class.items() if split in splits)
+
+
+def _frames(fit: FitConfig) -> int | None:
+    """Return the number of frames that a backbone takes of a video; None where it has no such option."""
+    frames: int | None = getattr(backbone_config(fit.backbone, fit.backbone_options), "frames", None)
+    return frames
 
 
 def times_slower(own: Cost, reference: Cost | None) -> float | None:
@@ -194,4 +233,4 @@ def _judge(claim: Claim, rows: Sequence[SystemScores], any_setting: MlaSetting) 
     own = [row for row in rows if row.system.row == claim.system]
     if not own:
         return [JudgedClaim(claim, None, judge_claim(claim, None, any_setting))]
-    return [JudgedClaim(claim, row, judge_claim(claim, row.cells[MULTI], row.setting)) for row in own]
+    return [JudgedClaim(claim, row, judge_claim(claim, row.part(claim.part), row.setting)) for row in own]

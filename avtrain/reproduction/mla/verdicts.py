@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from avtrain.config import Selection
 from avtrain.report.results import Cell
-from avtrain.reproduction.mla.published import DATA, RESNETS, SAME_PEOPLE, Claim
+from avtrain.reproduction.mla.published import DATA, RESNETS, SAME_PEOPLE, TRAINING_SAMPLES, Claim
+from avtrain.reproduction.mla.recipe import MLA_RECIPE
 from avtrain.reproduction.verdict import Verdict, judge
 
 
@@ -21,6 +22,9 @@ class MlaSetting:
         epochs: number of epochs.
         frames: number of frames of a sample; None: not known.
         selected_on: the split that chose the best epoch.
+        seeds: number of runs.
+        training: number of training samples; None: not known.
+        differences: of the configuration from MLA's recipe, in words.
     """
 
     data: str
@@ -30,6 +34,9 @@ class MlaSetting:
     epochs: int
     frames: int | None
     selected_on: Selection
+    seeds: int
+    training: int | None
+    differences: tuple[str, ...]
 
 
 def published_data(name: str) -> str | None:
@@ -46,7 +53,7 @@ def judge_claim(claim: Claim, measured: Cell | None, setting: MlaSetting) -> Ver
         measured: accuracies, 0 to 1, one a seed; None where there are none.
         setting: circumstances of the measurement.
     """
-    return judge(claim.value, measured, reasons(claim, setting), "this row is not in the plan")
+    return judge(claim.value, measured, reasons(claim, setting), f"no run of {claim.system} has scores of {claim.part}")
 
 
 def reasons(claim: Claim, setting: MlaSetting) -> tuple[str, ...]:
@@ -69,11 +76,29 @@ def reasons(claim: Claim, setting: MlaSetting) -> tuple[str, ...]:
         found.append("encoders are frozen here, and only small maps on their features are trained")
     if claim.frames is not None and setting.frames not in (None, claim.frames):
         found.append(f"frames of a clip: {setting.frames} here, {claim.frames} published")
+    if claim.cell is not None:
+        found += _recipe(setting)
+        found += _training_samples(claim, setting)
     if claim.epochs is None:
         found.append("its number of epochs is not known")
     elif claim.epochs != setting.epochs:
         found.append(f"epochs: {setting.epochs} here, {claim.epochs} published")
     return (*found, *_selection(claim, setting))
+
+
+def _recipe(setting: MlaSetting) -> list[str]:
+    """Return what differs from the recipe of MLA's own tables; the numbers of others have reasons of their own."""
+    found = list(setting.differences)
+    if setting.seeds != MLA_RECIPE.seeds:
+        found.append(f"seeds: {setting.seeds} here, the mean of {MLA_RECIPE.seeds} published")
+    return found
+
+
+def _training_samples(claim: Claim, setting: MlaSetting) -> list[str]:
+    published = TRAINING_SAMPLES.get(claim.data)
+    if published is None or setting.training in (None, published) or published_data(setting.data) != claim.data:
+        return []
+    return [f"training samples: {setting.training:,} here, {published:,} published"]
 
 
 def _selection(claim: Claim, setting: MlaSetting) -> tuple[str, ...]:

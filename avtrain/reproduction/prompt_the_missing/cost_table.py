@@ -44,7 +44,7 @@ def cost_verdicts(efficiency: Sequence[JudgedEfficiency]) -> list[str]:
     footnotes = Footnotes()
     for judged in efficiency:
         claim = judged.claim
-        measured = "" if judged.measured is None else _formatted(claim, judged.measured)
+        measured = "" if judged.measured is None else formatted(claim, judged.measured)
         verdict = (f"**{judged.verdict.word}**", footnotes.cite(judged.verdict))
         lines.append(table_line((claim.says, measured, *verdict, claim.source, claim.confidence)))
     return [*lines, *footnotes.lines()]
@@ -65,13 +65,13 @@ def _memory(cost: Cost) -> str:
     return f"{'≤ ' if cost.memory_of == 'process' else ''}{cost.peak_memory / GIB:.2f} GiB"
 
 
-def _formatted(claim: Efficiency, value: float) -> str:
+def formatted(claim: Efficiency, value: float) -> str:
+    """Return a number in the unit of a claim.  value: in seconds, bytes, weights, or a fraction of 1."""
     formats = {
         "seconds": f"{value:.3g} s per epoch",
         "memory": f"{value / GIB:.2f} GiB",
         "trainable": f"{value / 1e6:.2f} M",
-        "times_faster": f"{value:.1f}",
-        "times_less_memory": f"{value:.1f}",
+        "time_saving": f"{100 * value:.1f} %",
         "memory_saving": f"{100 * value:.1f} %",
     }
     return formats[claim.quantity]

@@ -1,4 +1,4 @@
-"""Pages of the reproduction of *Prompt the Missing*: `poster.md` and `poster.json`."""
+"""Pages of the reproduction of *Prompt the Missing*: `poster.md`, `poster.html` and `poster.json`."""
 
 import json
 from collections.abc import Sequence
@@ -11,16 +11,21 @@ from avtrain.report.tables import MEAN
 from avtrain.reproduction.markdown import (
     UNKNOWN,
     Footnotes,
+    arithmetic_table,
     cell_as_json,
     table_header,
     table_line,
     verdict_legend,
 )
 from avtrain.reproduction.plan import ReproductionPlan
-from avtrain.reproduction.prompt_the_missing.cost_table import cost_table, cost_verdicts
-from avtrain.reproduction.prompt_the_missing.published import CAV_MAE, DATA, NAMES, PROMPT
+from avtrain.reproduction.prompt_the_missing.checks import CHECKS
+from avtrain.reproduction.prompt_the_missing.cost_table import cost_table, cost_verdicts, formatted
+from avtrain.reproduction.prompt_the_missing.published import CAV_MAE, CELLS, DATA, NAMES, PROMPT, Accuracy
 from avtrain.reproduction.prompt_the_missing.report import ManifestTables, is_fair
+from avtrain.reproduction.verdict import JudgedNumber, count_line, tally
+from avtrain.reproduction.web_page import write_web_page
 
+COMMAND = "prompt-the-missing"
 INFERENCE = {
     None: "",
     "oracle": "oracle (true scenario given)",
@@ -29,20 +34,22 @@ INFERENCE = {
 }
 
 
-def write(plan: ReproductionPlan, tables: Sequence[ManifestTables], out: Path) -> tuple[Path, Path]:
-    """Write `poster.md` and `poster.json`.
+def write(plan: ReproductionPlan, tables: Sequence[ManifestTables], out: Path) -> tuple[Path, Path, Path]:
+    """Write `poster.md`, `poster.html` and `poster.json`.
 
     Args:
         plan: of all runs.
         tables: of each manifest.
-        out: folder that gets both files.
+        out: folder that gets the files.
 
-    Returns the paths of both.
+    Returns the paths of all three.
     """
     page, data = out / "poster.md", out / "poster.json"
-    write_whole(page, as_markdown(plan, tables))
+    text = as_markdown(plan, tables)
+    write_whole(page, text)
+    web = write_web_page(page, text)
     write_whole(data, json.dumps(as_json(plan, tables), indent=1, ensure_ascii=False) + "\n")
-    return page, data
+    return page, web, data
 
 
 def as_markdown(plan: ReproductionPlan, tables: Sequence[ManifestTables]) -> str:
@@ -57,19 +64,45 @@ def as_markdown(plan: ReproductionPlan, tables: Sequence[ManifestTables]) -> str
         *verdict_legend("; sizes, times and ratios by at most a tenth"),
         f"- {CAV_MAE} is most likely what the publication calls CAV-MAE; {PROMPT} is its prompt learning, started from "
         "a fine-tuned backbone as published.",
-        f"- Of the published tables we have a source for some cells only; the others say {UNKNOWN}.",
+        "",
+        f"**{count_line(COMMAND, tally(CELLS, numbers(tables)))}.** Numbers of other sources are judged below and not "
+        "counted.",
         "",
     ]
     for table in tables:
         lines += [_heading(table), "", *_accuracy_table(table), "", *_accuracy_verdicts(table), ""]
         lines += [f"### {table.manifest.name}: cost of training", "", *cost_table(table.costs), ""]
         lines += [*cost_verdicts(table.efficiency), ""]
+    lines += ["## Statements checked by arithmetic", "", *arithmetic_table(CHECKS), ""]
     return "\n".join(lines)
+
+
+def numbers(tables: Sequence[ManifestTables]) -> list[JudgedNumber]:
+    """Return every published number beside ours, with its verdict, manifest by manifest."""
+    found = []
+    for table in tables:
+        name = table.manifest.name
+        for accuracy in table.accuracies:
+            claim, measured = accuracy.claim, str(accuracy.measured or "")
+            labels = (name, _name(claim), claim.scenario, claim.source)
+            found.append(JudgedNumber(claim.cell, labels, f"{100 * claim.value:.0f}", measured, accuracy.verdict))
+        for cost in table.efficiency:
+            size = "" if cost.measured is None else formatted(cost.claim, cost.measured)
+            labels = (name, NAMES.get(cost.claim.system or "", "both"), cost.claim.quantity, cost.claim.source)
+            published = formatted(cost.claim, cost.claim.value)
+            found.append(JudgedNumber(cost.claim.cell, labels, published, size, cost.verdict))
+    return found
+
+
+def _name(claim: Accuracy) -> str:
+    return f"{NAMES[claim.system]}{f', {claim.inference}' if claim.inference else ''}"
 
 
 def as_json(plan: ReproductionPlan, tables: Sequence[ManifestTables]) -> dict[str, Any]:
     """Return everything that the page shows, unrounded."""
     return {
+        "verdicts": tally(CELLS, numbers(tables)),
+        "arithmetic": [asdict(check) for check in CHECKS],
         "preset": tables[0].setting.preset,
         "seeds": list(plan.seeds),
         "epochs_scale": plan.epochs_scale,
@@ -144,8 +177,7 @@ def _accuracy_verdicts(table: ManifestTables) -> list[str]:
     footnotes = Footnotes()
     for judged in table.accuracies:
         claim = judged.claim
-        name = f"{NAMES[claim.system]}{f', {claim.inference}' if claim.inference else ''}"
-        numbers = (f"{100 * claim.value:.0f}", judged.measured or "")
+        both = (f"{100 * claim.value:.0f}", judged.measured or "")
         verdict = (f"**{judged.verdict.word}**", footnotes.cite(judged.verdict))
-        lines.append(table_line((name, claim.scenario, *numbers, *verdict, claim.source, claim.confidence)))
+        lines.append(table_line((_name(claim), claim.scenario, *both, *verdict, claim.source, claim.confidence)))
     return [*lines, *footnotes.lines()]

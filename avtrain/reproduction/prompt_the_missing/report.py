@@ -11,7 +11,9 @@ from avtrain.report.results import Cell, gather
 from avtrain.report.tables import MEAN, accuracy_tables
 from avtrain.reproduction.plan import ReproductionPlan
 from avtrain.reproduction.prompt_the_missing.published import ACCURACIES, DATA, EFFICIENCY, PROMPT, Accuracy, Efficiency
+from avtrain.reproduction.prompt_the_missing.recipe import PROMPT_METHOD, PROMPT_RECIPE
 from avtrain.reproduction.prompt_the_missing.verdicts import PromptSetting, judge_accuracy, judge_efficiency
+from avtrain.reproduction.recipe import differences
 from avtrain.reproduction.run import builds, devices
 from avtrain.reproduction.system import System
 from avtrain.reproduction.verdict import Verdict
@@ -115,7 +117,17 @@ def setting_of(plan: ReproductionPlan, manifest: Manifest, build: BuildRecord, p
         size=size,
         weights=weights,
         epochs_scale=plan.epochs_scale,
+        differences=tuple((s.name, recipe_differences(plan, manifest, s)) for s in plan.systems),
     )
+
+
+def recipe_differences(plan: ReproductionPlan, manifest: Manifest, system: System) -> tuple[str, ...]:
+    """Return the differences of a system's configuration from the recipe of the released code, which is of prompts."""
+    if system.method != PROMPT_METHOD:
+        return ()
+    fit, published = plan.config_of(manifest, system), PROMPT_RECIPE.for_method(PROMPT_METHOD)["epochs"]
+    epochs = (f"epochs: {fit.epochs} here, {published} published",) if fit.epochs != published else ()
+    return (*differences(fit, system, PROMPT_RECIPE), *epochs)
 
 
 def measured_cost(claim: Efficiency, costs: Mapping[str, Cost]) -> float | None:
@@ -143,12 +155,12 @@ def _measured_ratio(claim: Efficiency, costs: Mapping[str, Cost]) -> float | Non
     full, prompts = costs.get(FULL), costs.get(PROMPT)
     if full is None or prompts is None or full.batch_size != prompts.batch_size:
         return None
-    if claim.quantity == "times_faster":
-        return full.seconds_per_epoch / prompts.seconds_per_epoch
+    if claim.quantity == "time_saving":
+        return 1 - prompts.seconds_per_epoch / full.seconds_per_epoch
     full_memory, prompt_memory = full.own_peak_memory, prompts.own_peak_memory
     if full_memory is None or prompt_memory is None:
         return None
-    return full_memory / prompt_memory if claim.quantity == "times_less_memory" else 1 - prompt_memory / full_memory
+    return 1 - prompt_memory / full_memory
 
 
 def _manifest_tables(plan: ReproductionPlan, manifest: Manifest, build: BuildRecord, preset: str) -> ManifestTables:

@@ -4,7 +4,15 @@ from dataclasses import dataclass
 
 from avtrain.report.results import Cell
 from avtrain.reproduction.prompt_the_missing.published import DATA, Accuracy, Efficiency
-from avtrain.reproduction.verdict import NOT_COMPARABLE, NOT_REPRODUCED, REPRODUCED, SLACK, Verdict, judge
+from avtrain.reproduction.verdict import (
+    NOT_COMPARABLE,
+    NOT_REPRODUCED,
+    NOT_RUN,
+    REPRODUCED,
+    SLACK,
+    Verdict,
+    judge,
+)
 
 RELATIVE_TOLERANCE = 0.1  # of sizes, times and ratios, as a fraction of the published value
 ROUNDING = 0.0005  # of a published percentage with one decimal
@@ -23,6 +31,7 @@ class PromptSetting:
         size: of a CAV-MAE; None for another backbone.
         weights: file of the weights of a CAV-MAE; None: random weights.
         epochs_scale: factor on each method's number of epochs.
+        differences: of each system's configuration from the published recipe, in words, where one is known.
     """
 
     data: str
@@ -33,6 +42,7 @@ class PromptSetting:
     size: str | None
     weights: str | None
     epochs_scale: float
+    differences: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 def judge_accuracy(published: Accuracy, measured: Cell | None, setting: PromptSetting) -> Verdict:
@@ -50,7 +60,7 @@ def judge_accuracy(published: Accuracy, measured: Cell | None, setting: PromptSe
 def judge_efficiency(published: Efficiency, measured: float | None, setting: PromptSetting) -> Verdict:
     """Return "reproduced" if the difference is at most a tenth of the published value and nothing forbids comparing.
 
-    A published ratio that differs from the ratio of its published parts is "not reproduced", whatever is measured.
+    A published saving that does not follow from the cells of its table is "not reproduced", whatever is measured.
 
     Args:
         published: the claim.
@@ -59,11 +69,11 @@ def judge_efficiency(published: Efficiency, measured: float | None, setting: Pro
     """
     own = published.own_arithmetic
     if own is not None and _rounded_apart(published.value, own):
-        return Verdict(NOT_REPRODUCED, (f"its published parts give {_percent_or_factor(published, own)}",))
+        return Verdict(NOT_REPRODUCED, (f"its own table gives {100 * own:.1f} %",))
     reasons = (*published.reasons, *architecture_reasons(setting))
     if measured is None:
-        reasons = (*reasons, _not_measured(published))
-    if reasons or measured is None:
+        return Verdict(NOT_RUN, (*reasons, _not_measured(published)))
+    if reasons:
         return Verdict(NOT_COMPARABLE, reasons)
     apart = abs(measured - published.value) / published.value
     word = REPRODUCED if apart <= RELATIVE_TOLERANCE + SLACK else NOT_REPRODUCED
@@ -91,6 +101,7 @@ def accuracy_reasons(published: Accuracy, setting: PromptSetting) -> tuple[str, 
     if setting.preset != "poster" and published.scenario != "C":
         weaker = ", whose D is weaker than A and V" if published.scenario in ("D", "mean") else ""
         reasons.append(f"other noise: the published one is --preset poster{weaker}")
+    reasons += dict(setting.differences).get(published.system, ())
     if setting.epochs_scale != 1:
         reasons.append(f"the number of epochs was scaled by {setting.epochs_scale:g}")
     return tuple(reasons)
@@ -104,16 +115,11 @@ def architecture_reasons(setting: PromptSetting) -> tuple[str, ...]:
 
 
 def _not_measured(published: Efficiency) -> str:
-    if published.quantity in ("memory", "times_less_memory", "memory_saving"):
+    if published.quantity in ("memory", "memory_saving"):
         return "not measured: on a CPU the memory of a single run is not known; benchmarks/training.py measures it"
     return "not measured: its systems are not in the plan, or their batch sizes differ"
 
 
 def _rounded_apart(claimed: float, own: float) -> bool:
-    """Return whether a claimed ratio differs from its own arithmetic by more than rounding."""
-    places = 3 if claimed < 1 else 1
-    return abs(claimed - round(own, places)) > ROUNDING
-
-
-def _percent_or_factor(published: Efficiency, value: float) -> str:
-    return f"{100 * value:.1f} %" if published.quantity == "memory_saving" else f"{value:.1f} times"
+    """Return whether a claimed fraction differs from its own arithmetic by more than rounding."""
+    return abs(claimed - round(own, 3)) > ROUNDING

@@ -11,6 +11,7 @@ from avtrain.backbones.cav_mae_checkpoint import to_official
 from avtrain.backbones.registry import build_backbone
 from avtrain.data.batch import Batch
 from avtrain.inference.export import export_program
+from avtrain.inference.exportable import FeatureClassifier
 from avtrain.methods.base import Method
 from avtrain.methods.registry import METHODS, build_method
 from avtrain.methods.shared.unimodal_features import UnimodalFeatures
@@ -187,7 +188,7 @@ def test_a_gradient_reaches_prompts_and_adapters_through_the_joint_block() -> No
 @pytest.mark.parametrize("missing", ["missing", "only"])
 def test_it_can_be_exported_with_absent_modalities(missing: str) -> None:
     method = build("finetune", missing=missing).eval()
-    program = export_program(method).module()
+    program = export_program(FeatureClassifier(method)).module()
     for gone in ("audio", "image"):
         batch = batch_of(3)
         batch.present[gone][1] = False

@@ -53,13 +53,30 @@ def test_published_names_are_exactly_ours_behind_the_mapping() -> None:
     assert ours == {k: s for k, s in theirs.items() if not k.startswith(("decoder", "mask"))}
 
 
-@pytest.mark.parametrize("kind", ["pth", "safetensors"])
-def test_a_published_checkpoint_is_read_unchanged(tmp_path: Path, kind: str) -> None:
-    file, state = tmp_path / f"cav.{kind}", published(CLASSES)
-    if kind == "pth":
+def save(state: dict[str, Tensor], kind: str, file: Path) -> None:
+    """Write a checkpoint as users have them."""
+    plain = {key.removeprefix("module."): value for key, value in state.items()}
+    beside = {"epoch": 21, "best": 0.5, "optimizer": {"state": {0: {"exp_avg": torch.zeros(2)}}, "param_groups": []}}
+    if file.suffix == ".safetensors":
+        save_file(state if kind == "with prefix" else plain, file)
+    elif kind == "flat":
         torch.save(state, file)
+    elif kind == "twice wrapped":
+        torch.save({f"module._orig_mod.{key}": value for key, value in plain.items()}, file)
     else:
-        save_file({key.removeprefix("module."): value for key, value in state.items()}, file)
+        torch.save({kind: plain, **beside}, file)
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix"),
+    [
+        ("flat", ".pth"), ("flat", ".pt"), ("twice wrapped", ".pt"), ("state_dict", ".pth"), ("model", ".pt"),
+        ("plain", ".safetensors"), ("with prefix", ".safetensors"),
+    ],
+)  # fmt: skip
+def test_a_checkpoint_is_read_unchanged(tmp_path: Path, kind: str, suffix: str) -> None:
+    file, state = tmp_path / f"cav{suffix}", published(CLASSES)
+    save(state, kind, file)
     backbone = build_backbone("cav-mae", {"size": "tiny", "layers": 1, "weights": str(file)})
     method = build_method("finetune", {}, backbone, CLASSES, SCENARIOS)
     written = to_official(method.state_dict())
@@ -104,11 +121,23 @@ def test_files_that_are_no_checkpoint_are_refused_with_what_to_do(tmp_path: Path
             build_backbone("cav-mae", {**SMALL, **options, "weights": str(tmp_path / name)})
         return str(caught.value)
 
-    assert "takes a .pth or a .safetensors file" in message("absent.pth")
+    assert "takes a .pth, .pt or .safetensors file" in message("absent.pth")
+    (tmp_path / "weights.bin").write_text("no weights")
+    assert "none of .pth, .pt, .safetensors; backbone.weights takes a .pth" in message("weights.bin")
     (tmp_path / "text.pth").write_text("no weights")
     assert "not a checkpoint of weights alone" in message("text.pth")
-    torch.save({"model": published()}, tmp_path / "nested.pth")
-    assert "not a flat table of weights" in message("nested.pth")
+    torch.save({"net": published(), "epoch": 3}, tmp_path / "nested.pth")
+    assert "holds a dictionary with net, epoch; expected a table of weights, or one under the key" in message(
+        "nested.pth"
+    )
+    torch.save({"model": {"a": 1}}, tmp_path / "numbers.pth")
+    assert "holds a dictionary with model; expected a table of weights" in message("numbers.pth")
+    torch.save([torch.zeros(2)], tmp_path / "list.pt")
+    assert "holds a list; expected a table of weights" in message("list.pt")
+    torch.save({"model": published(), "state_dict": published()}, tmp_path / "both.pth")
+    assert "holds both state_dict and model" in message("both.pth")
+    torch.save({**published(), "norm.weight": torch.zeros(WIDTH)}, tmp_path / "twice.pth")
+    assert "holds some weights twice, with and without a prefix\n  norm.weight" in message("twice.pth")
     torch.save(published(), tmp_path / "tiny.pth")
     assert "192 wide, the backbone's 384" in message("tiny.pth", size="small")
     with pytest.raises(UsageError, match=r"audio_frames: .*multiple of 16.*\n.*image_size: .*multiple of 16"):

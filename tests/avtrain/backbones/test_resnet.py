@@ -16,6 +16,7 @@ from avtrain.backbones.registry import build_backbone
 from avtrain.backbones.resnet import BatchNorm
 from avtrain.data.batch import Batch
 from avtrain.inference.export import export_program
+from avtrain.inference.exportable import FeatureClassifier
 from avtrain.methods.base import Method
 from avtrain.methods.registry import build_method
 from avtrain.runs.folder import Run
@@ -267,7 +268,7 @@ def test_it_is_exported_with_absent_modalities() -> None:
     method = method_on(resnet(("audio", "video")))
     batch = batch_of(method.backbone)
     method.backbone.train().encode(batch)
-    program = export_program(method).module()
+    program = export_program(FeatureClassifier(method)).module()
     for modality in method.backbone.modalities:
         lacking = without(batch_of(method.backbone, 3), modality, [0, 2])
         present = {f"{m}_present": there for m, there in lacking.present.items()}

@@ -12,6 +12,7 @@ import pytest
 
 from avbuild.errors import UserError
 from avbuild.scenarios.manifest import Manifest, SplitSpec
+from avbuild.scenarios.manifest_file import load_manifest
 from avtrain.data.fingerprints import digest_rows
 from avtrain.data.row_cache import RowCache
 from avtrain.data.samples import Rows
@@ -200,6 +201,17 @@ def _refused(manifest: Manifest, message: str) -> None:
             read()
     with pytest.raises(UserError, match=message):
         shared_recordings(manifest)
+
+
+def test_joined_rows_are_those_of_one_split_then_those_of_the_other(small_data: Path) -> None:
+    manifest = load_manifest(small_data / "manifest.yaml")
+    train, validation = read_rows(manifest, "train"), read_rows(manifest, "validation")
+    joined = train.joined(validation)
+    assert [s.id for s in joined.samples] == [s.id for s in [*train.samples, *validation.samples]]
+    assert joined.samples[-1].id == validation.samples[-1].id
+    assert joined.samples[0].media.keys() == train.samples[0].media.keys()
+    with pytest.raises(IndexError):
+        joined.samples[len(joined.samples)]
 
 
 def test_a_shard_damaged_after_its_rows_were_copied_is_noticed(data: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from avtrain.evaluation.evaluate import load_method
 from avtrain.features.cache import FeatureCache
 from avtrain.frontends.base import normalise_image, prepare_visual, spread
 from avtrain.frontends.whisper_mel import Frontend
-from avtrain.inference.export import METADATA
+from avtrain.inference.export_file import METADATA
 from avtrain.methods.registry import build_method
 from avtrain.runs.folder import Run
 from avtrain.training.optimizer import make_optimizer
@@ -208,7 +208,7 @@ def test_a_finished_run_is_built_again_without_its_data(manifests: dict[tuple[st
     (tmp_path / "data").rename(tmp_path / "gone")
     method = load_method(run, run.config(), 2, CPU).eval()
     assert method.backbone.modalities == ("audio", "video")
-    avtrain_("export", run.folder, "--out", tmp_path / "model.pt2")
+    avtrain_("export", run.folder, "--out", tmp_path / "model.pt2", "--without-frontend")
     extra = {METADATA: ""}
     program = torch.export.load(tmp_path / "model.pt2", extra_files=extra).module()
     said = json.loads(extra[METADATA])

@@ -19,7 +19,9 @@ from avtrain.data.shards import read_rows
 from avtrain.device import Machine
 from avtrain.evaluation.metrics import softmax
 from avtrain.evaluation.predict import predict
-from avtrain.inference.export import METADATA, export_program
+from avtrain.inference.export import export_program
+from avtrain.inference.export_file import METADATA
+from avtrain.inference.exportable import FeatureClassifier
 from avtrain.inference.predictor import classify, load_run, make_batch, read_media
 from avtrain.methods.base import Method, Prediction
 from avtrain.methods.finetune import Finetune, FinetuneConfig
@@ -198,7 +200,7 @@ def as_inputs(batch: Batch, method: Method) -> dict[str, Tensor]:
 @pytest.mark.parametrize("name", METHODS)
 def test_an_exported_program_is_the_method(name: str, tmp_path: Path) -> None:
     method = build(name)
-    torch.export.save(export_program(method), tmp_path / "model.pt2")
+    torch.export.save(export_program(FeatureClassifier(method)), tmp_path / "model.pt2")
     program = torch.export.load(tmp_path / "model.pt2").module()
     for samples in (1, 5):
         for gone in (None, "audio", "image"):
@@ -214,7 +216,7 @@ def test_an_exported_program_is_the_method(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [FINETUNE, PROMPT])
 def test_the_file_says_all_that_its_user_needs(runs: Path, files: dict[str, Path], tmp_path: Path, name: str) -> None:
     out = tmp_path / "new" / "model.pt2"
-    printed = avtrain_("export", runs / name, "--out", out)
+    printed = avtrain_("export", runs / name, "--out", out, "--without-frontend")
     assert printed.replace("\n", "").startswith(f"written: {out}")
     assert [path.name for path in out.parent.iterdir()] == ["model.pt2"]
     extra = {METADATA: ""}
@@ -251,7 +253,7 @@ class Sorting(Finetune):
 def test_what_cannot_be_traced_is_refused(tmp_path: Path) -> None:
     method = Sorting(build("finetune").backbone, CLASSES, 4, FinetuneConfig.model_validate({}))
     with pytest.raises(UserError, match=r"sorting on this backbone cannot be exported: .*Could not guard"):
-        export_program(method)
+        export_program(FeatureClassifier(method))
 
 
 def test_an_export_can_only_infer_in_ways_the_method_has(runs: Path, tmp_path: Path) -> None:

@@ -137,7 +137,8 @@ def test_scenarios_are_chosen_by_pattern(runs: Path, tmp_path: Path) -> None:
     assert " C " in printed
     names = {path.name for path in (copy / "urbansound8k-av-prompt-tiny" / "seed0" / "eval").iterdir()}
     modes = ("oracle", "concat", "router")
-    assert names == {f"{scenario}.{mode}.json" for scenario in "CD" for mode in modes}
+    kinds = ("json", "predictions.parquet")
+    assert names == {f"{scenario}.{mode}.{kind}" for scenario in "CD" for mode in modes for kind in kinds}
     with pytest.raises(UserError, match="no scenario X in this run's manifest; it has C, A, V, D"):
         avtrain_("eval", copy, "--scenarios", "X")
 

@@ -7,7 +7,7 @@ from avbuild.errors import UsageError
 from avtrain.backbones.registry import build_backbone
 from avtrain.methods.finetune import Finetune
 from avtrain.methods.registry import build_method
-from avtrain.training.optimizer import make_optimizer
+from avtrain.training.optimizer import make_optimizer, schedule
 from avtrain.training.options import fit_config
 
 TINY = {"width": 16, "layers": 1, "heads": 2, "image_size": 8, "audio_seconds": 0.25}
@@ -41,3 +41,18 @@ def test_adamw_stays_the_default_and_methods_may_choose(monkeypatch: pytest.Monk
     assert fit_config({"backbone": "tiny", "optimizer": "adamw"}).optimizer == "adamw"
     with pytest.raises(UsageError, match=r"optimizer: .*'adamw' or 'sgd'"):
         fit_config({"optimizer": "adam"})
+
+
+@pytest.mark.parametrize(("step", "factor"), [(0, 1.0), (6999, 1.0), (7000, 0.1), (9999, 0.1)])
+def test_a_step_schedule_is_a_tenth_after_70_of_100_epochs(step: int, factor: float) -> None:
+    assert schedule(step, 10_000, warmup=0.0, decay_at=0.7) == factor
+
+
+def test_a_step_at_the_end_keeps_the_rate_and_a_rise_comes_before_it() -> None:
+    assert {schedule(step, 50, warmup=0.0, decay_at=1.0) for step in range(50)} == {1.0}
+    assert schedule(0, 100, warmup=0.1, decay_at=0.7) == schedule(0, 100, warmup=0.1) < 0.1
+
+
+def test_the_schedule_stays_a_cosine_by_default() -> None:
+    assert fit_config({"backbone": "tiny"}).schedule == "cosine"
+    assert schedule(50, 100, warmup=0.0) == pytest.approx(0.5)

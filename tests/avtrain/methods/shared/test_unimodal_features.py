@@ -73,3 +73,28 @@ def test_mean_where_leaves_out_what_is_absent_and_is_zero_without_anything() -> 
     values = torch.tensor([1.0, 5.0, float("inf")])
     assert mean_where(values, torch.tensor([True, True, False])) == 3.0
     assert mean_where(values, torch.zeros(3, dtype=torch.bool)) == 0.0
+
+
+@pytest.mark.parametrize("name", ON_FEATURES)
+def test_heads_start_as_published_where_asked_for(name: str) -> None:
+    plain, xavier = toy_method(name), toy_method(name, head_init="xavier")
+    before = {key: value.clone() for key, value in xavier.state_dict().items()}
+    plain_before = {key: value.clone() for key, value in plain.state_dict().items()}
+    for method in (plain, xavier):
+        method.initialise()
+    assert all(torch.equal(value, plain_before[key]) for key, value in plain.state_dict().items())
+    changed = {key for key, value in xavier.state_dict().items() if not torch.equal(value, before[key])}
+    assert changed
+    assert not any(key.startswith("backbone.") for key in changed)
+    for module_name, module in xavier.named_modules():
+        if isinstance(module, torch.nn.Linear) and not module_name.startswith("backbone"):
+            assert f"{module_name}.weight" in changed
+            assert module.bias is None or not module.bias.any()
+
+
+def test_xavier_has_the_spread_of_glorot_and_bengio() -> None:
+    method = toy_method("concat", head_init="xavier")
+    assert isinstance(method.head, torch.nn.Linear)
+    method.head = torch.nn.Linear(300, 200)
+    method.initialise()
+    assert method.head.weight.std().item() == pytest.approx((2 / 500) ** 0.5, rel=0.02)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from avbuild.errors import UserError
-from avtrain.report.writer import read_views
+from avtrain.report.writer import find_results
 from tests.avtrain.training.test_fit import SMALL, avtrain_
 from tests.support.reports import score, write_runs
 
@@ -49,19 +49,19 @@ def test_a_sweep_alone_is_reported_from_validation_and_the_test_split_is_not_rea
 
 def test_it_stands_with_the_results_of_its_manifest(runs: Path) -> None:
     write_runs(runs, [score("map", "D", 0.5, manifest="urbansound8k-av"), score("map", "D", 0.5, run="b/seed0")])
-    views = {view.results.manifest: view for view in read_views(runs)}
-    assert sorted(views) == ["demo", "urbansound8k-av"]
-    assert [sweep.name for sweep in views["urbansound8k-av"].sweeps] == [NAME]
-    assert not views["demo"].sweeps
+    found = {results.manifest: sweeps for results, sweeps in find_results(runs)}
+    assert sorted(found) == ["demo", "urbansound8k-av"]
+    assert [sweep.name for sweep in found["urbansound8k-av"]] == [NAME]
+    assert not found["demo"]
     avtrain_("report", runs, "--baseline", "map")
     assert (runs / "report.png").exists()
 
 
 def test_a_sweep_of_another_manifest_than_the_evaluated_has_a_part_of_its_own(runs: Path) -> None:
     write_runs(runs, [score("map", "D", 0.5)])
-    evaluated, alone = read_views(runs)
-    assert (evaluated.results.manifest, len(evaluated.sweeps)) == ("demo", 0)
-    assert (alone.results.manifest, len(alone.sweeps), alone.tables) == ("urbansound8k-av", 1, [])
+    (evaluated, none), (alone, sweeps) = find_results(runs)
+    assert (evaluated.manifest, none) == ("demo", [])
+    assert (alone.manifest, len(sweeps), alone.entries) == ("urbansound8k-av", 1, {})
     avtrain_("report", runs, "--baseline", "map")  # which only the evaluated part has
 
 
@@ -70,18 +70,18 @@ def test_a_combination_without_a_score_says_why(runs: Path) -> None:
     *lines, last = table.read_text().splitlines()
     cells = last.split(",")
     table.write_text("\n".join([*lines, ",".join([*cells[:2], "", "", "1", cells[5], "diverged (seed 0)"])]) + "\n")
-    (view,) = read_views(runs)
-    assert view.sweeps[0].points[1].accuracy == "diverged (seed 0)"
+    ((_, (sweep,)),) = find_results(runs)
+    assert sweep.points[1].accuracy == "diverged (seed 0)"
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n", "rank,lr,validation_mean,validation_std,n,folder,problem\n1,2\n"])
 def test_a_damaged_table_is_named(runs: Path, text: str) -> None:
     (runs / NAME / "sweep.csv").write_text(text)
     with pytest.raises(UserError, match=r"sweep\.csv: not the table of a sweep .* again writes it anew"):
-        read_views(runs)
+        find_results(runs)
 
 
 def test_runs_without_a_table_are_no_sweep(runs: Path) -> None:
     (runs / NAME / "sweep.csv").unlink()  # the sweep was stopped
     with pytest.raises(UserError, match="no run has been evaluated yet"):
-        read_views(runs)
+        find_results(runs)

@@ -9,9 +9,8 @@ import pytest
 from avbuild.errors import UsageError
 from avtrain.methods.registry import method_config
 from avtrain.report.results import Cell
-from avtrain.reproduction.mla.published import DATA, RESNETS, SAME_PEOPLE, Claim
+from avtrain.reproduction.mla.published import DATA, MULTI, RESNETS, SAME_PEOPLE, Claim
 from avtrain.reproduction.mla.report import (
-    MULTI,
     SelectionGain,
     SystemScores,
     about,
@@ -20,12 +19,14 @@ from avtrain.reproduction.mla.report import (
 )
 from avtrain.reproduction.mla.tables import REFERENCE, TABLE_1, TABLE_3, PublishedTable, choose_rows
 from avtrain.reproduction.mla.verdicts import MlaSetting, judge_claim, published_data
+from avtrain.reproduction.published_cells import PublishedCell
 from avtrain.reproduction.system import System, also_selected_on_test
 from avtrain.runs.cost import Cost
 
 TABLES = pytest.mark.parametrize("table", [TABLE_1, TABLE_3], ids=["table1", "table3"])
-THEIRS = MlaSetting("crema-d", True, "resnet", False, 100, 3, "test")
-CLAIM = Claim("mla", "crema-d", 0.70, "made up", "quoted", True, 100, 3, RESNETS)
+CELL = PublishedCell("M0", ("CREMA-D", "multi"), "made up", "70.00")
+THEIRS = MlaSetting("crema-d", True, "resnet", False, 100, 3, "test", 3, 6698, ())
+CLAIM = Claim("mla", "crema-d", 0.70, "made up", "seen", True, 100, 3, RESNETS, cell=CELL)
 
 
 class TestPublished:
@@ -34,7 +35,8 @@ class TestPublished:
         rows = {system.name for system in table.systems}
         for claim in table.claims:
             assert claim.source
-            assert claim.confidence in ("verified", "inferred", "quoted", "second-hand")
+            assert claim.confidence in ("seen", "verified", "inferred", "quoted", "second-hand")
+            assert (claim.confidence == "seen") == (claim.cell is not None)
             assert claim.system in rows
             assert claim.data in DATA
             assert 0 < claim.value < 1
@@ -45,15 +47,17 @@ class TestPublished:
 
     @TABLES
     def test_no_number_stands_twice_with_one_source(self, table: PublishedTable) -> None:
-        keys = [(c.system, c.data, c.value, c.source) for c in table.claims]
+        keys = [(c.system, c.data, c.part, c.value, c.source) for c in table.claims]
         assert len(set(keys)) == len(keys)
 
     def test_late_fusion_is_the_ablation_without_either_part(self) -> None:
-        def of(table: PublishedTable, system: str) -> dict[str, float]:
-            own = [c for c in table.claims if c.system == system and "Zhang" in c.source]
-            return {c.data: c.value for c in own}
+        def of(table: PublishedTable, system: str) -> dict[tuple[str, str], float]:
+            return {(c.data, c.part): c.value for c in table.claims if c.system == system and c.cell}
 
-        assert of(TABLE_1, "late-fusion") == of(TABLE_3, "mla-off-mean") == {"crema-d": 0.6632, "iemocap": 0.7496}
+        late = of(TABLE_1, "late-fusion")
+        assert late == of(TABLE_3, "mla-off-mean")
+        assert len(late) == 16
+        assert (late["crema-d", "multi"], late["iemocap", "multi"]) == (0.6632, 0.7496)
 
     @TABLES
     def test_every_row_is_a_method_with_options_it_has(self, table: PublishedTable) -> None:
@@ -98,6 +102,9 @@ class TestVerdicts:
             ({"epochs": 30}, "epochs: 30 here, 100 published"),
             ({"frames": 1}, "frames of a clip: 1 here, 3 published"),
             ({"selected_on": "validation"}, "best epoch: chosen on validation here, on test in the published run"),
+            ({"seeds": 1}, "seeds: 1 here, the mean of 3 published"),
+            ({"training": 6028}, "training samples: 6,028 here, 6,698 published"),
+            ({"differences": ("learning rate: 0.01 here, 0.001 published",)}, "learning rate: 0.01 here"),
         ],
     )
     def test_one_thing_that_differs_is_one_reason_not_to_compare(self, change: dict[str, Any], reason: str) -> None:
@@ -108,7 +115,8 @@ class TestVerdicts:
 
     def test_every_field_of_the_setting_has_such_a_case(self) -> None:
         assert {field.name for field in fields(MlaSetting)} == {
-            "data", "row_split", "backbone", "frozen", "epochs", "frames", "selected_on"
+            "data", "row_split", "backbone", "frozen", "epochs", "frames", "selected_on", "seeds", "training",
+            "differences",
         }  # fmt: skip
 
     def test_what_is_not_known_of_the_published_run_is_a_reason(self) -> None:
@@ -123,7 +131,13 @@ class TestVerdicts:
         assert reason == "other encoders: resnet, not pretrained M3AE"
 
     def test_what_was_not_measured_is_not_judged(self) -> None:
-        assert judge_claim(CLAIM, None, THEIRS).why == ("not measured: this row is not in the plan",)
+        verdict = judge_claim(CLAIM, None, THEIRS)
+        assert verdict.word == "not run"
+        assert verdict.why == ("not measured: no run of mla has scores of multi",)
+
+    def test_the_recipe_of_others_is_no_reason(self) -> None:
+        others, setting = replace(CLAIM, cell=None), replace(THEIRS, seeds=1, training=1, differences=("lr",))
+        assert judge_claim(others, Cell((0.70,)), setting).word == "reproduced"
 
     @pytest.mark.parametrize("data", [key for key in DATA if key not in SAME_PEOPLE])
     def test_a_split_by_people_is_no_reason_for_data_without_such_a_split(self, data: str) -> None:

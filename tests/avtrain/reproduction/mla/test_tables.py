@@ -60,18 +60,26 @@ def test_every_row_has_each_modality_and_all_together(done: Path) -> None:
 
 def test_every_claim_is_judged_against_both_selections(done: Path) -> None:
     (part,) = json.loads((done / "mla-table1.json").read_text())["manifests"]
-    late = [each for each in part["published"] if each["claim"]["system"] == "late-fusion"]
-    assert [each["row"] for each in late if each["claim"]["data"] == "crema-d"] == [
-        "late-fusion", "late-fusion-selected-on-test"
+    late = [
+        each for each in part["published"]
+        if [each["claim"][key] for key in ("system", "data", "part")] == ["late-fusion", "crema-d", "multi"]
     ]  # fmt: skip
-    on_validation, on_test = (each["why"] for each in late if each["claim"]["data"] == "crema-d")
+    assert [each["row"] for each in late] == ["late-fusion", "late-fusion-selected-on-test"]
+    on_validation, on_test = (each["why"] for each in late)
     other_selection = "best epoch: chosen on validation here, on test in the published run"
     assert (other_selection in on_validation, other_selection in on_test) == (True, False)
-    assert {each["word"] for each in part["published"]} == {"not comparable"}
+    for each in part["published"]:
+        assert each["word"] == ("not comparable" if each["measured"] else "not run")
     assert all("other data: urbansound8k-av" in " ".join(each["why"]) for each in part["published"])
     left_out = [each for each in part["published"] if each["claim"]["system"] == "mla"]
     assert left_out
-    assert all(each["measured"] is None and "this row is not in the plan" in each["why"][-1] for each in left_out)
+    assert all(each["measured"] is None and "no run of mla has scores of" in each["why"][-1] for each in left_out)
+    text = [each for each in part["published"] if each["claim"]["part"] == "text"]
+    assert text
+    assert {each["word"] for each in text} == {"not run"}
+    concat_audio = [e for e in part["published"] if (e["row"], e["claim"]["part"]) == ("concat", "audio")]
+    own = next(row for row in part["rows"] if row["system"]["name"] == "concat")["accuracy"]["audio"]
+    assert {tuple(each["measured"]["values"]) for each in concat_audio} == {tuple(own["values"])}
 
 
 def test_the_page_marks_selection_on_test_and_shows_its_gain(done: Path) -> None:
@@ -88,7 +96,8 @@ def test_the_page_marks_selection_on_test_and_shows_its_gain(done: Path) -> None
         assert gain["difference"]["mean"] == pytest.approx(difference)
         assert f"| {gain['row']} | {100 * gain['validation']['mean']:.1f} | " in page
         assert f"| {difference * 100:+.1f} | 1 |" in page
-    assert "| *published: late-fusion, CREMA-D (Zhang et al., CVPR 2024, Table 1" in page
+    assert "| *published: late-fusion, CREMA-D (MLA, CVPR 2024, Table 1, as reprinted in slides)*" in page
+    assert "| *52.17* | *55.48* | *66.32* |" in page
     assert "*61.59 ± 0.80*" in page
     tables = [line for line in page.splitlines() if line.startswith("|")]
     heads = [index for index, line in enumerate(tables) if line.startswith("| ---")]
@@ -139,6 +148,8 @@ class TestPlan:
         assert len(re.findall(r"seed[012]: ", said)) == 6
         assert f"{out / 'runs' / 'urbansound8k-av-concat' / 'seed2'}: concat on clean, 7 epochs, lr 0.01" in said
         assert "selected on test" not in said
+        with pytest.raises(UsageError, match="name a manifest"):
+            avtrain_("reproduce", "mla-table1")
         both = table1(manifest, out, "--methods", "concat", "--dry-run", "--select-on-test")
         assert "6 runs; nothing was made" in both
         assert both.count(", selected on test") == 3
@@ -184,7 +195,7 @@ class TestPlan:
         plan = make_plan(loaded, [row], [0], {"backbone": "tiny"}, {}, tmp_path, known=[row], scored_on="clean")
         assert plan.runs[0].config.fit.method_options == {"width": "4"}
         assert plan.scenarios_of(loaded[0]) == ("C",)
-        assert setting_of(plan, loaded[0], row, "crema-d", False, ("audio", "video")).frames is None
+        assert setting_of(plan, loaded[0], row, "crema-d", False, ("audio", "video")).frames == 3
 
     def test_settings_are_for_both_selections_of_a_row(self, manifest: Path, tmp_path: Path) -> None:
         settings = tmp_path / "settings.yaml"
