@@ -20,7 +20,6 @@ from typer.testing import CliRunner
 
 from avbuild.cli import app as avbuild
 from avtrain.cli import app as avtrain
-from tests.avbuild.dataset.test_card import StubHub
 from tests.avtrain.training.test_fit import SMALL
 from tests.conftest import REPOSITORY, write_image_folder
 from tests.support.stopping import stopped_in
@@ -31,6 +30,23 @@ PROGRAMS = {"avbuild": avbuild, "avtrain": avtrain}
 # no worker processes, and a smaller backbone than `tiny`, to save time; everything else is as written
 QUICK = {("avbuild", "make"): ["--workers", "1"], ("avtrain", "fit"): SMALL, ("avtrain", "sweep"): SMALL}
 CLASSES = ("dog", "cat", "horse")
+
+
+class StubHub:
+    """In place of the Hub's API: every repository is new and empty, and takes what is sent."""
+
+    def create_repo(self, repo_id: str, **options: object) -> str:
+        assert options["private"] is True
+        return f"hub://{repo_id}"
+
+    def list_repo_files(self, repo_id: str, **options: object) -> list[str]:
+        return []
+
+    def upload_folder(self, **options: Any) -> None:
+        assert any(name.startswith("C/test-") for name in options["allow_patterns"])
+
+    def create_commit(self, repo_id: str, *, operations: list[Any], **options: object) -> None:
+        assert {"config.yaml", "model.safetensors", "README.md"} <= {each.path_in_repo for each in operations}
 
 
 def run(program: str, *arguments: str) -> str:
@@ -151,7 +167,7 @@ def moved(printed: str, names: dict[str, Any]) -> None:
 
 
 def pushed(printed: str, names: dict[str, Any]) -> None:
-    assert "sent: hub://OWNER/demo-av" in printed
+    assert [f"sent: hub://OWNER/{name}" in printed for name in ("demo-av", "demo-finetune")] == [True] * 2
     assert "2026-11-30" in Path("demo/demo-av/croissant.json").read_text()
 
 
@@ -183,7 +199,7 @@ CHECKS: dict[str, Callable[[str, dict[str, Any]], None]] = {
     "The samples that are wrong": wrong_samples,
     "Ten folds": ten_folds,
     "Move a run to another machine and go on": moved,
-    "Publish a data set": pushed,
+    "Push a data set and a model": pushed,
     "Classify in a Python service": service,
     "Is the difference significant?": significance,
     "Score a model of your own": own_model,
