@@ -1,4 +1,4 @@
-"""The pages in a real browser: none scrolls sideways on a telephone or a laptop, and a preview fits a sheet of paper."""
+"""The pages in a real browser: none scrolls sideways on a telephone or a laptop, and a preview fits on paper."""
 
 from pathlib import Path
 
@@ -34,7 +34,16 @@ def pages(small_data: Path, tmp_path_factory: pytest.TempPathFactory, _browser: 
     avtrain_("eval", runs, "--scenarios", "D")
     run = next(runs.glob("*/seed0"))
     avtrain_("errors", run, "--scenario", "D", "--top", 4, "--device", "cpu", "--out", made["errors"])
-    avtrain_("sweep", small_data / "manifest.yaml", *given, "--grid=method.head_lr=1,10", "--name", LONG, "--out", folder / "swept")
+    avtrain_(
+        "sweep",
+        small_data / "manifest.yaml",
+        *given,
+        "--grid=method.head_lr=1,10",
+        "--name",
+        LONG,
+        "--out",
+        folder / "swept",
+    )
     avtrain_("report", folder / "swept")
     made["sweep"] = folder / "swept" / "report.html"
     made["report"].write_text(_long_report(folder / "many"))

@@ -150,7 +150,7 @@ def wrong_samples(printed: str, names: dict[str, Any]) -> None:
     page = Path("wrong.html").read_text()
     assert page.count("<article") == 10
     assert page.count("<audio") == 20  # clean and corrupted
-    assert len(list(csv.DictReader(Path("wrong.csv").open()))) == 10
+    assert len(list(csv.DictReader(Path("wrong.csv").read_text().splitlines()))) == 10
 
 
 def ten_folds(printed: str, names: dict[str, Any]) -> None:
@@ -160,10 +160,10 @@ def ten_folds(printed: str, names: dict[str, Any]) -> None:
 
 def moved(printed: str, names: dict[str, Any]) -> None:
     assert Path.cwd().name == "other"
-    epochs = [json.loads(line)["epoch"] for line in Path("runs/long/demo-finetune-tiny/seed0/metrics.jsonl").open()]
-    assert epochs == [1, 2, 3]
-    first = Path("../runs/long/demo-finetune-tiny/seed0/metrics.jsonl").read_text().splitlines()
-    assert first == Path("runs/long/demo-finetune-tiny/seed0/metrics.jsonl").read_text().splitlines()[:1]  # went on
+    metrics = Path("runs/long/demo-finetune-tiny/seed0/metrics.jsonl")
+    here, there = (place.read_text().splitlines() for place in (".." / metrics, metrics))
+    assert [json.loads(line)["epoch"] for line in there] == [1, 2, 3]
+    assert here == there[:1]  # it went on with the second epoch
 
 
 def pushed(printed: str, names: dict[str, Any]) -> None:
@@ -187,7 +187,7 @@ def own_model(printed: str, names: dict[str, Any]) -> None:
 
 def sweep(printed: str, names: dict[str, Any]) -> None:
     (table,) = Path("runs/sweep").glob("*/sweep.csv")
-    assert len(list(csv.DictReader(table.open()))) == 4
+    assert len(list(csv.DictReader(table.read_text().splitlines()))) == 4
     assert "method.head_lr" in Path("runs/sweep/report.md").read_text()
     assert not list(Path("runs/sweep").rglob("eval"))  # the test split is not read
     assert "next: avtrain fit manifests/demo.yaml" in printed

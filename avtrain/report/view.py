@@ -45,9 +45,7 @@ class ReportView:
         return Point(x, 100 * cell.mean, 100 * (cell.std or 0.0), tooltip)
 
 
-def build_view(
-    results: Results, baseline: str | None = None, sweeps: Sequence[ValidationSweep] = ()
-) -> ReportView:
+def build_view(results: Results, baseline: str | None = None, sweeps: Sequence[ValidationSweep] = ()) -> ReportView:
     """Return what the sections share of one manifest's results.
 
     Args:

@@ -51,7 +51,8 @@ def why_no_browser() -> str:
     if browser is None:
         return f"no browser: none of {', '.join(NAMES)} is on the path (Debian: apt-get install chromium)"
     try:
-        done = subprocess.run([*command(browser), "--dump-dom", "about:blank"], capture_output=True, timeout=120)
+        blank = [*command(browser), "--dump-dom", "about:blank"]
+        done = subprocess.run(blank, capture_output=True, timeout=120, check=False)
     except subprocess.TimeoutExpired:
         return f"{browser} does not answer within two minutes"
     return "" if b"<body" in done.stdout else f"{browser} does not start: {done.stderr[-300:].decode(errors='replace')}"

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from avtrain.report.results import Results
 from avtrain.report.sections import registry
 from avtrain.report.sections.base import Section
-from avtrain.report.results import Results
 from avtrain.report.validation_sweeps import RankedPoint, ValidationSweep
 from avtrain.report.view import ReportView, build_view
+from tests.avtrain.training.test_fit import avtrain_
 from tests.support.predicted import right, rows, write_predicted
-from tests.support.reports import epochs, report, score, severities, view_of
+from tests.support.reports import epochs, report, score, severities, view_of, write_runs
 
 NAME = 'n<b> [x] "&'
 
@@ -103,6 +104,14 @@ def test_markdown_ends_with_a_newline_where_there_is_any(section: Section, view:
 def test_a_section_is_empty_where_no_run_has_been_evaluated(section: Section) -> None:
     view = build_view(Results("demo", {}, {}))
     assert section.html(view) == section.markdown(view) == ""
+
+
+def test_a_section_of_a_plug_in_is_in_the_markdown_too(tmp_path: Path) -> None:
+    code = "SECTION = Section('mine', markdown=lambda view: '### Mine\\n')"
+    (tmp_path / "mine.py").write_text(f"from avtrain.report.sections.base import Section\n{code}\n")
+    write_runs(tmp_path / "runs", [score("map", "D", 0.5)])
+    avtrain_("report", tmp_path / "runs", "--plugin", tmp_path / "mine.py")
+    assert "### Mine" in (tmp_path / "runs" / "report.md").read_text()
 
 
 def test_a_section_added_to_the_list_is_in_page_and_markdown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
