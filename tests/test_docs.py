@@ -125,6 +125,36 @@ def test_both_readmes_show_the_same_commands() -> None:
     assert [command for command in english if command in CARD] == CARD
 
 
+def test_both_readmes_have_the_same_blocks_sections_and_links() -> None:
+    english, korean = (page.read_text(encoding="utf-8") for page in DOCS[:2])
+
+    def blocks(text: str) -> list[str]:  # comments are translated, with the space before them
+        return [re.sub(r" +#.*", "", block) for block in re.findall(r"```.*?```", text, flags=re.DOTALL)]
+
+    def outline(text: str) -> list[str]:
+        """Return blocks, headings and images as they follow one another."""
+        return [match[:3] for match in re.findall(r"^(?:```\w+|##+ |!\[)", text, flags=re.MULTILINE)]
+
+    def targets(text: str) -> set[str]:
+        return set(re.findall(r"\]\(([^)]+)\)", text)) - {"README.md", "README.ko.md"}
+
+    assert blocks(english) == blocks(korean)
+    assert outline(english) == outline(korean)
+    assert targets(english) == targets(korean)
+
+
+def test_the_korean_readme_calls_a_source_data_set_by_its_usual_name() -> None:
+    text = DOCS[1].read_text(encoding="utf-8")
+    assert "원본 데이터셋" in text
+    assert "말뭉치" not in text  # that is a corpus of texts
+
+
+def test_every_page_is_linked_from_the_top_of_the_readmes() -> None:
+    for page in DOCS[:2]:
+        (line,) = (line for line in page.read_text(encoding="utf-8").splitlines() if "docs/data-format.md) ·" in line)
+        assert set(re.findall(r"\(docs/([\w-]+\.md)\)", line)) == {page.name for page in DOCS[2:]}
+
+
 # the commands that the project promises to keep
 CARD = [
     ["avbuild", "make", "urbansound8k-av", "--out", "data/"],

@@ -115,6 +115,14 @@ class Backbone(nn.Module):
         """
         return {m: self.encoder(m).pool(x) for m, x in tokens.items()}
 
+    def shared_sublayers(self) -> list[nn.Module]:
+        """Return attention and MLP of every block that serves all modalities, after the encoders; most have none."""
+        return []
+
+    def shared_projections(self) -> list[nn.Module]:
+        """Return the linear maps of the attention of these blocks, as `Encoder.attention_projections` does."""
+        return []
+
     def require_transformers(self, user: str) -> None:
         """Refuse a backbone without transformer layers.
 

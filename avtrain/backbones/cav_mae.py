@@ -10,7 +10,16 @@ from torch import Tensor, nn
 from avbuild.errors import UsageError
 from avbuild.frozen import Frozen
 from avtrain.backbones.base import AUDIO_IMAGE, Backbone, Encoder
-from avtrain.backbones.cav_mae_blocks import NORMS, UNIFIED, Block, grid_positions, initialise, make_blocks, run_blocks
+from avtrain.backbones.cav_mae_blocks import (
+    NORMS,
+    UNIFIED,
+    grid_positions,
+    initialise,
+    make_blocks,
+    projections_of,
+    run_blocks,
+    sublayers_of,
+)
 from avtrain.backbones.cav_mae_checkpoint import load_checkpoint
 from avtrain.backbones.weights import load_into
 from avtrain.frontends.kaldi_fbank import MEL_BINS, FbankFrontend
@@ -69,11 +78,10 @@ class PatchEncoder(Encoder):
         return list(self.layers)
 
     def sublayers(self) -> list[nn.Module]:
-        return [module for block in self.layers if isinstance(block, Block) for module in (block.attn, block.mlp)]
+        return sublayers_of(self.layers)
 
     def attention_projections(self) -> list[nn.Module]:
-        blocks = [block for block in self.layers if isinstance(block, Block)]
-        return [projection for block in blocks for projection in (block.attn.qkv, block.attn.proj)]
+        return projections_of(self.layers)
 
     def last_norm(self, tokens: Tensor) -> Tensor:
         return tokens  # the norms follow the joint block
@@ -90,6 +98,7 @@ class CavMae(Backbone):
 
     name = "cav-mae"
     Config = CavMaeConfig
+    frontend: FbankFrontend
 
     def __init__(
         self,
@@ -153,6 +162,12 @@ class CavMae(Backbone):
         """Return [B, D] for each modality: its tokens alone through the joint block, with its own norms."""
         modes: dict[str, Mode] = {"audio": "audioonly", "image": "videoonly"}
         return {m: self.joint(modes[m], tokens) for m in tokens}
+
+    def shared_sublayers(self) -> list[nn.Module]:
+        return sublayers_of(self.blocks_u)
+
+    def shared_projections(self) -> list[nn.Module]:
+        return projections_of(self.blocks_u)
 
     def joint(self, mode: Mode, tokens: dict[str, Tensor]) -> Tensor:
         """Apply the joint block and average over its tokens.

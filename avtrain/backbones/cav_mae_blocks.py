@@ -84,6 +84,17 @@ def run_blocks(blocks: Iterable[nn.Module], tokens: Tensor, norms: str = UNIFIED
     return tokens
 
 
+def sublayers_of(blocks: Iterable[nn.Module]) -> list[nn.Module]:
+    """Return attention and MLP of every block.  blocks: by `make_blocks`."""
+    return [module for block in blocks if isinstance(block, Block) for module in (block.attn, block.mlp)]
+
+
+def projections_of(blocks: Iterable[nn.Module]) -> list[nn.Module]:
+    """Return the linear maps of every block's attention.  blocks: by `make_blocks`."""
+    attentions = [block.attn for block in blocks if isinstance(block, Block)]
+    return [projection for attention in attentions for projection in (attention.qkv, attention.proj)]
+
+
 def grid_positions(rows: int, columns: int, width: int) -> Tensor:
     """Compute sinusoidal positions of a grid of patches, with wavelengths from 2 pi to nearly 20,000 pi.
 

@@ -9,6 +9,7 @@ from avtrain.commands.options import expand
 
 if TYPE_CHECKING:
     from avtrain.report.tables import Table
+    from avtrain.report.validation_sweeps import ValidationSweep
 
 
 def report(
@@ -27,6 +28,7 @@ def report(
     """Print the table of methods by scenarios, with mean ± std over seeds.
 
     The best of each column, and everything that a paired test cannot tell from it, is bold.
+    Sweeps are shown with their accuracy on the validation split.
     The table is also written as a page, Markdown, LaTeX, CSV, JSON and a plot.
 
     Examples:
@@ -37,7 +39,7 @@ def report(
     """
     from avtrain.report.formats import FORMATS, check_format
     from avtrain.report.terminal import without_controls
-    from avtrain.report.writer import WRITTEN, write_report
+    from avtrain.report.writer import write_report, written_names
 
     check_format(output, ("table", *FORMATS))
     views = write_report(folder, baseline)
@@ -45,10 +47,12 @@ def report(
         for view in views:
             for table in view.tables:
                 _print_table(table)
+            for sweep in view.sweeps:
+                _print_sweep(sweep)
     else:
         typer.echo(FORMATS[output](views), nl=False)
     # not among the lines of a table that is redirected to a file
-    typer.echo(without_controls(f"written: {folder}/{', '.join(WRITTEN)}"), err=output != "table")
+    typer.echo(without_controls(f"written: {folder}/{', '.join(written_names(views))}"), err=output != "table")
 
 
 def _print_table(results: "Table") -> None:
@@ -66,4 +70,19 @@ def _print_table(results: "Table") -> None:
     for entry, row in results.rows.items():
         cells = [f"[bold]{row[c]}[/]" if results.is_bold(entry, c) else str(row.get(c, "")) for c in results.columns]
         table.add_row(plain(entry), *cells, str(results.seed_count(entry)))
+    Console().print(table)
+
+
+def _print_sweep(sweep: "ValidationSweep") -> None:
+    from rich.console import Console
+    from rich.table import Table as TerminalTable
+
+    from avtrain.report.sections.option_sweeps import NOTE
+    from avtrain.report.terminal import plain
+
+    table = TerminalTable(title=plain(f"{sweep.manifest}: {sweep.title}"), caption=NOTE, caption_justify="left")
+    for column in sweep.columns:
+        table.add_column(plain(column), justify="right")
+    for row in sweep.rows:
+        table.add_row(*map(plain, row))
     Console().print(table)

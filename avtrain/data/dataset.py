@@ -19,6 +19,7 @@ from avtrain.data.batch_source import DEFAULT_LOADER, LoaderOptions
 from avtrain.data.row_share import ALL_ROWS, RowShare
 from avtrain.data.samples import Media, Rows, Sample
 from avtrain.frontends.base import AnyFrontend, time_first
+from avtrain.frontends.spectrogram_augmentation import SpectrogramAugmentation
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class MultimodalData(Dataset[PreparedSample]):
         draws: number of different draws of each corruption, after which they repeat; 0: a new one in each epoch.
         share: rows of each batch that are decoded here.
         augment: of images and frames in training; None: none.
+        augment_spectrogram: of the front end's audio in training; None: none.
     """
 
     rows: Rows
@@ -63,6 +65,7 @@ class MultimodalData(Dataset[PreparedSample]):
     draws: int = 0
     share: RowShare = ALL_ROWS
     augment: Augmentation | None = None
+    augment_spectrogram: SpectrogramAugmentation | None = None
 
     def __len__(self) -> int:
         return len(self.rows.samples)
@@ -86,7 +89,10 @@ class MultimodalData(Dataset[PreparedSample]):
         if self.augment is not None and self.epoch > 0:
             size = self.frontend.shapes[modality][-1]
             signal = self.augment(modality, signal, size, sample, self.epoch)
-        return self.frontend.prepare(modality, signal)
+        prepared = self.frontend.prepare(modality, signal)
+        if self.augment_spectrogram is not None and self.epoch > 0 and modality == "audio":
+            prepared = self.augment_spectrogram(prepared, sample, self.epoch)
+        return prepared
 
     def _without_signals(self, index: int) -> PreparedSample:
         sample = self.rows.samples[index]

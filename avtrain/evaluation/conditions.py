@@ -79,7 +79,8 @@ def manifest_under_test(own: Manifest, request: EvalRequest) -> Manifest:
     if other.dataset.rstrip("/") != own.dataset.rstrip("/"):
         raise UsageError(
             f"--manifest {other.name} is on {other.dataset}, but the run was trained on {own.dataset}; "
-            "corruptions can only be compared on the same data: write the scenarios in a manifest on the run's data set"
+            "corruptions can only be compared on the same data: name the run's data set with --data, or write the "
+            "scenarios in a manifest on it"
         )
     seeded = {
         name: scenario.model_copy(update={"seed": other.scenario_seed(name)})

@@ -1,6 +1,7 @@
 """`avtrain eval`: scores of a finished run on the test split, a file of metrics and one of predictions for each
 condition and inference mode."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -24,6 +25,7 @@ from avtrain.evaluation.metrics import accuracy, calibration_error, confusion_ma
 from avtrain.evaluation.predict import Outputs, predict, unimodal_accuracy
 from avtrain.evaluation.predictions import DIGEST, predictions_file, to_parquet
 from avtrain.features.cache import cached_source
+from avtrain.frontends.base import AnyFrontend, version_of, with_version
 from avtrain.methods.base import Method
 from avtrain.methods.registry import build_method, merged_weights
 from avtrain.runs.folder import Run
@@ -134,9 +136,23 @@ def load_method(run: Run, config: RunConfig, classes: int, machine: Machine) -> 
     weights, fit = run.weights(), config.fit
     merged = backbone_weights(merged_weights(fit.method, fit.method_options, weights))
     backbone = build_backbone(fit.backbone, fit.backbone_options, merged, run.modalities())
+    backbone.frontend = _frontend_of(run, backbone.frontend)
     method = build_method(fit.method, fit.method_options, backbone, classes, len(config.manifest.scenarios))
-    method.load_state_dict(weights)
+    method.load_run_weights(weights)
     return method.to(machine.device)
+
+
+def _frontend_of(run: Run, newest: AnyFrontend) -> AnyFrontend:
+    """Return the front end that a run was trained with, with a notice where it is not the newest version."""
+    trained_with = run.read_json("result.json").get("frontend_version", 1)  # earlier versions of avtrain wrote none
+    if trained_with == version_of(newest):
+        return newest
+    print(
+        f"{run}: trained with version {trained_with} of its front end, and read with it; the newest is "
+        f"{version_of(newest)}. To use that one, train again: avtrain fit with --resume restart",
+        file=sys.stderr,
+    )
+    return with_version(newest, trained_with)
 
 
 def inference_modes(method: Method, *, scenario_known: bool) -> tuple[str | None, ...]:

@@ -25,7 +25,8 @@ def locate_data(run: Run, own: Manifest, request: EvalRequest) -> tuple[Manifest
     Raises:
         UserError: the rows there are not those of the training.
     """
-    found, other = at_place(own, request.data), request.manifest
+    found = at_place(own, request.data)
+    other = None if request.manifest is None else at_place(request.manifest, request.data)
     moved = other is not None and not _contents(found) and bool(_contents(other))
     if moved and other is not None:
         found = at_place(own, other.dataset)

@@ -1,6 +1,7 @@
-"""The interface of a front end, and the preparation of images and video that all of them share."""
+"""The interface of a front end, its version, and the preparation of images and video that all front ends share."""
 
-from typing import Protocol
+from dataclasses import replace
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -30,6 +31,28 @@ class AnyFrontend(Protocol):
 
     def finish(self, modality: str, prepared: Tensor) -> Tensor:
         """Turn prepared signals, stacked to [B, ...], into inputs [B, *shape]."""
+
+
+def version_of(frontend: AnyFrontend) -> int:
+    """Return the version of a front end; 1 for one that has never changed what it computes."""
+    found: int = getattr(getattr(frontend, "inner", frontend), "version", 1)
+    return found
+
+
+def with_version(frontend: Any, version: int) -> AnyFrontend:
+    """Return a front end that computes what an earlier version did.
+
+    Args:
+        frontend: of the newest version.
+        version: the wanted one; any other than its own needs a field `version`, on it or on its `inner` front end.
+    """
+    if version == version_of(frontend):
+        found: AnyFrontend = frontend
+    elif hasattr(frontend, "inner"):
+        found = replace(frontend, inner=with_version(frontend.inner, version))
+    else:
+        found = replace(frontend, version=version)
+    return found
 
 
 def visual_shapes(size: int, frames: int) -> dict[str, tuple[int, ...]]:

@@ -19,6 +19,8 @@ PRE_EMPHASIS, LOWEST_HZ = 0.97, 20.0  # Kaldi's defaults
 class FbankFrontend:
     """Log filter banks of a clip in a fixed number of frames, and a square image or some frames of a video.
 
+    Images equal those of the released loader to 2 of 255 grey levels: it scales by Pillow, which rounds otherwise.
+
     Attributes:
         audio_frames: frames of 10 ms; longer clips are cut, shorter ones end in zeros.
         image_size: side of an image or frame in pixels.
@@ -45,6 +47,11 @@ class FbankFrontend:
         banks = log_filter_banks(signal, self.audio_frames)
         padded = torch.nn.functional.pad(banks, (0, self.audio_frames - banks.shape[-1]))
         return (padded - self.mean) / self.std
+
+    @property
+    def fill(self) -> float:
+        """Value that padding has, and what SpecAugment masks: a log filter bank of 0, normalised."""
+        return -self.mean / self.std
 
     def finish(self, modality: str, prepared: Tensor) -> Tensor:
         """Return prepared signals, stacked to [B, ...], as they are: they are inputs already."""

@@ -72,18 +72,22 @@ def _fourier_matrices(width: int, size: int, periodic: bool) -> tuple[Tensor, Te
     return window * angles.cos(), window * -angles.sin()
 
 
-def centred_frames(waveforms: Tensor, size: int, hop: int) -> Tensor:
-    """Cut frames whose middles are at 0, hop, 2 hop and so on, the ends mirrored, as `torch.stft` does.
+def centred_frames(waveforms: Tensor, size: int, hop: int, mirrored: bool = True) -> Tensor:
+    """Cut frames whose middles are at 0, hop, 2 hop and so on, as `torch.stft` does.
 
     Args:
         waveforms: [B, N], of a fixed N > size / 2.
         size: of a frame.
         hop: between frames.
+        mirrored: whether frames see the ends mirrored, or zeros beyond them.
 
     Returns:
         [B, N // hop + 1, size].
     """
     last = waveforms.shape[1] - 1
     starts = torch.arange(0, last + 2, hop) - size // 2
+    if not mirrored:
+        padded = torch.nn.functional.pad(waveforms, (size // 2, size // 2))
+        return padded[:, starts[:, None] + size // 2 + torch.arange(size)[None]]
     index = (starts[:, None] + torch.arange(size)[None]).abs()
     return waveforms[:, last - (last - index).abs()]

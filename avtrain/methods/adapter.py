@@ -1,8 +1,11 @@
 """Adapters: a frozen backbone with small trained bottlenecks after its sublayers."""
 
-from pydantic import Field
+from collections.abc import Mapping
 
-from avtrain.backbones.adapters import add_adapters
+from pydantic import Field
+from torch import Tensor
+
+from avtrain.backbones.adapters import add_adapters, with_shared_adapters
 from avtrain.backbones.base import Backbone
 from avtrain.methods.shared.pooled import PooledMethod
 from avtrain.methods.shared.recipe import Recipe
@@ -16,6 +19,9 @@ class AdapterConfig(Recipe):
 
 class Adapter(PooledMethod):
     """A frozen backbone with an adapter, x + up(GELU(down(x))), after attention and MLP of every block.
+
+    That includes blocks that serve all modalities, as the joint block of CAV-MAE does, whose adapters act in each of
+    its passes; runs of avtrain 0.1 have none there.
 
     Houlsby et al.: Parameter-efficient transfer learning for NLP, ICML 2019, section 2.1.
 
@@ -35,3 +41,6 @@ class Adapter(PooledMethod):
         self.freeze_backbone()
         for adapters in add_adapters(backbone, config.bottleneck):
             adapters.requires_grad_(True)
+
+    def load_run_weights(self, weights: Mapping[str, Tensor]) -> None:
+        super().load_run_weights(with_shared_adapters(weights, self.state_dict()))

@@ -12,6 +12,7 @@ from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone, Reading
 from avtrain.data.batch import Batch
 from avtrain.distributed.row_sharing import average_gradients
+from avtrain.frontends.spectrogram_augmentation import SpectrogramAugmentation
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,10 @@ class Method(nn.Module):
         """Return the modules that serve one modality alone, below any fusion and head."""
         return [self.backbone.encoder(modality)]
 
+    def spectrogram_augmentation(self, seed: int) -> SpectrogramAugmentation | None:
+        """Return how the front end's audio is augmented in training; most methods do not.  seed: of the run."""
+        return None
+
     def training_state(self) -> dict[str, Any]:
         """Return what a resumed training needs beside the weights: numbers, strings and tensors in dicts and lists."""
         return {}
@@ -155,6 +160,14 @@ class Method(nn.Module):
 
     def initialise(self) -> None:
         """Set initial weights as the method's options say; called once, before training."""
+
+    def load_run_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Load the weights of a finished run of this method, of any version of avtrain.
+
+        Args:
+            weights: all of them, by `Run.weights`.
+        """
+        self.load_state_dict(dict(weights))
 
     def load_initial_weights(self, weights: Mapping[str, Tensor]) -> None:
         """Take over the weights that `initial_prefixes` names; those of another shape, such as a head's, start anew.

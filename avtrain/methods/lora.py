@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -27,6 +28,8 @@ class LoRA(PooledMethod):
     A is random and B zero, so training starts at the backbone's own output.  As in the paper, only attention is
     updated.  The paper mostly updates queries and values; here keys and the output projection are updated too, which
     its Table 5 finds no worse at equal size, since some backbones hold queries, keys and values in one matrix.
+    Blocks that serve all modalities, such as the joint block of CAV-MAE, have updates too; in runs of avtrain 0.1 they
+    have none.
     """
 
     name = "lora"
@@ -41,6 +44,7 @@ class LoRA(PooledMethod):
         super().__init__(backbone, classes, scenarios, config)
         self.freeze_backbone()
         projections = {id(x) for m in backbone.modalities for x in backbone.encoder(m).attention_projections()}
+        projections |= {id(x) for x in backbone.shared_projections()}
         names = [name for name, module in backbone.named_modules() if id(module) in projections]
         updates = LoraConfig(
             r=config.rank,
@@ -49,6 +53,18 @@ class LoRA(PooledMethod):
             target_modules=names,
         )
         inject_adapter_in_model(updates, backbone)
+
+    def load_run_weights(self, weights: Mapping[str, Tensor]) -> None:
+        loaded, lacking = dict(weights), self.state_dict().keys() - weights.keys()
+        shared = [f"{name}." for name, module in self.named_modules() if module in self.backbone.shared_projections()]
+        if lacking and all(key.startswith(tuple(shared)) for key in lacking):  # there were no updates in these
+            for key in lacking:
+                if ".lora_" not in key:
+                    loaded[key] = loaded.pop(key.replace(".base_layer.", "."))
+                else:
+                    value = self.state_dict()[key]
+                    loaded[key] = torch.zeros_like(value) if ".lora_B." in key else value
+        super().load_run_weights(loaded)
 
     @classmethod
     def merged(cls, weights: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:

@@ -32,6 +32,9 @@ class QMFConfig(FeatureOptions):
     history: Literal["sum", "mean"] = Field(
         "sum", description="how a sample's losses so far are combined; sum: as released"
     )
+    hardness: Literal["seen", "as_released"] = Field(
+        "seen", description="its 0 is the least cost of the samples seen so far; or of all, 0 for those not seen yet"
+    )
 
 
 class QMF(UnimodalFeatures):
@@ -51,6 +54,10 @@ class QMF(UnimodalFeatures):
 
     The second is that of Moon et al.: Confidence-aware learning, ICML 2020; the released code changes the sign of the
     target but not that of the margin.
+
+    h is scaled so that 0 is the least and 1 the highest cost of all samples so far.  The released code does so over all
+    training samples, those not seen yet at a cost of 0: through the first epoch its h is cost / highest cost
+    (`hardness: as_released`; a sample that lacks the modality then counts as not seen).
 
     A sample that lacked the modality in some epochs has a smaller sum of losses; `history: mean` corrects for it.
     """
@@ -76,7 +83,9 @@ class QMF(UnimodalFeatures):
         z, present = prediction.per_modality, batch.present
         unimodal = {m: cross_entropy(logits.float(), batch.labels, reduction="none") for m, logits in z.items()}
         self.history.add(batch.ids, unimodal, present)
-        hardness = self.history.hardness(batch.ids, mean=self.config.history == "mean")
+        first_epoch = self.progress.epoch == 1 and self.progress.step + 1 < self.progress.steps
+        more_to_come = first_epoch if self.config.hardness == "as_released" else None
+        hardness = self.history.hardness(batch.ids, self.config.history == "mean", more_to_come)
         losses = [mean_where(unimodal[m], present[m]) for m in z]
         losses += [self.config.rank_weight * self._rank(confidence(z[m]), hardness[m], present[m]) for m in z]
         if self.config.fused_loss:

@@ -37,7 +37,7 @@ class ReconBoostConfig(FeatureOptions):
         0.5, description="weight of agreement with the modality before; as released: 0.5, without effect", ge=0
     )
     residual: Literal["as_described", "as_released"] = Field(
-        "as_described", description="over all classes; or of the label's class alone, as in the code"
+        "as_described", description="over all classes; or of the label's class alone and scaled, as in the code"
     )
 
 
@@ -64,9 +64,10 @@ class ReconBoost(UnimodalFeatures):
     has no lower bound.  Consolidation is known to us from the released code only.
 
     Released code: consolidation detaches both sides and so has no effect, as with `consolidation: 0`.  The residual is
-    - y_c (1 - lambda p_c) log q_c, times 5 (CREMA-D) or 4, with lambda the inverse of that factor.  A stage has 4
-    epochs and 4 more of rectification; learners start from encoders trained alone and share a classifier of two layers;
-    their sum has a learned scale.
+    - y_c (1 - lambda p_c) log q_c, times 5 (CREMA-D) or 4, with lambda the inverse of that factor, and averaged over
+    the classes: with 6 classes 5 / 6 of the sum (`residual: as_released`, in every stage).  A stage has 4 epochs and 4
+    more of rectification; learners start from encoders trained alone and share a classifier of two layers; their sum
+    has a learned scale.
     """
 
     name = "recon-boost"
@@ -75,6 +76,11 @@ class ReconBoost(UnimodalFeatures):
 
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: ReconBoostConfig) -> None:
         super().__init__(backbone, config)
+        if config.residual == "as_released" and config.reconcilement == 0:
+            raise UsageError(
+                "method.reconcilement is 0, but residual=as_released multiplies the loss by its inverse: choose a "
+                "value above 0, as released 0.2 or 0.25"
+            )
         self.classes, self.config = classes, config
         self.heads = linear_heads(backbone.modalities, self.width, classes)
 
@@ -127,7 +133,10 @@ class ReconBoost(UnimodalFeatures):
             p = _sum_of_present({m: phi[m] for m in self.others}, batch.present).softmax(dim=1)
             found = p if self.config.residual == "as_described" else p * residual
             residual = residual - self.config.reconcilement * found.where(any_other[:, None], 0.0)
-        return mean_where(-(residual * log_q).sum(dim=1), batch.present[self.boosted])
+        loss = mean_where(-(residual * log_q).sum(dim=1), batch.present[self.boosted])
+        if self.config.residual == "as_released":
+            loss = loss / (self.config.reconcilement * self.classes)
+        return loss
 
     def _consolidation(self, phi: dict[str, Tensor], batch: Batch) -> Tensor:
         """Return mu |q - q'|^2 / C, over the samples that have both modalities.  phi: modality -> [B, C]."""

@@ -1,5 +1,8 @@
 """`avtrain pretrain`: train CAV-MAE on clean pairs without labels.  Gong et al., ICLR 2023.
 
+Losses, masks, optimizer and augmentation are those of the released code.  The learning rate with its rise and cosine,
+and the clipping of gradients, are not.
+
 The folder is like that of a run, with `pretrain.json` for the configuration.  At the end it has `cav-mae.safetensors`
 in the published layout, with the decoder.
 """
@@ -24,6 +27,7 @@ from avtrain.data.row_cache import RowCache
 from avtrain.data.samples import Rows
 from avtrain.data.shards import read_rows
 from avtrain.device import Machine
+from avtrain.frontends.spectrogram_augmentation import SpectrogramAugmentation
 from avtrain.pretraining.config import WEIGHTS, PretrainConfig, described
 from avtrain.pretraining.masked_autoencoder import DecoderShape, MaskedAutoencoder, draw_visible
 from avtrain.runs.environment import environment
@@ -35,7 +39,7 @@ from avtrain.training.random_state import random_state, restore_random_state
 # by size of the backbone
 DECODERS = {"base": DecoderShape(8, 512, 16), "small": DecoderShape(4, 256, 8), "tiny": DecoderShape(2, 128, 4)}
 CLIP_NORM = 1.0  # of all gradients together
-BETAS = (0.9, 0.95)  # of AdamW; He et al., CVPR 2022
+BETAS = {"adam": (0.95, 0.999), "adamw": (0.9, 0.95)}  # as published; He et al., CVPR 2022
 
 
 def pretrain(run: Run, config: PretrainConfig, manifest: Manifest, machine: Machine) -> dict[str, Any]:
@@ -58,9 +62,10 @@ def pretrain(run: Run, config: PretrainConfig, manifest: Manifest, machine: Mach
     torch.manual_seed(config.seed)
     model = build(config).to(machine.device)
     rows = paired_rows(manifest, machine.row_cache)
-    data = MultimodalData(rows, manifest, model.backbone.frontend, (clean_scenario(manifest),))
-    trained = [weight for weight in model.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=config.lr, betas=BETAS, weight_decay=config.weight_decay)
+    frontend = model.backbone.frontend
+    augment = SpectrogramAugmentation(config.seed, frontend.fill) if config.augment else None
+    data = MultimodalData(rows, manifest, frontend, (clean_scenario(manifest),), augment_spectrogram=augment)
+    optimizer = make_optimizer(model, config)
     run.write_json("pretrain.json", described(config, manifest))
     run.write_json("env.json", environment(machine.device))
 
@@ -78,6 +83,13 @@ def pretrain(run: Run, config: PretrainConfig, manifest: Manifest, machine: Mach
     result = {"loss": run.metrics()[-1]["loss"], "parameters": sum(weight.numel() for weight in model.parameters())}
     run.finish(result)
     return result
+
+
+def make_optimizer(model: nn.Module, config: PretrainConfig) -> torch.optim.Optimizer:
+    """Build the optimizer over the model's trainable parameters."""
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    make = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
+    return make(trained, lr=config.lr, betas=BETAS[config.optimizer], weight_decay=config.decay)
 
 
 def build(config: PretrainConfig) -> MaskedAutoencoder:
@@ -128,9 +140,10 @@ def train_epoch(
         for group in optimizer.param_groups:
             group["lr"] = config.lr * schedule(step, config.epochs * steps, config.warmup)
         inputs = batch.to(machine.device).inputs
-        visible = draw_visible(model.backbone, len(batch), config.hidden, machine.device)
+        rounded = math.floor if config.visible == "floor" else round
+        visible = draw_visible(model.backbone, len(batch), config.hidden, machine.device, rounded)
         with machine.autocast(config.precision):
-            losses = model(inputs, visible, config.temperature)
+            losses = model(inputs, visible, config.temperature, config.contrast_direction == "both")
         loss = losses["audio"] + losses["image"] + config.contrast * losses["contrast"]
         optimizer.zero_grad()
         loss.backward()

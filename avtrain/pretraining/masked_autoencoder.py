@@ -1,5 +1,7 @@
 """CAV-MAE's pretraining objective: reconstruct masked patches from visible ones, and match audio with its image."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -46,13 +48,16 @@ class MaskedAutoencoder(nn.Module):
         for name, weight in self.named_parameters():
             weight.requires_grad_("pos_embed" not in name)
 
-    def forward(self, inputs: dict[str, Tensor], visible: dict[str, Tensor], temperature: float) -> dict[str, Tensor]:
+    def forward(
+        self, inputs: dict[str, Tensor], visible: dict[str, Tensor], temperature: float, both_directions: bool = False
+    ) -> dict[str, Tensor]:
         """Compute the losses of a batch.
 
         Args:
             inputs: modality -> [B, ...], by the backbone's front end.
             visible: modality -> bool [B, N], true for visible patches, equally many in every row.
             temperature: of the contrastive loss, above 0.
+            both_directions: of the contrastive loss, as `contrastive_loss` says.
 
         Returns:
             Scalars: `audio` and `image`, the reconstruction losses of the masked patches, and `contrast`.
@@ -61,7 +66,8 @@ class MaskedAutoencoder(nn.Module):
         predicted = self._decode(tokens, visible)
         pooled = {m: self.backbone.joint_tokens(x, NORMS[m]).mean(dim=1) for m, x in tokens.items()}
         losses = {m: reconstruction_loss(predicted[m], patches(inputs[m]), ~visible[m]) for m in inputs}
-        return losses | {"contrast": contrastive_loss(pooled["audio"], pooled["image"], temperature)}
+        contrast = contrastive_loss(pooled["audio"], pooled["image"], temperature, both_directions)
+        return losses | {"contrast": contrast}
 
     def _encode(self, modality: str, inputs: Tensor, visible: Tensor) -> Tensor:
         """Encode the visible patches of a modality to tokens, [B, visible, D]."""
@@ -86,7 +92,9 @@ class MaskedAutoencoder(nn.Module):
         return {"audio": self.decoder_pred_a(audio), "image": self.decoder_pred_v(image)}
 
 
-def draw_visible(backbone: CavMae, rows: int, hidden: float, device: torch.device) -> dict[str, Tensor]:
+def draw_visible(
+    backbone: CavMae, rows: int, hidden: float, device: torch.device, rounded: Callable[[float], int] = math.floor
+) -> dict[str, Tensor]:
     """Draw the patches that stay visible, anew for each row.
 
     Args:
@@ -94,6 +102,7 @@ def draw_visible(backbone: CavMae, rows: int, hidden: float, device: torch.devic
         rows: B.
         hidden: fraction of the patches to mask, 0 to 1.
         device: of the result.
+        rounded: makes a whole number of the number of visible patches; as released it cuts off the decimals.
 
     Returns:
         modality -> bool [B, N], with the same number of true values in every row, at least one.
@@ -101,7 +110,7 @@ def draw_visible(backbone: CavMae, rows: int, hidden: float, device: torch.devic
     visible = {}
     for modality in backbone.modalities:
         n = backbone.encoder(modality).get_parameter("pos_embed").shape[1]
-        count = max(1, round(n * (1 - hidden)))
+        count = max(1, rounded(n * (1 - hidden)))
         permutation = torch.rand(rows, n, device=device).argsort(dim=1)
         visible[modality] = permutation < count
     return visible
@@ -138,17 +147,19 @@ def reconstruction_loss(predicted: Tensor, wanted: Tensor, hidden: Tensor) -> Te
     return (predicted.float() - wanted)[hidden].square().mean()
 
 
-def contrastive_loss(audio: Tensor, image: Tensor, temperature: float) -> Tensor:
-    """Compute InfoNCE on cosine similarities, averaged over both directions: audio to image and image to audio.
+def contrastive_loss(audio: Tensor, image: Tensor, temperature: float, both_directions: bool = False) -> Tensor:
+    """Compute InfoNCE on cosine similarities: the audio of each image is to be found among those of the batch.
 
     Args:
         audio: [B, D].
         image: [B, D]; row i belongs to row i of `audio`.
         temperature: divisor of the similarities, above 0.
+        both_directions: average with the other direction, from audio to image, an option of the released code.
 
     Returns:
         A scalar.
     """
     cosines = normalize(audio.float(), dim=1) @ normalize(image.float(), dim=1).T / temperature
     pairs = torch.arange(len(cosines), device=cosines.device)
-    return (cross_entropy(cosines, pairs) + cross_entropy(cosines.T, pairs)) / 2
+    to_audio = cross_entropy(cosines.T, pairs)
+    return (to_audio + cross_entropy(cosines, pairs)) / 2 if both_directions else to_audio

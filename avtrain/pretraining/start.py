@@ -4,7 +4,7 @@ from avbuild.errors import UserError
 from avbuild.scenarios.manifest import Manifest
 from avtrain.device import Machine
 from avtrain.pretraining.cav_mae import pretrain
-from avtrain.pretraining.config import WEIGHTS, PretrainConfig, described
+from avtrain.pretraining.config import EARLIER, WEIGHTS, PretrainConfig, described
 from avtrain.runs.folder import Run
 from avtrain.runs.guards import require_same_configuration
 from avtrain.runs.lock import locked
@@ -54,5 +54,6 @@ def _pretrain_locked(run: Run, config: PretrainConfig, manifest: Manifest, machi
 def check_same(run: Run, config: PretrainConfig, manifest: Manifest) -> None:
     """Refuse to continue a pretraining that was begun with other options or another manifest.  Raises UserError."""
     before, asked = run.read_json("pretrain.json"), described(config, manifest)
+    before = {**before, "pretrain": {**EARLIER, **before["pretrain"]}}
     compared = [(before[section], asked[section]) for section in asked]
     require_same_configuration(run, compared, holds="a pretraining", choose="--out")

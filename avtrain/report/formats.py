@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from avbuild.errors import UsageError, nearest
@@ -15,7 +16,7 @@ from avtrain.report.view import ReportView
 
 def render_markdown(views: Sequence[ReportView]) -> str:
     """Return the Markdown of all sections, one manifest after another."""
-    parts = [section.markdown(view) for view in views for section in registry.SECTIONS]
+    parts = [section.markdown(view) for view in views for section in registry.all_sections()]
     return "\n".join(part for part in parts if part)
 
 
@@ -25,8 +26,10 @@ def render_latex(views: Sequence[ReportView]) -> str:
 
 
 def render_json(views: Sequence[ReportView]) -> str:
-    """Return all tables as one JSON object; accuracies are from 0 to 1."""
-    return json.dumps({"tables": [_record(table) for view in views for table in view.tables]}, indent=1) + "\n"
+    """Return all tables and sweeps as one JSON object; accuracies of tables are from 0 to 1."""
+    tables = [_record(table) for view in views for table in view.tables]
+    sweeps = [asdict(sweep) for view in views for sweep in view.sweeps]
+    return json.dumps({"tables": tables, "sweeps": sweeps}, indent=1) + "\n"
 
 
 FORMATS: Mapping[str, Callable[[Sequence[ReportView]], str]] = {

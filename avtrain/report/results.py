@@ -137,6 +137,11 @@ def gather(runs: Sequence[Run]) -> list[Results]:
     return [_results(manifest, folds, of_manifest) for (manifest, folds), of_manifest in by_manifest.items()]
 
 
+def has_evaluations(runs: Iterable[Run]) -> bool:
+    """Return whether any of some runs has been evaluated."""
+    return any(run.evaluations() for run in runs)
+
+
 def folds_of(evaluation: Evaluation) -> tuple[int, ...]:
     """Return all folds of the cross-validation that an evaluation is part of; empty where it is part of none."""
     return tuple(evaluation.get("folds") or ())

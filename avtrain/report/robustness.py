@@ -36,6 +36,8 @@ class Robustness:
 
 def robustness(view: ReportView) -> dict[Entry, Robustness]:
     """Return the robustness of each entry that was evaluated on clean and on corrupted data."""
+    if view.baseline is None:
+        return {}
     found = {}
     names = _corrupted_scenarios(view)
     baseline = _errors(view, view.baseline, names)

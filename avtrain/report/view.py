@@ -8,6 +8,7 @@ from avtrain.report.charts.series import SeriesStyle
 from avtrain.report.differences import tested
 from avtrain.report.results import Cell, Entry, Evaluation, Results, find_entry, own_scenarios
 from avtrain.report.tables import SeverityCurve, Table, accuracy_tables, severity_curves
+from avtrain.report.validation_sweeps import ValidationSweep
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class ReportView:
         curves: accuracies by severity, one curve a scenario evaluated at several severities.
         own: evaluations on the scenarios of the manifest trained on, by entry; entries without any are absent.
         styles: colour, marker and name of each entry, the same in all charts.
-        baseline: the entry that corruption errors are relative to.
+        baseline: the entry that corruption errors are relative to; None where no run has been evaluated.
+        sweeps: of options, on the validation split.
     """
 
     results: Results
@@ -28,7 +30,8 @@ class ReportView:
     curves: Sequence[SeverityCurve]
     own: Mapping[Entry, Sequence[Evaluation]]
     styles: Mapping[Entry, SeriesStyle]
-    baseline: Entry
+    baseline: Entry | None
+    sweeps: Sequence[ValidationSweep] = ()
 
     def accuracy_point(self, entry: Entry, x: float, cell: Cell) -> Point:
         """Return the point of an entry's accuracy in %.
@@ -42,12 +45,13 @@ class ReportView:
         return Point(x, 100 * cell.mean, 100 * (cell.std or 0.0), tooltip)
 
 
-def build_view(results: Results, baseline: str | None = None) -> ReportView:
+def build_view(results: Results, baseline: str | None = None, sweeps: Sequence[ValidationSweep] = ()) -> ReportView:
     """Return what the sections share of one manifest's results.
 
     Args:
         results: of the manifest.
         baseline: name of the baseline's entry; None: `linear-probe` where it is there, else the first.
+        sweeps: on the same manifest.
 
     Raises:
         UserError: no entry, or more than one, has the name of the baseline; or predictions are damaged.
@@ -60,10 +64,13 @@ def build_view(results: Results, baseline: str | None = None) -> ReportView:
         {entry: evaluations for entry, evaluations in own.items() if evaluations},
         {entry: SeriesStyle(index, name) for index, (entry, name) in enumerate(results.labels.items())},
         _baseline(results, baseline),
+        sweeps,
     )
 
 
-def _baseline(results: Results, name: str | None) -> Entry:
+def _baseline(results: Results, name: str | None) -> Entry | None:
+    if not results.entries:
+        return None
     if name is not None:
         return find_entry(results, name, "--baseline")
     return next((entry for entry in results.entries if entry.method == "linear-probe"), next(iter(results.entries)))

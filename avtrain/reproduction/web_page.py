@@ -7,8 +7,8 @@ from markdown_it import MarkdownIt
 from avbuild.dataset.storage import write_whole
 from avtrain.report.page import whole_page
 
-# tables scroll by themselves, and long names break, so that the page is as wide as a telephone
-STYLE = "<style>body { overflow-wrap: anywhere } li { max-width: 60em }</style>"
+# lists as wide as paragraphs
+STYLE = "<style>li { max-width: 60em }</style>"
 
 
 def write_web_page(markdown: Path, text: str) -> Path:

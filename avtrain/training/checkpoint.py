@@ -9,12 +9,16 @@ from torch import Tensor
 
 from avbuild.errors import UserError
 from avtrain.data.fingerprints import digest_weights
+from avtrain.frontends.base import version_of
 from avtrain.methods.base import Method
 from avtrain.runs.folder import Run
 from avtrain.training.random_state import random_state, restore_random_state
 from avtrain.training.weight_averaging import WeightAverage
 
 INITIAL_WEIGHTS = "initial weights"  # fingerprint of those of --init-from
+FRONTEND, AUGMENTATION = "version of the front end", "augmentation of the audio"
+# fingerprints that are left out where they have these values, which avtrain 0.1 always had
+EARLIER = {FRONTEND: "1", AUGMENTATION: "none"}
 
 
 @dataclass
@@ -64,6 +68,7 @@ class TrainingState:
         saved = run.state()
         if saved is None:
             return
+        self._require_same_parameters(run, saved)
         self._require_same_fingerprints(run, saved)
         self.method.load_state_dict(self.method.state_dict() | saved["method"])
         self.method.load_training_state(saved.get("method_training", {}))
@@ -74,8 +79,25 @@ class TrainingState:
         self.epoch, self.best = saved["epoch"], saved["best"]
         run.weights()  # those of the best epoch must be whole: no later epoch may be better
 
+    def _require_same_parameters(self, run: Run, saved: Mapping[str, Any]) -> None:
+        before, now = (
+            sum(len(group["params"]) for group in state["param_groups"])
+            for state in (saved["optimizer"], self.optimizer.state_dict())
+        )
+        if before != now:
+            raise UserError(
+                f"{run}: begun by another version of avtrain, which trained {before} weight tensors of method "
+                f"{self.method.name} where this one trains {now}; --resume restart begins anew"
+            )
+
     def _require_same_fingerprints(self, run: Run, saved: Mapping[str, Any]) -> None:
         before = saved["fingerprints"] if "fingerprints" in saved else saved["ground"]  # as version 0.1 called them
+        for name, value in EARLIER.items():
+            if (then := before.get(name, value)) != (now := self.fingerprints.get(name, value)):
+                raise UserError(
+                    f"{run}: begun by another version of avtrain, with {name}: {then}; here it is {now}. "
+                    "--resume restart begins anew, or finish it with the avtrain that began it"
+                )
         # earlier versions did not record all of these
         if changed := [name for name, value in self.fingerprints.items() if before.get(name, value) != value]:
             raise UserError(
@@ -97,6 +119,11 @@ def fingerprints_of(
     found = {f"{split} data": digest for split, digest in content.items()}
     if initial is not None:
         found[INITIAL_WEIGHTS] = digest_weights(initial)
+    now = {
+        FRONTEND: str(version_of(method.backbone.frontend)),
+        AUGMENTATION: str(method.spectrogram_augmentation(seed=0) or EARLIER[AUGMENTATION]),
+    }
+    found |= {name: value for name, value in now.items() if value != EARLIER[name]}
     return found | {"frozen weights": digest_weights(_frozen_parameters(method))}
 
 

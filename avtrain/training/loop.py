@@ -18,6 +18,7 @@ from avtrain.data.regimes import train_scenarios
 from avtrain.data.shards import content_of, read_rows
 from avtrain.device import Machine
 from avtrain.distributed.row_sharing import gather_rows
+from avtrain.frontends.base import version_of
 from avtrain.methods.base import TrainingProgress
 from avtrain.runs.folder import Run
 from avtrain.runs.weights import Diverged, require_finite
@@ -97,6 +98,7 @@ def fit(
         "peak_memory": machine.peak_memory(),
         "classes": list(train_rows.classes),  # names of the logits
         "modalities": list(train_rows.modalities),  # those that the backbone was built for
+        "frontend_version": version_of(method.backbone.frontend),
         "content": content,  # digest of the rows of each split
         "initial": state.fingerprints.get(INITIAL_WEIGHTS),  # digest of the weights of --init-from
     }

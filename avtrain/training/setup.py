@@ -75,7 +75,14 @@ def prepare_data(rows: Rows, config: RunConfig, method: Method, machine: Machine
     scenarios = train_scenarios(settings, config.manifest)
     augment = Augmentation(settings.seed) if settings.augment == "crop-flip" and epoch > 0 else None
     data = MultimodalData(
-        rows, config.manifest, method.backbone.frontend, scenarios, epoch, settings.draws, augment=augment
+        rows,
+        config.manifest,
+        method.backbone.frontend,
+        scenarios,
+        epoch,
+        settings.draws,
+        augment=augment,
+        augment_spectrogram=method.spectrogram_augmentation(settings.seed) if epoch > 0 else None,
     )
     return cached_source(method, data, machine, settings.precision)
 

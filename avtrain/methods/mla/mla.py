@@ -63,8 +63,9 @@ class MLA(UnimodalFeatures):
                               smaller and needs another learning rate.
       as_released             The released formula with the name of the weight corrected: one P, updated with the
                               modality in turn too, never reset, each entry of (P r)(P r)^T divided by its own
-                              alpha + (P r)_i r_j, and P scaled to |P|_F = 1.  P is neither symmetric nor a projection,
-                              and entries whose divisor is near 0 can ruin a training.
+                              alpha + (P r)_i r_j, and P scaled to |P|_F = 1.  The first turn of a training is left as
+                              it is and does not enter P, as in the code.  P is neither symmetric nor a projection, and
+                              entries whose divisor is near 0 can ruin a training.
       as_released_unrepaired  The code as published, which looks for a weight of another name and so changes nothing.
       off                     Alternation alone.
 
@@ -108,7 +109,8 @@ class MLA(UnimodalFeatures):
             logits = {modality: self.head(features[modality])}
             loss = unimodal_losses(logits, batch)[modality]
             self.backward(loss, optimizer)
-            self._modify_head_gradient(modality, means[modality])
+            if not (turn == 0 and self._skips_first_turn):
+                self._modify_head_gradient(modality, means[modality])
             self.update(optimizer)
             losses.append(loss.detach())
         return torch.stack(losses).sum()
@@ -129,6 +131,11 @@ class MLA(UnimodalFeatures):
         if config.hgm == "off":
             return None
         return HeadGradient(modalities, self.width, "as_released", "current", "never", "frobenius")
+
+    @property
+    def _skips_first_turn(self) -> bool:
+        """True in the first step of a training as released: a counter of calls, 0 there, guards the modification."""
+        return self.config.hgm == "as_released" and (self.progress.epoch, self.progress.step) == (1, 0)
 
     def _modify_head_gradient(self, modality: str, mean: Tensor) -> None:
         """Replace the gradient of the head's weight, found by its name; the bias keeps its gradient."""

@@ -21,6 +21,9 @@ class MissingAwarePromptConfig(Recipe):
     kind: Literal["input", "attention"] = Field("input", description="prompts among the tokens; or in keys and values")
     length: int = Field(16, description="number of prompts of a layer and pattern; even for kind=attention", ge=1)
     layers: int = Field(6, description="number of layers of each encoder with prompts, the first ones", ge=1)
+    start: Literal["random", "as_released"] = Field(
+        "random", description="prompts at first: random and small; or zeros with a row of ones a pattern, as released"
+    )
 
 
 class MissingAwarePrompt(Method):
@@ -32,6 +35,10 @@ class MissingAwarePrompt(Method):
       input       P prompts are put in front of the layer's tokens and stay there
       attention   P / 2 prompts join the projected keys of the layer's attention, P / 2 the values; the numbers of
                   queries and tokens do not change
+
+    Prompts start at random, all patterns alike.  `start: as_released` has zeros instead, but for one row of ones: the
+    first for complete samples, the second for those that lack the last modality (there: the image), the third for those
+    that lack the first (there: the text); for kind=attention in keys and in values.
 
     Differences: the paper has one ViLT over both modalities and replaces an absent one by a dummy (ones, or an empty
     text) that the model reads.  Here there are two encoders, and an absent modality is left out of the result; its
@@ -57,9 +64,12 @@ class MissingAwarePrompt(Method):
         self.prompts = nn.ParameterDict()
         for modality in backbone.modalities:
             layers = min(config.layers, len(backbone.encoder(modality).blocks()))
-            # all patterns start with the same prompts, so that they differ by what they learn
-            start = torch.randn(1, layers, config.length, backbone.width) * 0.02
-            self.prompts[modality] = nn.Parameter(start.repeat(patterns, 1, 1, 1))
+            if config.start == "as_released":
+                start = released_start(len(backbone.modalities), layers, config, backbone.width)
+            else:
+                # all patterns start with the same prompts, so that they differ by what they learn
+                start = (torch.randn(1, layers, config.length, backbone.width) * 0.02).repeat(patterns, 1, 1, 1)
+            self.prompts[modality] = nn.Parameter(start)
         self.head = PooledHead(backbone, classes)
 
     def forward(self, batch: Batch) -> Prediction:
@@ -83,3 +93,31 @@ class MissingAwarePrompt(Method):
 
     def loss(self, batch: Batch) -> Tensor:
         return recipe_loss(self, batch, self.classes, self.config)
+
+
+def released_start(modalities: int, layers: int, config: MissingAwarePromptConfig, width: int) -> Tensor:
+    """Return zeros with a row of ones for each pattern, [patterns, layers, P, width], as the released code starts.
+
+    Args:
+        modalities: number of modalities; a pattern has a bit for each that is present, that of the first lowest.
+        layers: number of layers with prompts.
+        config: kind and number P of the prompts.
+        width: of a token.
+
+    Raises:
+        UsageError: there are more patterns than rows.
+    """
+    halves = 2 if config.kind == "attention" else 1
+    rows, occurring = config.length // halves, 2**modalities - 1
+    if rows < occurring:
+        raise UsageError(
+            f"method.length is {config.length}, but start=as_released needs a row for each of {occurring} patterns"
+            f"{' in keys and in values' if halves == 2 else ''}: choose at least {halves * occurring}"
+        )
+    start = torch.zeros(2**modalities, layers, config.length, width)
+    for pattern in range(1, 2**modalities):  # without any modality there is no sample
+        # the last modality's absence is bit 0 of the row, so a missing image is row 1 and a missing text row 2
+        row = sum(1 << modalities - 1 - bit for bit in range(modalities) if not pattern >> bit & 1)
+        for half in range(halves):
+            start[pattern, :, row + half * rows] = 1.0
+    return start

@@ -34,12 +34,14 @@ class LossHistory:
         self.sums = self._with_new_columns(self.sums, new.device).index_add(1, columns, new)
         self.counts = self._with_new_columns(self.counts, new.device).index_add(1, columns, mask.double())
 
-    def hardness(self, ids: Sequence[str], mean: bool = False) -> dict[str, Tensor]:
+    def hardness(self, ids: Sequence[str], mean: bool = False, more_to_come: bool | None = None) -> dict[str, Tensor]:
         """Return how much samples have cost, scaled to 0 for the least and 1 for the most costly sample of all.
 
         Args:
             ids: B sample ids, all added before.
             mean: whether a sample's cost is the mean of its losses instead of their sum.
+            more_to_come: None: the least is that of the samples with an entry.  Else samples without one have cost 0,
+                both those known here and, where this is true, those that training has not seen yet.
 
         Returns:
             modality -> [B]; values of samples without an entry have no meaning.
@@ -47,6 +49,9 @@ class LossHistory:
         known = self.counts > 0
         costs = self.sums / self.counts.clamp(min=1) if mean else self.sums
         least = costs.where(known, torch.inf).amin(dim=1, keepdim=True)
+        if more_to_come is not None:
+            without = (~known).any(dim=1, keepdim=True) | more_to_come
+            least = least.where(~without, 0.0)
         most = costs.where(known, -torch.inf).amax(dim=1, keepdim=True)
         columns = torch.tensor([self.columns[name] for name in ids], device=costs.device)
         scaled = (costs[:, columns] - least) / torch.where(most > least, most - least, 1.0)

@@ -12,6 +12,7 @@ from avtrain.report.sections import (
     discrimination,
     level_curves,
     modality_contributions,
+    option_sweeps,
     reliability,
     robustness,
     router_choices,
@@ -23,6 +24,7 @@ from avtrain.report.sections.base import Section
 
 SECTIONS: list[Section] = [
     accuracy_tables.SECTION,
+    option_sweeps.SECTION,
     cross_validation.SECTION,
     discrimination.SECTION,
     robustness.SECTION,

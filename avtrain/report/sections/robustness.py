@@ -51,7 +51,8 @@ def _table(view: ReportView) -> tuple[list[str], list[list[str]], str]:
         for entry, each in found.items()
     ]
     columns = ["clean", "corrupted", "relative", "mCE", *(f"area {name}" for name in scenarios), "n"]
-    note = NOTE.replace("{baseline}", view.styles[view.baseline].name)  # a name may hold braces
+    baseline = "" if view.baseline is None else view.styles[view.baseline].name
+    note = NOTE.replace("{baseline}", baseline)  # a name may hold braces
     return columns, rows, note + (AREA_NOTE if scenarios else "")
 
 

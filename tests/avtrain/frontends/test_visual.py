@@ -80,6 +80,6 @@ def test_the_front_end_of_a_resnet_is_named_as_before_by_default() -> None:
     def name(**options: object) -> str:
         return repr(build_backbone("resnet", options).frontend)
 
-    assert name() == "StftFrontend(audio_seconds=3.0, image_size=224, frames=3)"
+    assert name() == "StftFrontend(audio_seconds=3.0, image_size=224, frames=3, version=2)"
     assert "squash" in name(resize="squash")
     assert len({name(), name(resize="squash"), name(frame_choice="first")}) == 3

@@ -182,6 +182,23 @@ def test_one_half_of_the_missing_aware_prompts_are_keys_the_other_values(modalit
             np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(("kind", "length", "halves"), [("input", 16, [0]), ("attention", 16, [0, 8])])
+def test_missing_aware_prompts_start_as_released(kind: str, length: int, halves: list[int]) -> None:
+    options = {"kind": kind, "length": length, "layers": 2, "start": "as_released"}
+    method = build_method("map", options, build_backbone("tiny", TWO_LAYERS), CLASSES, SCENARIOS)
+    ones = {3: 0, 1: 1, 2: 2}  # complete; without the image; without the audio, in the place of the text
+    for modality in ("audio", "image"):
+        sets = dict(method.named_parameters())[f"prompts.{modality}"]
+        expected = torch.zeros(4, 2, length, WIDTH)
+        for pattern, row in ones.items():
+            expected[pattern, :, [row + half for half in halves]] = 1.0
+        assert torch.equal(sets, expected)
+        assert sets.requires_grad
+    few = {**options, "kind": "attention", "length": 4}
+    with pytest.raises(UsageError, match=r"method.length is 4, .* 3 patterns in keys and in values: .* at least 6"):
+        build_method("map", few, build_backbone("tiny", SMALL), CLASSES, SCENARIOS)
+
+
 def test_an_odd_number_of_prompts_cannot_be_halved() -> None:
     with pytest.raises(UsageError, match=r"method\.length is 3, but kind=attention .* choose an even length"):
         build_method("map", {"kind": "attention", "length": 3}, build_backbone("tiny", SMALL), CLASSES, SCENARIOS)

@@ -1,9 +1,11 @@
 """LFM against its formulas: the contrastive loss, its weight over the epochs, pairs that both are there."""
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -119,7 +121,7 @@ def test_the_divergence_is_finite_for_features_far_apart_and_zero_for_none() -> 
 def test_the_matching_weighs_less_from_epoch_to_epoch() -> None:
     for schedule, wanted in {
         "as_described": {1: 1 - 1 / math.e, 2: 1 - math.e**-0.5, 10: 1 - math.e**-0.1},
-        "as_released": {1: 0.95, 2: math.e**-0.3, 10: math.e**-2.7, 20: 0.05},
+        "deleted_script": {1: 0.95, 2: math.e**-0.3, 10: math.e**-2.7, 20: 0.05},
     }.items():
         method = lfm(schedule=schedule)
         assert {epoch: method.matching_weight(epoch) for epoch in wanted} == pytest.approx(wanted)
@@ -223,3 +225,142 @@ def test_wrong_options_are_named_together() -> None:
         lfm(temperature=0, schedule="linear", embedding=0)
     for name in ("temperature", "schedule", "embedding"):
         assert f"  {name}: " in str(caught.value)
+
+
+# schedules of the repository
+
+
+def released(epoch: int = 1, **options: object) -> LFM:
+    return lfm(TWO, epoch, matching="scores", fitting="mean", **options)
+
+
+def scores_losses(method: Method, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Divergence of scores and cross-entropy of their mean, by hand."""
+    _, z = parts(method, batch)
+    p, q = z["audio"].softmax(dim=1), z["image"].softmax(dim=1)
+    r = (p + q) / 2
+    matching = ((r * (r / p).log()).sum() + (r * (r / q).log()).sum()) / 2 / len(batch)
+    return matching, label_loss((z["audio"] + z["image"]) / 2, batch, torch.ones(len(batch), dtype=torch.bool))
+
+
+def test_the_old_name_is_the_deleted_script() -> None:
+    old, new = (lfm(schedule=name) for name in ("as_released", "deleted_script"))
+    assert [old.matching_weight(t) for t in range(1, 30)] == [new.matching_weight(t) for t in range(1, 30)]
+
+
+@pytest.mark.parametrize(
+    ("t", "label"), [(0, 0.205), (50, 0.437), (100, 0.539), (150, 0.821), (175, 0.993), (199, 0.916)]
+)
+def test_the_fitted_schedule_has_its_known_values(t: int, label: float) -> None:
+    method, batch = released(t + 1, schedule="fitted"), toy_batch()
+    assert 1 - method.matching_weight(t + 1) == pytest.approx(label, abs=6e-4)
+    coefficients = [0.204623704, 3.35472727e-3, 1.22989557e-4, -2.92947416e-6, 2.23835486e-8, -5.39717505e-11]
+    a = float(np.polynomial.polynomial.polyval(t, coefficients))
+    matching, labels = scores_losses(method, batch)
+    assert method.loss(batch).item() == pytest.approx((2 * (a * labels + (1 - a) * matching)).item(), rel=1e-5)
+
+
+def test_the_fitted_schedule_ends_after_200_epochs() -> None:
+    method = released(schedule="fitted")
+    method.progress = TrainingProgress(1, 201, 0, 1)
+    with pytest.raises(UsageError, match=r"is made for 200 epochs .* this training has 201"):
+        method.training_step(toy_batch(), sgd(method))
+
+
+def flat(gradients: Sequence[Tensor | None], method: Method) -> Tensor:
+    pairs = zip(gradients, method.parameters(), strict=True)
+    return torch.cat([torch.zeros_like(p).flatten() if g is None else g.flatten() for g, p in pairs])
+
+
+@pytest.mark.parametrize("conflict", [False, True])
+def test_min_norm_is_the_shortest_combination_of_gradients_that_conflict(conflict: bool) -> None:
+    method = next(m for m, batch in _tries() if (_product(m, batch) < 0) == conflict)
+    batch = toy_batch()
+    weights = list(method.parameters())
+    g, u = (flat(torch.autograd.grad(x, weights, retain_graph=True), method) for x in scores_losses(method, batch))
+    shares = torch.linspace(0, 1, 100_001, dtype=torch.float64)
+    lengths = shares**2 * (g @ g) + 2 * shares * (1 - shares) * (g @ u) + (1 - shares) ** 2 * (u @ u)
+    a = float(shares[lengths.argmin()]) if conflict else 0.5
+    method.training_step(batch, torch.optim.SGD(weights, lr=0.0))
+    torch.testing.assert_close(flat([p.grad for p in weights], method), 2 * (a * g + (1 - a) * u), rtol=1e-3, atol=1e-5)
+
+
+def _tries() -> Iterator[tuple[LFM, Batch]]:
+    for seed in range(50):
+        method, batch = released(schedule="min_norm"), toy_batch()
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for p in method.parameters():
+                p.copy_(torch.randn(p.shape, generator=generator, dtype=p.dtype))
+        yield method, batch
+
+
+def _product(method: Method, batch: Batch) -> float:
+    weights = list(method.parameters())
+    g, u = (flat(torch.autograd.grad(x, weights, retain_graph=True), method) for x in scores_losses(method, batch))
+    return float(g @ u)
+
+
+def test_the_learned_weight_steps_by_the_hessian_product_of_the_first_tensor() -> None:
+    method, batch = released(21, schedule="learned", schedule_lr=0.5), toy_batch(20)
+    held_out, rest, first = batch.rows(slice(0, 8)), batch.rows(slice(8, None)), next(method.parameters())
+    method.learned_weight = 0.5
+
+    def product() -> float:
+        matching, labels = scores_losses(method, held_out)
+        total, weights = 2 * (0.5 * matching + 0.5 * labels), list(method.parameters())
+        g, u = (flat(torch.autograd.grad(x, weights, retain_graph=True), method) for x in (total, labels))
+        return float(g @ u)
+
+    slopes, epsilon = [], 1e-6
+    for index in range(first.numel()):  # by differences
+        ends = []
+        for sign in (1, -1):
+            with torch.no_grad():
+                first.view(-1)[index] += sign * epsilon
+            ends.append(product())
+            with torch.no_grad():
+                first.view(-1)[index] -= sign * epsilon
+        slopes.append((ends[0] - ends[1]) / 2 / epsilon)
+    expected = 0.5 - 0.25 * sum(slopes) / len(slopes)  # the step is halved after 20 epochs
+    loss = method.loss(rest).item()
+    assert method.training_step(batch, sgd(method)).item() == pytest.approx(loss, rel=1e-6)  # without those held out
+    assert method.learned_weight == pytest.approx(expected, rel=1e-5)
+    assert abs(expected - 0.5) > 1e-4
+
+
+def test_the_exact_learned_weight_steps_by_the_derivative_of_the_held_out_loss() -> None:
+    batch, lr = toy_batch(20), 0.3
+    held_out, rest = batch.rows(slice(0, 8)), batch.rows(slice(8, None))
+
+    def after(weight: float) -> float:
+        """The held-out loss after one plain step of SGD with this weight."""
+        method = released(schedule="learned_exact")
+        weights = list(method.parameters())
+        matching, labels = scores_losses(method, rest)
+        gradients = torch.autograd.grad(2 * (weight * matching + (1 - weight) * labels), weights)
+        with torch.no_grad():
+            for p, g in zip(weights, gradients, strict=True):
+                p.sub_(lr * g)
+            return float(scores_losses(method, held_out)[1])
+
+    slope = (after(0.5 + 1e-4) - after(0.5 - 1e-4)) / 2e-4
+    method = released(schedule="learned_exact", schedule_lr=0.5)
+    method.learned_weight = 0.5
+    method.training_step(batch, torch.optim.SGD(method.parameters(), lr=lr))
+    assert method.learned_weight - 0.5 == pytest.approx(-0.5 * slope, rel=1e-3)
+    state = method.training_state()
+    other = released(schedule="learned_exact")
+    other.load_training_state(state)
+    assert other.learned_weight == method.learned_weight != 0.95
+
+
+def test_the_learned_weight_stays_within_its_limits_and_changes_once_an_epoch() -> None:
+    method = released(schedule="learned_exact", schedule_lr=1e9)
+    seen = []
+    for step in range(3):
+        method.progress = TrainingProgress(1, 2, step, 3)
+        method.training_step(toy_batch(20, seed=step), sgd(method))
+        seen.append(method.learned_weight)
+    assert seen[0] in (0.05, 0.95)
+    assert len(set(seen)) == 1

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from avtrain.data.batch import Batch
+from avtrain.methods.base import TrainingProgress
 from avtrain.methods.qmf import QMF
 from avtrain.methods.shared.loss_history import LossHistory
 from tests.support.toys import WIDTH, sgd, toy_batch, toy_method
@@ -252,3 +253,42 @@ class TestHistory:
         assert torch.equal(went_on, resumed)
         fresh = qmf(margin="as_described").loss(batch)
         assert not torch.isclose(fresh, resumed)
+
+
+def released_hardness(seen: dict[str, float], samples: int, name: str) -> float:
+    """By the released code's array of all samples, zeros at first."""
+    costs = [*seen.values(), *[0.0] * (samples - len(seen))]
+    return (seen[name] - min(costs)) / (max(costs) - min(costs))
+
+
+def test_as_released_samples_that_were_not_seen_yet_have_cost_nothing() -> None:
+    names, steps = [f"clip{i}" for i in range(24)], 3
+    seen: dict[str, dict[str, float]] = {m: {} for m in PAIR}
+    method, apart = qmf(PAIR, hardness="as_released"), []
+    for epoch in (1, 2):
+        for step in range(steps):
+            method.progress = TrainingProgress(epoch, 2, step, steps)
+            ids = tuple(names[8 * step : 8 * step + 8])
+            batch = replace(toy_batch(seed=step), ids=ids)
+            z = scores(method, batch)
+            loss = costs(fused(z, batch), batch.labels).mean()
+            for m, x in z.items():
+                for name, cost in zip(ids, costs(x, batch.labels).tolist(), strict=True):
+                    seen[m][name] = seen[m].get(name, 0.0) + cost
+                h = torch.tensor([released_hardness(seen[m], 24, name) for name in ids], dtype=torch.float64)
+                loss = loss + costs(x, batch.labels).mean()
+                loss = loss + Reference("as_released", average=False).rank(confidence(x), h)
+            torch.testing.assert_close(method.loss(batch).double(), loss, rtol=1e-5, atol=1e-6)
+            here = [method.history.hardness(ids, more_to_come=more)["audio"] for more in (None, step + 1 < steps)]
+            apart.append(not torch.allclose(*here))
+    assert apart[:2] == [True, True]  # later there is an entry for every sample
+    assert apart[2] is False
+
+
+def test_as_released_a_sample_without_the_modality_counts_as_not_seen() -> None:
+    history = LossHistory(PAIR)
+    there = torch.tensor([True, True, False])
+    history.add("abc", {m: torch.tensor([1.0, 3.0, 9.0]) for m in PAIR}, {"audio": there, "image": ~there | there})
+    found = history.hardness("ab", more_to_come=False)
+    assert found["audio"].tolist() == pytest.approx([1 / 3, 1.0])
+    assert found["image"].tolist() == pytest.approx([0.0, 2 / 8])

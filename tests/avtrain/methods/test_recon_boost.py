@@ -93,13 +93,18 @@ def test_its_gradient_is_the_residual_of_boosting() -> None:
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-7)
 
 
-def test_as_released_only_the_labels_class_counts() -> None:
+def test_as_released_only_the_labels_class_counts_and_the_mean_is_over_classes() -> None:
     method = boosting(residual="as_released", consolidation=0)
     batch = toy_batch()
     phi, rows = method(batch).per_modality, torch.arange(8)
     p = phi["audio"].detach().softmax(dim=1)[rows, batch.labels]
-    reference = -((5 - p) * phi["image"].log_softmax(dim=1)[rows, batch.labels]).mean() / 5
+    reference = -((5 - p) * phi["image"].log_softmax(dim=1)[rows, batch.labels]).mean() / CLASSES
     assert_same_gradients(method, method.loss(batch), reference)
+    alone = boosting(progress=FIRST, residual="as_released")
+    plain = boosting(progress=FIRST).loss(batch)
+    torch.testing.assert_close(alone.loss(batch), plain * 5 / CLASSES)  # 0.833 of it with the six classes of CREMA-D
+    with pytest.raises(UsageError, match=r"method\.reconcilement is 0, but residual=as_released"):
+        boosting(residual="as_released", reconcilement=0)
     described = boosting(consolidation=0)
     assert not torch.allclose(described.loss(batch), method.loss(batch))
 

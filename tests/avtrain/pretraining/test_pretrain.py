@@ -1,6 +1,7 @@
 """Pretraining: the losses against their formulas, a run as a user makes it, exact resume, and the file it leaves."""
 
 import json
+import math
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from avtrain.backbones.cav_mae import CavMaeConfig
 from avtrain.backbones.cav_mae_blocks import Attention
 from avtrain.backbones.cav_mae_checkpoint import to_official
 from avtrain.backbones.registry import build_backbone
-from avtrain.pretraining.cav_mae import build
+from avtrain.pretraining.cav_mae import build, make_optimizer
 from avtrain.pretraining.config import PretrainConfig
 from avtrain.pretraining.masked_autoencoder import (
     MaskedAutoencoder,
@@ -53,14 +54,57 @@ def whole(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     return out, pretrain(manifest, out)
 
 
-def test_the_contrastive_loss_is_its_formula() -> None:
+@pytest.mark.parametrize("both_directions", [False, True])
+def test_the_contrastive_loss_is_its_formula(both_directions: bool) -> None:
     generator = torch.Generator().manual_seed(0)
     audio, image = (torch.randn(5, 7, generator=generator, dtype=torch.float64) for _ in range(2))
     cosine = [[float(a @ v / (a.norm() * v.norm())) / 0.05 for v in image] for a in audio]
     table = torch.tensor(cosine, dtype=torch.float64)
-    both = [(-(t.diag() - t.exp().sum(dim=1).log())).mean() for t in (table, table.T)]
-    found = contrastive_loss(audio.float(), image.float(), 0.05)
-    torch.testing.assert_close(found.double(), sum(both) / 2, rtol=1e-5, atol=1e-5)
+    to_image, to_audio = ((-(t.diag() - t.exp().sum(dim=1).log())).mean() for t in (table, table.T))
+    assert not torch.isclose(to_image, to_audio, rtol=1e-3)
+    found = contrastive_loss(audio.float(), image.float(), 0.05, both_directions)
+    expected = (to_image + to_audio) / 2 if both_directions else to_audio  # as released: a softmax over the audio
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_decimals_of_the_number_of_visible_patches_are_cut_off() -> None:
+    backbone, cpu = model().backbone, torch.device("cpu")
+    for rounded, count in ((math.floor, 1), (round, 2)):  # of 16 * 0.11 = 1.76
+        assert draw_visible(backbone, 3, 0.89, cpu, rounded)["audio"].sum(dim=1).eq(count).all()
+    assert draw_visible(backbone, 3, 0.89, cpu)["audio"].sum(dim=1).eq(1).all()
+
+
+def test_a_step_is_that_of_the_published_optimizer() -> None:
+    start = torch.linspace(-1, 1, 6, dtype=torch.float64)
+    for optimizer, (b1, b2), decay in (("adam", (0.95, 0.999), 5e-7), ("adamw", (0.9, 0.95), 0.05)):
+        module = torch.nn.Linear(1, 1).double()
+        module.weight = torch.nn.Parameter(start[:, None].clone())
+        module.bias.requires_grad_(False)
+        config = PretrainConfig(backbone=CavMaeConfig(), optimizer=optimizer, lr=0.1)  # type: ignore[call-arg, arg-type]
+        maker, w, m, v = make_optimizer(module, config), start.clone(), 0.0, 0.0
+        for step in (1, 2, 3):
+            module.weight.grad = torch.cos(step * module.weight.detach())
+            maker.step()
+            g = torch.cos(step * w) + (decay * w if optimizer == "adam" else 0)
+            w = w if optimizer == "adam" else w * (1 - 0.1 * decay)
+            m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g**2
+            w = w - 0.1 * (m / (1 - b1**step)) / ((v / (1 - b2**step)).sqrt() + 1e-8)
+        torch.testing.assert_close(module.weight.detach()[:, 0], w, rtol=1e-10, atol=1e-12)
+
+
+def test_a_pretraining_of_version_0_1_is_known_by_its_options(manifest: Path, tmp_path: Path) -> None:
+    old = ["optimizer=adamw", "contrast_direction=both", "augment=false", "visible=nearest"]
+    options = [f"--set={option}" for option in old]
+    with stopped_in(epoch=1):
+        pretrain(manifest, tmp_path, *options)
+    written = Run(tmp_path).read_json("pretrain.json")
+    assert written["pretrain"]["weight_decay"] == 0.05
+    for key in ("optimizer", "contrast_direction", "augment", "visible"):  # avtrain 0.1 wrote none of these
+        written["pretrain"].pop(key)
+    Run(tmp_path).write_json("pretrain.json", {"pretrain": written["pretrain"], "manifest": written["manifest"]})
+    with pytest.raises(UserError, match="optimizer: adamw there, adam asked for"):
+        pretrain(manifest, tmp_path)
+    pretrain(manifest, tmp_path, *options, "--set", "epochs=3")
 
 
 def test_patches_are_in_order_and_each_has_mean_0_and_deviation_1() -> None:

@@ -11,6 +11,7 @@ from avbuild.errors import UsageError, UserError
 from avtrain.runs.folder import Run
 from avtrain.runs.layout import features_beside, run_label
 from tests.avtrain.training.test_fit import avtrain_, fit, weights
+from tests.conftest import REPOSITORY
 from tests.support.changed_data import make_anew
 from tests.support.stopping import stopped_in
 
@@ -66,6 +67,20 @@ def test_eval_finds_data_that_moved_by_data_or_by_a_manifest_there(moved: Path, 
     copied = Path(shutil.copytree(made / "runs" / NAME / "seed0", tmp_path / "alone"))
     assert by_data.splitlines()[0].split(": ")[1] in avtrain_("eval", copied, "--data", data)
     assert not (tmp_path / "features").exists()
+
+
+def test_another_manifest_is_read_on_the_data_that_data_names(moved: Path, tmp_path: Path) -> None:
+    run, data, snr = moved / "runs" / NAME / "seed0", moved / "elsewhere", tmp_path / "snr.yaml"
+    shutil.copy(REPOSITORY / "manifests" / "snr.yaml", snr)  # which names the data set of the demo
+    with pytest.raises(UserError, match=r"can only be compared on the same data[\s\S]*--data"):
+        avtrain_("eval", run, "--manifest", snr)
+    assert "snr-10 0." in avtrain_("eval", run, "--manifest", snr, "--data", data)
+    page = tmp_path / "errors.html"
+    avtrain_("errors", run, "--scenario", "snr0", "--manifest", snr, "--data", data, "--out", page)
+    assert "gaussian_noise" in page.read_text()
+    make_anew(data)
+    with pytest.raises(UserError, match="differ"):
+        avtrain_("eval", run, "--manifest", snr, "--data", data)
 
 
 def test_other_rows_are_refused_wherever_they_are(moved: Path) -> None:

@@ -215,6 +215,48 @@ def test_as_released_is_no_projection() -> None:
     assert torch.linalg.eigvalsh((projector + projector.T) / 2).min() < -1e-3
 
 
+def as_released_by_hand(projector: Array, r: Array, alpha: float) -> Array:
+    """P after an update by the released formula."""
+    k = projector @ r
+    updated = projector - np.outer(k, k) / (alpha + np.outer(k, r))
+    return np.asarray(updated / np.sqrt((updated**2).sum()))
+
+
+def test_as_released_every_gradient_of_a_training_is_that_of_the_formula(monkeypatch: pytest.MonkeyPatch) -> None:
+    method, steps = toy_method("mla", hgm="as_released").train(), 50
+    optimizer, calls = sgd(method, lr=1e-3), 0
+    backward, update, head = MLA.backward, MLA.update, method.get_parameter("head.weight")
+    before: list[Array] = []  # gradient of the head and P, in this turn
+
+    def watched_backward(self: Method, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
+        backward(self, loss, optimizer)
+        assert head.grad is not None
+        before[:] = [x.numpy().copy() for x in (head.grad, method.get_buffer("head_gradient.projectors.0.matrix"))]
+
+    def watched_update(self: Method, optimizer: torch.optim.Optimizer) -> None:
+        nonlocal calls
+        gradient, projector = before
+        if calls > 0:  # the guard of the code is a counter of calls, which starts at 0
+            r = features[method.backbone.modalities[calls % 2]].mean(dim=0).numpy()
+            # from P as it was, since the recursion enlarges rounding errors without limit
+            projector = as_released_by_hand(projector, r, 0.1 ** (1 + method.progress.step / steps))
+            gradient = gradient @ projector.T
+        assert head.grad is not None
+        np.testing.assert_allclose(head.grad.numpy(), gradient, rtol=1e-8, atol=1e-12)
+        calls += 1
+        update(self, optimizer)
+
+    monkeypatch.setattr(MLA, "backward", watched_backward)
+    monkeypatch.setattr(MLA, "update", watched_update)
+    for step in range(4 * steps):
+        method.progress = TrainingProgress(1 + step // steps, 4, step % steps, steps)
+        batch = toy_batch(seed=step)
+        with torch.no_grad():
+            features = method.features(batch)
+        method.training_step(batch, optimizer)
+    assert calls == 400
+
+
 def test_without_the_repair_the_released_code_does_nothing() -> None:
     states = {}
     for hgm in ("off", "as_released_unrepaired", "as_released", "rls"):

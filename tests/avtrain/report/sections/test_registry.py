@@ -1,16 +1,20 @@
 """Every section in the list: valid HTML, names escaped; and a section added to the list is in the report."""
 
+from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from avtrain.report.results import Results
 from avtrain.report.sections import registry
 from avtrain.report.sections.base import Section
-from avtrain.report.view import ReportView
+from avtrain.report.validation_sweeps import RankedPoint, ValidationSweep
+from avtrain.report.view import ReportView, build_view
+from tests.avtrain.training.test_fit import avtrain_
 from tests.support.predicted import right, rows, write_predicted
-from tests.support.reports import epochs, report, score, severities, view_of
+from tests.support.reports import epochs, report, score, severities, view_of, write_runs
 
 NAME = 'n<b> [x] "&'
 
@@ -80,6 +84,9 @@ def test_every_section_is_valid_html_with_names_escaped(section: Section, view: 
     if section.name == "cross_validation":  # which is about other runs than the other sections
         facts = {"manifest": NAME, "folds": [1, 2]}
         view = view_of(tmp_path, [score(NAME, NAME, 0.5, fold=n, run=f"a/fold{n}/seed0", **facts) for n in (1, 2)])
+    if section.name == "option_sweeps":  # which are found by their folders
+        sweep = ValidationSweep(NAME, NAME, NAME, NAME, (NAME,), (RankedPoint((NAME,), "50.0", "1"),))
+        view = replace(view, sweeps=[sweep])
     html = section.html(view)
     assert html
     assert_balanced(html)
@@ -91,6 +98,20 @@ def test_every_section_is_valid_html_with_names_escaped(section: Section, view: 
 def test_markdown_ends_with_a_newline_where_there_is_any(section: Section, view: ReportView) -> None:
     markdown = section.markdown(view)
     assert markdown == "" or (markdown.endswith("\n") and markdown.startswith("##"))
+
+
+@pytest.mark.parametrize("section", registry.SECTIONS, ids=lambda section: section.name)
+def test_a_section_is_empty_where_no_run_has_been_evaluated(section: Section) -> None:
+    view = build_view(Results("demo", {}, {}))
+    assert section.html(view) == section.markdown(view) == ""
+
+
+def test_a_section_of_a_plug_in_is_in_the_markdown_too(tmp_path: Path) -> None:
+    code = "SECTION = Section('mine', markdown=lambda view: '### Mine\\n')"
+    (tmp_path / "mine.py").write_text(f"from avtrain.report.sections.base import Section\n{code}\n")
+    write_runs(tmp_path / "runs", [score("map", "D", 0.5)])
+    avtrain_("report", tmp_path / "runs", "--plugin", tmp_path / "mine.py")
+    assert "### Mine" in (tmp_path / "runs" / "report.md").read_text()
 
 
 def test_a_section_added_to_the_list_is_in_page_and_markdown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
