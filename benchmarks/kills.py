@@ -131,7 +131,8 @@ def one_kill(command: Sequence[str], number: signal.Signals, after: float, log: 
     """Start a command and kill only its main process; return whether it left no traceback and no process."""
     mark = uuid.uuid4().hex
     with log.open("w") as errors:  # not a pipe, which remaining workers would keep open
-        process = subprocess.Popen(command, stdout=errors, stderr=errors, env={**os.environ, MARK: mark})
+        environment = {**os.environ, MARK: mark}
+        process = subprocess.Popen(command, stdout=errors, stderr=errors, env=environment, preexec_fn=listen)  # noqa: PLW1509
         try:
             process.wait(after)
             tally.early += 1
@@ -148,6 +149,12 @@ def one_kill(command: Sequence[str], number: signal.Signals, after: float, log: 
     for orphan in orphans:
         os.kill(orphan, signal.SIGKILL)
     return not traceback and not orphans
+
+
+def listen() -> None:
+    """Let a command hear Ctrl-C and SIGHUP also where this program runs in the background or under nohup."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def living(mark: str) -> list[int]:

@@ -22,8 +22,9 @@ def end_by_kernel(job: int) -> int:
 
 
 def listen() -> None:
-    """Let a child hear Ctrl-C also where the tests run in the background of a shell, which makes it deaf to it."""
+    """Let a child hear Ctrl-C and SIGHUP also where the tests run in the background or under nohup, which ignore them."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def write_and_wait(path: str) -> None:
