@@ -22,7 +22,7 @@ def end_by_kernel(job: int) -> int:
 
 
 def listen() -> None:
-    """Let a child hear Ctrl-C and SIGHUP also where the tests run in the background or under nohup, which ignore them."""
+    """Let a child hear Ctrl-C and SIGHUP also where the tests run in the background or under nohup."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
