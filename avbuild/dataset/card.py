@@ -17,6 +17,7 @@ from avbuild.modalities.registry import MODALITIES
 from avbuild.scenarios.manifest import CLEAN, Manifest
 
 FILE_NAME = "README.md"
+CARD_FILES = (FILE_NAME, CROISSANT)  # by write_card
 BY_INDEX = "class index (no label fits)"
 SAFE_IN_ADDRESS = ":/?#@!$&'+,;=%~"  # characters that cannot end a link of Markdown
 

@@ -54,6 +54,13 @@ class Folder:
         with reaching(self.path(name)):
             return bool(self._fs.exists(self._full(name)))
 
+    def require_files(self, *names: str) -> None:
+        """Raise UserError where a folder has the name of a file that is to be written, before anything is."""
+        for name in names:
+            with reaching(self.path(name)):
+                if self._fs.isdir(self._full(name)):
+                    raise UserError(f"{self.path(name)}: a folder is where a file is expected; move it away")
+
     def names(self) -> list[str]:
         """Return all files below the folder, sorted, without unfinished ones.
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from avbuild.corruptions.missing import PROTOCOLS
 from avbuild.corruptions.plugin_record import record_corruptions
+from avbuild.dataset.build_record import FILE_NAME as BUILD
 from avbuild.dataset.build_record import BuildRecord, library_versions, read_build
-from avbuild.dataset.card import write_card
+from avbuild.dataset.card import CARD_FILES, write_card
 from avbuild.dataset.scenario_record import ScenarioRecord, SplitRecord, scenario_content
 from avbuild.dataset.shards import ShardRecord
 from avbuild.dataset.splits import SPLITS, Split
@@ -145,6 +146,7 @@ def corrupt_data_set(
     Returns the new record, or None for a share.
     """
     folder.remove_abandoned()
+    folder.require_files(MANIFEST, *CARD_FILES, BUILD)
     belongs_to: dict[str, tuple[str, Split]] = {}  # shard -> scenario and split
     jobs = []
     for name in names:

@@ -8,10 +8,9 @@ from pathlib import Path
 from avbuild.dataset.splits import SPLITS, Split
 from avbuild.errors import UserError
 from avbuild.sources.corpus import Problem
-from avbuild.sources.files import visible
 from avbuild.sources.label_map import same_name
 from avbuild.sources.names import normal, printable
-from avbuild.sources.walk import folders_in, walk
+from avbuild.sources.walk import files_in, folders_in, walk
 
 SPLIT_OF: Mapping[str, Split] = {  # name of a folder, in small letters -> split
     "train": "train",
@@ -76,7 +75,7 @@ def recognise(root: Path, suffixes: frozenset[str], nouns: str) -> tuple[FolderL
     if not splits:
         places[None] = root
     for place in dict.fromkeys((root, *places.values())):
-        if loose := [path for path in visible(place) if not path.is_dir() and path.suffix.lower() in suffixes]:
+        if loose := [path for path in files_in(place) if path.suffix.lower() in suffixes]:
             what = f"{nouns} in no class folder: {len(loose):,}, such as {printable(loose[0].name)}"
             raise _doubtful(root, suffixes, nouns, what)
     _check_classes(root, tuple(places.values()), suffixes, nouns)
@@ -156,6 +155,6 @@ def tree(root: Path, suffixes: frozenset[str], nouns: str) -> str:
         lines.append(f"  {printable(folder.name) + '/':<24} {role:<18} {inside}{files:,} {nouns}")
     if len(folders) > MOST_LINES:
         lines.append(f"  ... and {len(folders) - MOST_LINES:,} more folders")
-    loose = Counter(path.suffix.lower() in suffixes for path in visible(root) if not path.is_dir())
+    loose = Counter(path.suffix.lower() in suffixes for path in files_in(root))
     lines.append(f"  beside them: {loose[True]:,} {nouns}, {loose[False]:,} other files")
     return "\n".join(lines)

@@ -53,6 +53,11 @@ def folders_in(root: Path) -> list[Path]:
     return [path for path in visible(root) if os.path.isdir(path)]
 
 
+def files_in(root: Path) -> list[Path]:
+    """Return everything in a folder that is no folder, in order, but for hidden files; links that lead nowhere too."""
+    return [path for path in visible(root) if not os.path.isdir(path)]  # pathlib's raises where a link is too long
+
+
 def _refuse_corpus(root: Path) -> None:
     """Refuse folders that are the parts or folds of a corpus, and a single folder around the class folders."""
     folders = folders_in(root)

@@ -3,6 +3,7 @@
 import json
 import os
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 from numpy.random import Generator, default_rng
@@ -11,6 +12,10 @@ from avbuild.errors import UserError
 from avbuild.sources.corpus import Corpus
 from avbuild.sources.folders import read_audio_folder, read_image_folder
 from avbuild.sources.label_map import match_classes
+from avbuild.sources.layout import SPLIT_OF
+from avbuild.sources.options import Options
+from avbuild.sources.own_folders import read_own_folder
+from avbuild.sources.walk import folders_in
 from tests.fuzz.damage import CASES, no_hang
 
 ELAN = "\N{LATIN SMALL LETTER E WITH ACUTE}lan"
@@ -47,7 +52,13 @@ def grow(root: Path, rng: Generator) -> None:
             continue
 
 
-def check(root: Path, corpus: Corpus) -> None:
+def class_folders(root: Path) -> list[Path]:
+    """Return what stands where classes are expected: beside each other, or in splits and beside these."""
+    splits = [folder for folder in folders_in(root) if folder.name.lower() in SPLIT_OF and folders_in(folder)]
+    return [*(path for split in splits for path in split.iterdir()), *(p for p in root.iterdir() if p not in splits)]
+
+
+def check(root: Path, corpus: Corpus, folders: Sequence[Path]) -> None:
     ids = [item.id for item in corpus.items]
     assert len(set(ids)) == len(ids)
     assert all(item.label in corpus.classes for item in corpus.items)
@@ -62,7 +73,7 @@ def check(root: Path, corpus: Corpus) -> None:
     assert all(problem.path.isprintable() for problem in corpus.problems)
     links = any(path.is_symlink() for path in root.rglob("*"))
     if not links:  # every file in a class folder is used or has a reason
-        real = [path for folder in root.iterdir() for path in folder.rglob("*") if folder.is_dir() and path.is_file()]
+        real = [path for folder in folders for path in folder.rglob("*") if folder.is_dir() and path.is_file()]
         assert sum(countable(root, path) for path in real) == sum(
             countable_name(root, name) for name in (*used, *named)
         )
@@ -78,6 +89,10 @@ def countable_name(root: Path, name: str) -> bool:
     return "caf\\xe9" not in name and os.sep in name.removeprefix(f"{root}/")
 
 
+def read_own_audio(root: Path) -> Corpus:
+    return read_own_folder("audio", root, Options(sources=root)).corpus
+
+
 def test_odd_trees(tmp_path: Path) -> None:
     read, refused = 0, 0
     for number in range(6 * CASES):
@@ -85,7 +100,7 @@ def test_odd_trees(tmp_path: Path) -> None:
         root = tmp_path / str(number)
         root.mkdir()
         grow(root, rng)
-        for reader in (read_audio_folder, read_image_folder):
+        for reader in (read_audio_folder, read_image_folder, read_own_audio):
             with no_hang():
                 try:
                     corpus = reader(root)
@@ -94,7 +109,7 @@ def test_odd_trees(tmp_path: Path) -> None:
                     str(error).encode()
                     refused += 1
                 else:
-                    check(root, corpus)
+                    check(root, corpus, class_folders(root) if reader == read_own_audio else [*root.iterdir()])
                     match_classes(corpus.classes, corpus.classes, {})
                     read += 1
     assert min(read, refused) > CASES

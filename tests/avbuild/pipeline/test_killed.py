@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from avbuild.dataset.storage import Folder
-from tests.support.commands import avbuild, succeed, tree
+from tests.support.commands import avbuild, fail, succeed, tree
 
 
 class Killed(BaseException):
@@ -84,3 +84,14 @@ def test_a_removed_build_json_loses_no_scenario(tmp_path: Path) -> None:
     succeed(*make(tmp_path))
     succeed("corrupt", "--scenario", "M", "--data", tmp_path / "demo-av", "--workers", 1)
     assert tree(tmp_path) == expected
+
+
+@pytest.mark.parametrize("name", ["README.md", "croissant.json", "manifest.yaml"])
+def test_a_folder_in_the_place_of_a_file_is_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
+    succeed(*make(tmp_path))
+    data = tmp_path / "demo-av"
+    (data / name).unlink()
+    (data / name).mkdir()
+    before = tree(data)
+    assert f"{name}: a folder is where a file is expected" in fail(*corrupt(tmp_path))
+    assert tree(data) == before
