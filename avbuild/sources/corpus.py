@@ -39,6 +39,16 @@ class LocalFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Absent:
+    """The place of a file or text that a sample does not have: its cell is null."""
+
+    name: str = "absent"
+
+    def read(self) -> bytes:
+        raise OSError("there is nothing to read")
+
+
+@dataclass(frozen=True, slots=True)
 class SourceItem:
     """One audio clip, image or video of a source."""
 
@@ -50,6 +60,12 @@ class SourceItem:
     fold: int = 0  # the publisher's fold, 0 where there is none
     split: Split | None = None  # the published split, where it is followed
     fps: float = FPS  # frames per second taken of a video
+    where: str = ""  # what problems name in place of the file: the line of a table
+
+    @property
+    def present(self) -> bool:
+        """Whether there is anything to read."""
+        return not isinstance(self.media, Absent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +115,9 @@ class Material:
     match: Mapping[str, ClassMatch] = field(default_factory=dict)  # class -> partner classes; empty: pair by id
     partner_classes: Mapping[str, Mapping[str, ClassMatch]] = field(default_factory=dict)  # modality -> its own match
     announcements: tuple[str, ...] = ()  # lines about the pairing, for the screen
+    faults: tuple[Problem, ...] = ()  # problems that cannot be left out, such as a group in two splits
+    split_source: str = ""  # who gives the splits that the items have: "given by the column split"; empty: see builder
+    recipe: Mapping[str, str] = field(default_factory=dict)  # what else decides the bytes, for build.json
 
     @property
     def modalities(self) -> tuple[str, ...]:
