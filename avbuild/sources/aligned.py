@@ -1,10 +1,12 @@
 """Corpora whose rows belong together: a row is one sample, with a file or a text of every modality that it has."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from avbuild.dataset.splits import Split
 from avbuild.modalities.registry import MODALITIES
+from avbuild.modalities.text import UTF8, read_text
 from avbuild.modalities.video_frames import FPS
 from avbuild.scenarios.seeding import digest
 from avbuild.sources.contents import copies, joined_groups
@@ -22,7 +24,7 @@ class AlignedRow:
     fold: int = 0
     split: Split | None = None  # the published split, where it is followed
     where: Mapping[str, str] | None = None  # modality -> what problems name in place of the file
-    encoding: str = "utf-8"  # of its text
+    encoding: str = UTF8  # of its text
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ def _items(rows: Sequence[AlignedRow], modality: str, fps: float) -> tuple[Sourc
             split=row.split,
             fps=fps,
             where=(row.where or {}).get(modality, ""),
+            encoding=row.encoding if modality == "text" else UTF8,
         )
         for row in rows
     )
@@ -113,6 +116,19 @@ def same_files(rows: Sequence[AlignedRow], modality: str) -> list[list[str]]:
     """
     items = [item for item in _items(rows, modality, FPS) if isinstance(item.media, LocalFile)]
     return [[item.id for item in members] for members in copies(items)]
+
+
+def same_texts(rows: Sequence[AlignedRow]) -> list[list[str]]:
+    """Return the sets of two or more ids whose texts are equal, but for spaces around them.
+
+    Args:
+        rows: of the corpus; texts that are empty are not compared.
+    """
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        if "text" in row.media:
+            found[read_text(row.media["text"].read(), row.encoding).strip()].append(row.id)
+    return [ids for text, ids in found.items() if text and len(ids) > 1]
 
 
 def join_groups(rows: Sequence[AlignedRow], same: Iterable[Sequence[str]]) -> list[AlignedRow]:
