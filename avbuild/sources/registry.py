@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from avbuild.errors import UsageError, nearest
 from avbuild.plugins.registry import defined, refuse_shipped
-from avbuild.sources import cifar10, crema_d, demo, own, table, urbansound8k
+from avbuild.sources import cifar10, crema_d, demo, mvsa_single, own, table, urbansound8k
 from avbuild.sources.audio_corpora import read_any_audio
 from avbuild.sources.builder import AnyCorpus, Builder
 from avbuild.sources.corpus import Material
@@ -19,6 +19,7 @@ BUILDERS: Mapping[str, Builder] = {
         urbansound8k.BUILDER,
         cifar10.BUILDER,
         crema_d.BUILDER,
+        mvsa_single.BUILDER,
         own.BUILDER,
         table.BUILDER,
         demo.BUILDER,
