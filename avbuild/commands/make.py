@@ -184,7 +184,7 @@ def make(
         label_map=home(label_map),
         layout=layout.value,
         split=split.value,
-        folds=_parse_folds(folds),
+        folds=_parse_folds(folds, builder.folds),
         limit=limit,
         seed=seed,
         offline=offline or bool(os.environ.get("HF_HUB_OFFLINE")),
@@ -242,12 +242,12 @@ def _images(text: str | None) -> str | None:
     return f"{kind}:{expanded(place)}" if colon and place.startswith("~") else text
 
 
-def _parse_folds(text: str | None) -> tuple[int, ...]:
-    """Convert `1,2` or `all` to fold numbers."""
+def _parse_folds(text: str | None, count: int) -> tuple[int, ...]:
+    """Convert `1,2` or `all` to fold numbers, of which a corpus has so many."""
     if text is None:
         return ()
     numbers = (part.strip() for part in text.split(","))
-    folds = range(1, 11) if text == "all" else [int(n) if re.fullmatch("[0-9]{1,4}", n) else 0 for n in numbers]
+    folds = range(1, count + 1) if text == "all" else [int(n) if re.fullmatch("[0-9]{1,4}", n) else 0 for n in numbers]
     if len(set(folds)) < 2 or len(set(folds)) != len(folds) or min(folds) < 1:
         raise UsageError(f"--folds {text}: give two or more different folds, such as 1,2 (the last is test), or all")
     return tuple(folds)

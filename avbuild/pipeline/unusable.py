@@ -1,4 +1,4 @@
-"""The error that names all files, or rows of a table, that cannot be used: one screen, and the whole list for a file."""
+"""The error that names all files, or rows of a table, that cannot be used: one screen, and a list for a file."""
 
 import re
 from collections import Counter

@@ -39,6 +39,7 @@ class Builder:
     synthetic: bool = False  # media are computed, so there are no files to check
     own_files: bool = False  # of the user: the user names the data set, and every file that is not used is recorded
     splits: frozenset[str] = frozenset({"grouped", "random70"})  # values of --split that it has
+    folds: int = 10  # number of official folds, which --folds all stands for
     unit: Literal["files", "rows"] = "files"  # what cannot be used where there is a problem
     plugin: PluginSource | None = None  # that defines it; None: avbuild does
 

@@ -48,7 +48,8 @@ def find_tree(tree: PublishedTree, root: Path | None, sources: Path) -> Path:
         raise UserError(f"{printable(str(root))}: {there}; looked for {tree.looked_for}. {tree.title}: {tree.page}")
     raise UserError(
         f"{tree.title} is not in {sources}/ ({' or '.join(f'{name}/' for name in tree.folders)} with "
-        f"{tree.looked_for}), and avbuild does not download it. Get it from {tree.page}, and give its folder with --root"
+        f"{tree.looked_for}), and avbuild does not download it. Get it from {tree.page}, and give its folder with "
+        "--root"
     )
 
 

@@ -113,8 +113,8 @@ def _check_options(table: UserTable, roles: Mapping[str, str], options: Options)
     labels = [row.cells[roles["label"]] for row in table.rows]
     if len(set(labels)) == len(labels) > MANY and not any(isinstance(label, NotText) for label in labels):
         raise UserError(
-            f"{table.path}: the column {roles['label']} has another value in each of its {len(labels):,} rows, so it is "
-            "no label; say which column is with --columns label=COLUMN"
+            f"{table.path}: the column {roles['label']} has another value in each of its {len(labels):,} rows, so it "
+            "is no label; say which column is with --columns label=COLUMN"
         )
     texts = [row.cells[roles["text"]].strip() for row in table.rows] if "text" in roles else []
     files = [text for text in texts if text.lower().endswith(".txt")]

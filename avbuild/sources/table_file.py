@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +91,7 @@ def _csv_table(path: Path, delimiter: str) -> UserTable:
     rows, problems, line = [], [], 1
     table = UserTable(path, header, ())
     try:
-        for line, cells in lines:  # noqa: B007 - the last good line is named below
+        for line, cells in lines:
             if len(cells) == len(header):
                 rows.append(NumberedRow(line, dict(zip(header, cells, strict=True))))
             else:
@@ -161,7 +162,7 @@ def _is_plain(kind: pa.DataType) -> bool:
 
 def _as_text(value: object) -> str:
     """Return a cell as text; null is the empty text, and 3.0 is 3, as programs write whole numbers with gaps."""
-    if value is None or value != value:  # NaN
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bool):
         return str(value).lower()

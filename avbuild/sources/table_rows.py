@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from avbuild.dataset.splits import Split
 from avbuild.modalities.registry import MODALITIES
 from avbuild.sources.aligned import AlignedRow
 from avbuild.sources.corpus import LocalFile, Media, Problem
+from avbuild.sources.inline import InlineText
 from avbuild.sources.label_map import same_name
 from avbuild.sources.layout import SPLIT_OF
 from avbuild.sources.names import normal
@@ -19,18 +19,6 @@ from avbuild.sources.tables import BadRow, number
 LONGEST_ID = 200
 LAST_FOLD = 9_999
 SPLIT_NAMES = ", ".join(SPLIT_OF)
-
-
-@dataclass(frozen=True, slots=True)
-class TableText:
-    """A text that stands in a table itself."""
-
-    name: str
-    text: str
-
-    def read(self) -> bytes:
-        # a half of a surrogate pair, which JSON can write, is then found when all files are checked
-        return self.text.encode("utf-8", "surrogatepass")
 
 
 @contextmanager
@@ -134,7 +122,7 @@ class RowReader:
         if isinstance(cell, NotText):
             raise BadRow(f"no text: {role} is {cell}, where a path or a text is needed")
         if role in self.inline:
-            return role, TableText(self.table.place(row.line), cell), role
+            return role, InlineText(self.table.place(row.line), cell), role
         modality = self._modality(row, cell) if role == FILE_NAME else role
         return modality, LocalFile(str(self.paths.find(modality, cell.strip()))), cell.strip()
 
