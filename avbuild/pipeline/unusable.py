@@ -41,7 +41,8 @@ def _report(problems: Sequence[Problem], advice: Sequence[str], unit: Literal["f
     """Return the error for what cannot be used, which fits on a screen."""
     kinds = Counter(_kind(problem) for problem in problems)
     summary = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(MOST_KINDS))
-    count = f"{len(problems):,} problems" if unit == "rows" else f"{len(problems):,} files cannot be used"
+    plural = "" if len(problems) == 1 else "s"
+    count = f"{len(problems):,} problem{plural}" if unit == "rows" else f"{len(problems):,} files cannot be used"
     many = unit == "files" and len(problems) > 2 * MOST_FILES
     shown = listed(problems, MOST_FILES if many or unit == "rows" else len(problems))
     folders = f"in these folders:\n{_by_folder(problems)}\n" if many else ""

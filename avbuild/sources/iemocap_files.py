@@ -36,7 +36,7 @@ def read_evaluations(folder: Path, session: int) -> tuple[list[Utterance], list[
     Returns the utterances, and a problem for each line of a turn that is not as published.
     """
     found: dict[str, Utterance] = {}
-    problems = []
+    problems: list[Problem] = []
     for path in visible(folder):
         if path.suffix != ".txt" or not path.name.startswith("Ses"):
             continue

@@ -42,7 +42,13 @@ def read_table(options: Options, _: AnyCorpus) -> Material:
     reader = RowReader(table, roles, TablePaths(options.table.parent, options.allow_outside), options.text_files)
     ids, id_note = _ids(table, roles)
     read = [(row.line, sample) for row, id in zip(table.rows, ids, strict=True) if (sample := reader.read(row, id))]
-    rows = [sample for _, sample in read]
+    unwanted = [
+        Problem(table.place(line), f"in a fold that is not used: {row.fold}")
+        for line, row in read
+        if options.folds and row.fold not in options.folds
+    ]
+    read = [(line, row) for line, row in read if not options.folds or row.fold in options.folds]
+    rows = [row for _, row in read]
     faults = _faults(table, read)
     same: list[list[str]] = []
     if not faults:
@@ -52,7 +58,7 @@ def read_table(options: Options, _: AnyCorpus) -> Material:
         modalities = _modalities(rows)
         same = [ids for modality in modalities if modality not in reader.inline for ids in same_files(rows, modality)]
         rows = join_groups(rows, same)
-    return _material(table, roles, rows, options, (*table.problems, *reader.problems), faults, same, id_note)
+    return _material(table, roles, rows, options, (*table.problems, *reader.problems), unwanted, faults, same, id_note)
 
 
 def _material(
@@ -61,6 +67,7 @@ def _material(
     rows: Sequence[AlignedRow],
     options: Options,
     problems: tuple[Problem, ...],
+    unwanted: Sequence[Problem],
     faults: tuple[Problem, ...],
     same: Sequence[Sequence[str]],
     id_note: str,
@@ -90,6 +97,7 @@ def _material(
             notes=tuple(notes),
             announcements=tuple(announcements),
             problems=problems,
+            unwanted=tuple(unwanted),
             faults=faults,
             split_source=f"given by the column {roles['split']} of the table" if given else "",
             recipe={"columns": digest(dict(roles), sorted(modalities))[:16]},

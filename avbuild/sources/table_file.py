@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from avbuild.errors import UsageError, UserError
+from avbuild.errors import UsageError, UserError, listed
 from avbuild.sources.corpus import Problem
 from avbuild.sources.names import printable
 from avbuild.sources.tables import csv_rows, some
@@ -66,8 +66,9 @@ def read_user_table(path: Path) -> UserTable:
     table = READERS[suffix](path)
     if repeated := sorted({name for name in table.columns if table.columns.count(name) > 1}):
         raise UserError(f"{path}: two columns are called {some(tuple(repeated))}; rename one")
-    if not table.rows and not table.problems:
-        raise UserError(f"{path}: holds no rows")
+    if not table.rows:
+        reasons = f" that can be read:\n{listed(table.problems, 10)}" if table.problems else ""
+        raise UserError(f"{path}: holds no rows{reasons}")
     return table
 
 
