@@ -36,6 +36,13 @@ def write_cifar10(folder: Path) -> dict[str, str]:
     return md5
 
 
+def write_table(folder: Path) -> None:
+    """Write metadata.csv with the images of class folders, and a text of each."""
+    images = sorted(folder.glob("*/*.jpg"))
+    rows = [f"{path.relative_to(folder)},a review that is {path.parent.name},{path.parent.name}" for path in images]
+    (folder / "metadata.csv").write_text("\n".join(["image,text,label", *rows]))
+
+
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder as a reader has it: manifests, source data sets, and weights under their published names."""
@@ -50,6 +57,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_urbansound8k(tmp_path / "whole")
     shutil.copytree(tmp_path / "whole" / "audio" / "fold1", tmp_path / "my-audio" / "airplane")
     write_image_folder(tmp_path / "my-images", 12, ("airplane",))
+    write_table(write_image_folder(tmp_path / "my-table", 12, ("good", "bad")))
     md5 = write_cifar10(tmp_path / "data" / "sources" / "cifar-10-batches-py")
     read = images.read_cifar10
     monkeypatch.setattr(images, "read_cifar10", lambda root: read(root, md5))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avbuild.commands import own_options
+from avbuild.commands import corpus_options, own_options
 from avbuild.commands.options import (
     WORK,
     DryRun,
@@ -49,6 +49,7 @@ class SplitChoice(StrEnum):
 
     grouped = "grouped"
     random70 = "random70"
+    published = "published"
 
 
 def make(
@@ -85,12 +86,21 @@ def make(
     audio: own_options.Audio = None,
     image: own_options.Image = None,
     video: own_options.Video = None,
+    text: own_options.Text = None,
     pair: own_options.Pair = None,
     own_name: own_options.Name = None,
     title: own_options.Title = None,
     description: own_options.Description = None,
     licence: own_options.Licence = None,
     group_pattern: own_options.GroupPattern = None,
+    table: own_options.Table = None,
+    columns: own_options.Columns = None,
+    text_files: own_options.TextFiles = False,
+    allow_outside: own_options.AllowOutside = False,
+    root: corpus_options.Root = None,
+    label_rule: corpus_options.Rule = None,
+    clip_list: corpus_options.ClipList = None,
+    vocal: corpus_options.Vocal = None,
     layout: Annotated[
         Layout,
         typer.Option(help="Layout of the audio files. kaggle: the release by Guo et al.", rich_help_panel=SOURCES),
@@ -98,7 +108,9 @@ def make(
     split: Annotated[
         SplitChoice,
         typer.Option(
-            help="grouped: no recording in two splits. random70: the legacy split, leaky.", rich_help_panel=CONTENT
+            help="grouped: no recording in two splits. random70: the legacy split, leaky. published: that of the "
+            "corpus, where it has one; it may leak.",
+            rich_help_panel=CONTENT,
         ),
     ] = SplitChoice.grouped,
     folds: Annotated[
@@ -149,15 +161,22 @@ def make(
         avbuild make crema-d --audio-root CREMA-D/ --fps 2
         avbuild make folder --name mine --audio wav/ --image jpg/ --pair stem
         avbuild make folder --name mine --audio wav/ --image jpg/ --pair class
+        avbuild make mine --table metadata.csv
+        avbuild make mine --table t.csv --columns text=caption,label=emotion
+        avbuild make mvsa-single --root MVSA_Single/
     """
     from avbuild.dataset.storage import Folder
     from avbuild.pipeline.engines import default_workers
     from avbuild.sources.options import Options, refuse_unused
-    from avbuild.sources.registry import find_builder
+    from avbuild.sources.registry import all_builders, find_builder
+    from avbuild.sources.table_columns import parse_columns
 
-    started, builder, share = time.monotonic(), find_builder(name), chosen_job_share(job_share, shard)
-    place = expanded(out).rstrip("/")
-    folder = Folder(f"{place}/{own_options.checked_name(own_name) or name}")
+    started, share, place = time.monotonic(), chosen_job_share(job_share, shard), expanded(out).rstrip("/")
+    own_name = own_options.checked_name(own_name)
+    if table is not None:
+        own_name, name = own_options.table_name(name, own_name, all_builders()), "table"
+    builder = find_builder(name)
+    folder = Folder(f"{place}/{own_name or name}")
     options = Options(
         sources=Path(expanded(sources)),
         audio_root=home(audio_root),
@@ -165,7 +184,7 @@ def make(
         label_map=home(label_map),
         layout=layout.value,
         split=split.value,
-        folds=_parse_folds(folds),
+        folds=_parse_folds(folds, builder.folds),
         limit=limit,
         seed=seed,
         offline=offline or bool(os.environ.get("HF_HUB_OFFLINE")),
@@ -178,13 +197,23 @@ def make(
         audio=home(audio),
         image=home(image),
         video=home(video),
+        text=home(text),
         pair=pair.value if pair else None,
         group_pattern=group_pattern,
+        table=home(table),
+        columns=parse_columns(columns),
+        text_files=text_files,
+        allow_outside=allow_outside,
+        root=home(root),
+        label_rule=label_rule.value if label_rule else None,
+        list=home(clip_list),
+        vocal=vocal.value if vocal else None,
     )
-    refuse_unused(options, name, builder.options)
+    refuse_unused(options, name, builder.options, builder.splits)
     from avbuild.pipeline.make import write
     from avbuild.pipeline.pairing import index_notice
-    from avbuild.pipeline.prepare import UnusableFiles, prepare
+    from avbuild.pipeline.prepare import prepare
+    from avbuild.pipeline.unusable import UnusableFiles
 
     try:
         prepared = prepare(builder, options, workers or default_workers(), skip_bad)
@@ -213,12 +242,12 @@ def _images(text: str | None) -> str | None:
     return f"{kind}:{expanded(place)}" if colon and place.startswith("~") else text
 
 
-def _parse_folds(text: str | None) -> tuple[int, ...]:
-    """Convert `1,2` or `all` to fold numbers."""
+def _parse_folds(text: str | None, count: int) -> tuple[int, ...]:
+    """Convert `1,2` or `all` to fold numbers, of which a corpus has so many."""
     if text is None:
         return ()
     numbers = (part.strip() for part in text.split(","))
-    folds = range(1, 11) if text == "all" else [int(n) if re.fullmatch("[0-9]{1,4}", n) else 0 for n in numbers]
+    folds = range(1, count + 1) if text == "all" else [int(n) if re.fullmatch("[0-9]{1,4}", n) else 0 for n in numbers]
     if len(set(folds)) < 2 or len(set(folds)) != len(folds) or min(folds) < 1:
         raise UsageError(f"--folds {text}: give two or more different folds, such as 1,2 (the last is test), or all")
     return tuple(folds)

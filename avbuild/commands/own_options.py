@@ -1,6 +1,7 @@
 """Options of `avbuild make folder`: a data set of the user's own files."""
 
 import re
+from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,9 +12,10 @@ from avbuild.errors import UsageError, UserError
 
 if TYPE_CHECKING:
     from avbuild.dataset.storage import Folder
-    from avbuild.pipeline.prepare import UnusableFiles
+    from avbuild.pipeline.unusable import UnusableFiles
 
 PANEL = "Your own files (avbuild make folder)"
+TABLE = "Your own table (avbuild make NAME --table FILE)"
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 
 
@@ -30,6 +32,7 @@ Audio = Annotated[
 ]
 Image = Annotated[Path | None, typer.Option(help="Your images, laid out likewise.", rich_help_panel=PANEL)]
 Video = Annotated[Path | None, typer.Option(help="Your videos, laid out likewise.", rich_help_panel=PANEL)]
+Text = Annotated[Path | None, typer.Option(help="Your .txt files, laid out likewise.", rich_help_panel=PANEL)]
 Pair = Annotated[
     PairChoice | None,
     typer.Option(
@@ -53,6 +56,53 @@ GroupPattern = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
+
+
+Table = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV, TSV, JSON lines or Parquet, a sample a row: columns audio, image, video, text or file_name with "
+        "paths relative to the table (text: the text itself), label, and optionally group, split, fold and id.",
+        rich_help_panel=TABLE,
+    ),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        help="Columns of other names: text=caption,label=emotion. split= leaves a column out.",
+        show_default="by their names",
+        rich_help_panel=TABLE,
+    ),
+]
+TextFiles = Annotated[
+    bool, typer.Option("--text-files", help="The column text holds paths of .txt files.", rich_help_panel=TABLE)
+]
+AllowOutside = Annotated[
+    bool, typer.Option("--allow-outside", help="Read files outside the table's folder too.", rich_help_panel=TABLE)
+]
+
+
+def table_name(name: str, own_name: str | None, known: Collection[str]) -> str:
+    """Return the name of a data set that is made of a table: NAME, or that of --name where NAME is table.
+
+    Args:
+        name: of `avbuild make NAME`.
+        own_name: value of --name.
+        known: names that avbuild and plug-ins have.
+
+    Raises UsageError for a name that is taken, cannot be that of a folder, or is given twice.
+    """
+    if name == "table":
+        if own_name is None:
+            raise UsageError("table: give the data set a name, such as  avbuild make mine --table metadata.csv")
+        return own_name
+    if own_name is not None:
+        raise UsageError(f"--name {own_name}: the table's data set already has a name, {name}")
+    if name in known:
+        raise UsageError(f"{name} is a data set of avbuild or of a plug-in, not of a table; choose another name")
+    if not re.fullmatch(NAME, name):
+        raise UsageError(f"{name!r} is no name: use letters, digits, - _ and . only, and begin with a letter or digit")
+    return name
 
 
 def checked_name(name: str | None) -> str | None:

@@ -53,8 +53,8 @@ def _check_one(item: SourceItem) -> CheckedFile:
             raise Unreadable("empty")
         record.read(item.readable(data), item.fps)
     except FileNotFoundError:
-        return CheckedFile(item.modality, item.id, "", Problem(item.media.name, "missing"))
+        return CheckedFile(item.modality, item.id, "", Problem(item.where or item.media.name, "missing"))
     except (OSError, Unreadable) as error:
         what = "empty" if str(error) == "empty" else f"unreadable: {error}"
-        return CheckedFile(item.modality, item.id, "", Problem(item.media.name, what))
+        return CheckedFile(item.modality, item.id, "", Problem(item.where or item.media.name, what))
     return CheckedFile(item.modality, item.id, hashlib.sha256(data).hexdigest(), None)

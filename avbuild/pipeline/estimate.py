@@ -29,7 +29,7 @@ def estimate_make(prepared: Prepared, folder: Folder) -> str:
     """
     samples, distinct, size = prepared.samples, [], 0.0
     for place, corpus in enumerate(prepared.material.corpora):
-        items = {sample.items[place].id: sample.items[place] for sample in samples}
+        items = {sample.items[place].id: sample.items[place] for sample in samples if sample.items[place].present}
         distinct.append(f"{len(items):,} {MODALITIES[corpus.modality].nouns}")
         copies = len(items) if place == 0 else len(samples)  # a shard stores each item of the first modality once
         size += copies * _mean_size(list(items.values()))
@@ -76,5 +76,7 @@ def _corrupted_size(folder: Folder, build: BuildRecord, manifest: Manifest, name
 
 def _mean_size(items: Sequence[SourceItem]) -> float:
     """Return the mean number of bytes that an item takes in a shard, from a few of them."""
+    if not items:
+        return 0.0
     tried = sorted(items, key=lambda item: digest("estimate", item.id))[:TRIED]
     return sum(len(file["bytes"]) for item in tried for file in encoded_files(clean_cell(item))) / len(tried)

@@ -58,28 +58,32 @@ def write_clean(job: CleanJob) -> ShardRecord:
     if finished := finished_shard(folder, job.name, job.job, job.classes, job.scenario_hash, job.before):
         return finished
     before: SourceItem | None = None
-    cell: Cell = []
+    cell: Cell | None = None
     rows = []
     for sample in job.samples:
         if sample.first != before:  # samples of one clip follow each other
-            before, cell = sample.first, clean_cell(sample.first)
+            before, cell = sample.first, _cell_or_none(sample.first)
         rows.append(_clean_row(sample, cell))
     return write_shard(folder, job.name, rows, job.classes, job.job, job.scenario_hash)
 
 
-def _clean_row(sample: PairedSample, first: Cell) -> StoredSample:
+def _clean_row(sample: PairedSample, first: Cell | None) -> StoredSample:
     first_item, *others = sample.items
     row = {
         "id": sample.id,
         first_item.modality: first,
-        **{item.modality: clean_cell(item) for item in others},
+        **{item.modality: _cell_or_none(item) for item in others},
         "label": sample.label,
         "group": sample.first.group,
         "fold": sample.first.fold,
-        **{f"{item.modality}_missing": False for item in sample.items},
+        **{f"{item.modality}_missing": not item.present for item in sample.items},
         "corruption": UNCHANGED,
     }
     return cast(StoredSample, row)
+
+
+def _cell_or_none(item: SourceItem) -> Cell | None:
+    return clean_cell(item) if item.present else None
 
 
 def clean_cell(item: SourceItem) -> Cell:

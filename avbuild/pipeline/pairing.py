@@ -29,7 +29,7 @@ def pair_samples(builder: Builder, material: Material, options: Options) -> list
     if MODALITIES[builder.anchor].visual:
         return _one_per_image(material, others[0], audio, options)
     clips = _limited(audio, options)
-    given = builder.own_files and material.given_splits
+    given = builder.follows(material)
     splits = _given_splits(clips, options.seed) if given else _clip_splits(clips, options)
     if material.partner_classes:
         by_modality = zip(material.partner_classes.values(), others, strict=True)

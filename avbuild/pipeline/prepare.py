@@ -1,37 +1,17 @@
 """Prepare a data set before anything is written: read the sources, pair their items, check every file that is used."""
 
-import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from avbuild.errors import UsageError, UserError, listed
+from avbuild.errors import UsageError, UserError
 from avbuild.pipeline.check import check
 from avbuild.pipeline.pairing import pair_samples, refuse_pairs_by_index_alone
 from avbuild.pipeline.partners import PairedSample
+from avbuild.pipeline.unusable import UnusableFiles
 from avbuild.sources.builder import Builder
 from avbuild.sources.corpus import Material, Problem, SourceItem
 from avbuild.sources.options import Options
 from avbuild.sources.registry import read_sources
-
-MOST_FILES = 10  # that an error lists, and as many folders, so that it fits on a screen
-MOST_KINDS = 5
-
-
-class UnusableFiles(UserError):
-    """Files that cannot be used: the message fits on a screen, the list names all of them.
-
-    Args:
-        problems: all of them.
-        advice: of the sources, such as the folds that are whole.
-    """
-
-    def __init__(self, problems: Sequence[Problem], advice: Sequence[str] = ()) -> None:
-        ordered = sorted(problems, key=lambda problem: (problem.what, _natural(problem.path)))
-        super().__init__(_report(ordered, advice))
-        self.shows_all = len(problems) <= 2 * MOST_FILES
-        self.whole_list = "".join(f"{problem}\n" for problem in ordered)
 
 
 @dataclass(frozen=True)
@@ -62,8 +42,8 @@ class Prepared:
 
     @property
     def given_splits(self) -> bool:
-        """Whether the user's folders give the splits."""
-        return self.builder.own_files and self.material.given_splits
+        """Whether the source gives the splits."""
+        return self.builder.follows(self.material)
 
 
 def prepare(builder: Builder, options: Options, workers: int, skip_bad: bool) -> Prepared:
@@ -82,6 +62,10 @@ def prepare(builder: Builder, options: Options, workers: int, skip_bad: bool) ->
     material = read_sources(builder, options)
     refuse_pairs_by_index_alone(material.match, options)
     problems = [problem for corpus in material.corpora for problem in corpus.problems]
+    if material.faults:
+        found = [*material.faults, *([] if skip_bad else problems)]
+        kinds = " and ".join(dict.fromkeys(fault.what.split(":", 1)[0] for fault in material.faults))
+        raise UnusableFiles(found, (), builder.unit, f"Repair them; --skip-bad cannot leave these out: {kinds}.")
     hashes: dict[tuple[str, str], str] = {}
     while True:
         samples = _pair(builder, material, options, problems, skip_bad)
@@ -90,7 +74,7 @@ def prepare(builder: Builder, options: Options, workers: int, skip_bad: bool) ->
         bad = [found for found in checked if found.problem]
         problems += [found.problem for found in bad if found.problem]
         if problems and not skip_bad:
-            raise UnusableFiles(problems, _advice(material))
+            raise UnusableFiles(problems, _advice(material), builder.unit)
         if not bad:
             unwanted = [problem for corpus in material.corpora for problem in corpus.unwanted]
             unwanted += _not_used(builder, material, samples, options)
@@ -106,7 +90,7 @@ def _pair(
         samples = pair_samples(builder, material, options)
     except UserError:
         if problems and not skip_bad:  # unusable files are the likely cause
-            raise UnusableFiles(problems, _advice(material)) from None
+            raise UnusableFiles(problems, _advice(material), builder.unit) from None
         raise
     if not samples and not problems:
         raise UserError("no sample can be made: the sources hold no usable audio clip with a usable partner")
@@ -124,45 +108,19 @@ def _not_used(builder: Builder, material: Material, samples: Sequence[PairedSamp
         else ("its partner cannot be used")
     )
     items = [item for corpus in material.corpora for item in corpus.items]
-    return [Problem(item.media.name, reason) for item in items if (item.modality, item.id) not in used]
+    return [
+        Problem(item.where or item.media.name, reason)
+        for item in items
+        if item.present and (item.modality, item.id) not in used
+    ]
 
 
 def _unchecked(samples: Sequence[PairedSample], hashes: Mapping[tuple[str, str], str]) -> list[SourceItem]:
     """Return the items that are used and not checked yet, one modality after the other."""
     by_modality = zip(*(sample.items for sample in samples), strict=True)
-    items = {(item.modality, item.id): item for items in by_modality for item in items}
+    items = {(item.modality, item.id): item for items in by_modality for item in items if item.present}
     return [item for key, item in items.items() if key not in hashes]
 
 
 def _advice(material: Material) -> list[str]:
     return [corpus.advice for corpus in material.corpora if corpus.advice]
-
-
-def _report(problems: Sequence[Problem], advice: Sequence[str]) -> str:
-    """Return the error for files that cannot be used, which fits on a screen."""
-    kinds = Counter(_kind(problem) for problem in problems)
-    summary = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(MOST_KINDS))
-    shown = listed(problems, MOST_FILES if len(problems) > 2 * MOST_FILES else len(problems))
-    folders = f"in these folders:\n{_by_folder(problems)}\n" if len(problems) > 2 * MOST_FILES else ""
-    return (
-        f"{len(problems):,} files cannot be used:\n{shown}\n{folders}"
-        f"{len(problems):,} files cannot be used ({summary}); nothing was written. "
-        + "".join(f"{line}. " for line in advice)
-        + "Repair them, or leave them out with --skip-bad, which lists all of them in build.json."
-    )
-
-
-def _kind(problem: Problem) -> str:
-    return problem.what.split(":", 1)[0]
-
-
-def _by_folder(problems: Sequence[Problem]) -> str:
-    """Return the number of files of each kind in each folder."""
-    counts = Counter((str(Path(problem.path).parent), _kind(problem)) for problem in problems)
-    ordered = sorted(counts.items(), key=lambda entry: (_natural(entry[0][0]), entry[0][1]))
-    return listed([f"{folder}: {count:,} {kind}" for (folder, kind), count in ordered], MOST_FILES)
-
-
-def _natural(path: str) -> list[tuple[int, str]]:
-    """Return a key that sorts fold2 before fold10."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", path)]

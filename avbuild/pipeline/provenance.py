@@ -51,13 +51,13 @@ def recipe_of(prepared: Prepared) -> Recipe:
     if "lists" in builder.options:
         splits = {item.id: item.split for item in prepared.material.corpora[0].items}
         recipe["lists"] = digest(splits)[:16] if options.lists else None
-    return recipe
+    return recipe | dict(prepared.material.recipe)
 
 
 def _split_name(prepared: Prepared) -> str:
     options = prepared.options
     if prepared.given_splits:
-        return "given"
+        return options.split if options.split == "published" else "given"
     return "folds" if options.folds else "lists" if options.lists else options.split
 
 
@@ -65,7 +65,7 @@ def sources_of(prepared: Prepared) -> list[SourceRecord]:
     """Return each source with its credit, and a hash over the files used."""
     records = []
     for place, corpus in enumerate(prepared.material.corpora):
-        used = sorted({sample.items[place].id for sample in prepared.samples})
+        used = sorted({sample.items[place].id for sample in prepared.samples if sample.items[place].present})
         credit = corpus.credit
         records.append(
             SourceRecord(
@@ -123,8 +123,8 @@ def build_record(
         leaky=_leaky(prepared, rows),
         groups={split: len({row.group for row in rows if row.split == split}) for split in present},
         per_class={split: {name: counts[split][name] for name in classes} for split in present},
-        clips=len({sample.items[0].id for sample in samples}),
-        pictures=len({item.id for sample in samples for item in sample.items[1:2]}),
+        clips=len({sample.items[0].id for sample in samples if sample.items[0].present}),
+        pictures=len({item.id for sample in samples for item in sample.items[1:2] if item.present}),
         pairing={
             name: MatchRecord(partners=match.partners, by_index=match.by_index)
             for name, match in prepared.material.match.items()
@@ -158,7 +158,9 @@ def _leaky(prepared: Prepared, rows: Sequence[SplitKey]) -> bool:
 def _shared(prepared: Prepared) -> dict[str, list[str]]:
     """Return the groups of given splits, of any modality, that are in more than one split, with an id of each."""
     found: dict[str, list[str]] = {}
-    for place, corpus in enumerate(prepared.material.corpora):
+    # the modalities of one row are in one group, so that the first stands for all
+    corpora = prepared.material.corpora[:1] if prepared.material.split_source else prepared.material.corpora
+    for place, corpus in enumerate(corpora):
         used = {sample.items[place].id: (sample.items[place], sample.split) for sample in prepared.samples}
         keys = [SplitKey(item.id, item.label, item.group, item.fold, split) for item, split in used.values()]
         shared = shared_groups(keys)
@@ -177,7 +179,7 @@ def _describe_split(prepared: Prepared, group: str) -> str:
             if any(item.split == "validation" for item in items)
             else (f"; validation is a tenth of train, whole {group}s")
         )
-        return f"given by the folders of the source{carved}"
+        return f"{prepared.material.split_source or 'given by the folders of the source'}{carved}"
     if options.folds:
         test, rest = options.folds[-1], ", ".join(map(str, options.folds[:-1]))
         return f"official folds: {test} tests, {rest} trains, validation carved from it by recording"
@@ -220,7 +222,14 @@ def _relative(path: str, options: Options) -> str:
     """Return a path relative to the source it is in."""
     image_root = options.images.partition(":")[2] if options.images else ""
     own = options.own_folders.values()
-    for given in (*own, options.audio_root, Path(image_root) if image_root else None, options.lists, options.sources):
+    for given in (
+        *own,
+        options.root,
+        options.audio_root,
+        Path(image_root) if image_root else None,
+        options.lists,
+        options.sources,
+    ):
         root = None if given is None else Path(printable(str(given)))  # as in the paths of problems
         if root is not None and Path(path).is_relative_to(root):
             return Path(path).relative_to(root).as_posix()

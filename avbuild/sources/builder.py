@@ -38,4 +38,11 @@ class Builder:
     rows_per_shard: int = ROWS_PER_SHARD
     synthetic: bool = False  # media are computed, so there are no files to check
     own_files: bool = False  # of the user: the user names the data set, and every file that is not used is recorded
+    splits: frozenset[str] = frozenset({"grouped", "random70"})  # values of --split that it has
+    folds: int = 10  # number of official folds, which --folds all stands for
+    unit: Literal["files", "rows"] = "files"  # what cannot be used where there is a problem
     plugin: PluginSource | None = None  # that defines it; None: avbuild does
+
+    def follows(self, material: Material) -> bool:
+        """Whether the splits that all items have are kept as they are."""
+        return material.given_splits and (self.own_files or bool(material.split_source))

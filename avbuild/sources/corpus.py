@@ -40,6 +40,16 @@ class LocalFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Absent:
+    """The place of a file or text that a sample does not have: its cell is null."""
+
+    name: str = "absent"
+
+    def read(self) -> bytes:
+        raise OSError("there is nothing to read")
+
+
+@dataclass(frozen=True, slots=True)
 class SourceItem:
     """One audio clip, image, video or text of a source."""
 
@@ -52,6 +62,12 @@ class SourceItem:
     split: Split | None = None  # the published split, where it is followed
     fps: float = FPS  # frames per second taken of a video
     encoding: str = UTF8  # of a text, where its source declares another one
+    where: str = ""  # what problems name in place of the file: the line of a table
+
+    @property
+    def present(self) -> bool:
+        """Whether there is anything to read."""
+        return not isinstance(self.media, Absent)
 
     def readable(self, data: bytes) -> bytes:
         """Return what the modality reads: the bytes of the media, or UTF-8 for a text in another encoding.
@@ -108,6 +124,9 @@ class Material:
     match: Mapping[str, ClassMatch] = field(default_factory=dict)  # class -> partner classes; empty: pair by id
     partner_classes: Mapping[str, Mapping[str, ClassMatch]] = field(default_factory=dict)  # modality -> its own match
     announcements: tuple[str, ...] = ()  # lines about the pairing, for the screen
+    faults: tuple[Problem, ...] = ()  # problems that cannot be left out, such as a group in two splits
+    split_source: str = ""  # who gives the splits that the items have: "given by the column split"; empty: see builder
+    recipe: Mapping[str, str] = field(default_factory=dict)  # what else decides the bytes, for build.json
 
     @property
     def modalities(self) -> tuple[str, ...]:

@@ -21,7 +21,8 @@ IMAGES = frozenset(
 VIDEOS = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".flv", ".mpg", ".mpeg", ".wmv", ".3gp", ".ogv", ".ts"}
 )
-SUFFIXES: Mapping[str, frozenset[str]] = {"audio": AUDIO, "image": IMAGES, "video": VIDEOS}
+TEXTS = frozenset({".txt"})
+SUFFIXES: Mapping[str, frozenset[str]] = {"audio": AUDIO, "image": IMAGES, "video": VIDEOS, "text": TEXTS}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ class Options:
 
     sources: Path
     audio_root: Path | None = None
+    root: Path | None = None  # of a published corpus, as it was unpacked
     images: str | None = None  # folder:PATH, cifar10:PATH or hf:NAME
     label_map: Path | None = None
     layout: Literal["official", "kaggle"] = "official"
-    split: Literal["grouped", "random70"] = "grouped"
+    split: Literal["grouped", "random70", "published"] = "grouped"
     folds: tuple[int, ...] = ()  # the last one is the test fold
     limit: int | None = None
     seed: int = 0
@@ -31,8 +32,16 @@ class Options:
     audio: Path | None = None  # folders of the user's own files
     image: Path | None = None
     video: Path | None = None
+    text: Path | None = None
     pair: Literal["stem", "class", "index"] | None = None
     group_pattern: str | None = None  # regular expression whose group is the name of the recording
+    table: Path | None = None  # of the user: a sample a row
+    columns: tuple[tuple[str, str], ...] = ()  # (role, column of the table); no column: none has this role
+    text_files: bool = False  # the text column holds paths
+    allow_outside: bool = False  # the table may name files outside its folder
+    label_rule: Literal["equal", "polar"] | None = None  # of mvsa-single
+    list: Path | None = None  # of the clips of kinetics-sounds
+    vocal: Literal["speech", "song", "both"] | None = None  # of ravdess
 
     @property
     def own_folders(self) -> dict[str, Path]:
@@ -44,13 +53,19 @@ class Options:
 COMMON = frozenset({"sources", "split", "limit", "seed", "offline"})  # options that every data set uses
 
 
-def refuse_unused(options: Options, name: str, used: frozenset[str]) -> None:
+def refuse_unused(
+    options: Options,
+    name: str,
+    used: frozenset[str],
+    splits: frozenset[str] = frozenset({"grouped", "random70"}),
+) -> None:
     """Refuse options that a data set does not use.
 
     Args:
         options: of the user.
         name: of the data set, for the error.
         used: fields of Options that its builder declares.
+        splits: values of --split that it has.
 
     Raises UsageError that names all of them.
     """
@@ -61,5 +76,8 @@ def refuse_unused(options: Options, name: str, used: frozenset[str]) -> None:
     ]
     if given:
         raise UsageError(f"{name} does not use {' and '.join(given)}; avbuild make --help lists the options of each")
+    if options.split not in splits:
+        hint = "; its published split is --lists FOLDER" if "lists" in used else ""
+        raise UsageError(f"{name} has no --split {options.split}; it has {', '.join(sorted(splits))}{hint}")
     if options.lists is not None and options.split != "grouped":
         raise UsageError(f"--lists and --split {options.split} exclude each other")

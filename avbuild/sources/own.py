@@ -1,4 +1,4 @@
-"""A data set of the user's own files: folders of audio, images and videos, paired as the user says."""
+"""A data set of the user's own files: folders of audio, images, videos and texts, paired as the user says."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,7 +17,7 @@ PAIR = (
 
 
 def read_own(options: Options, _: AnyCorpus) -> Material:
-    """Read the folders that --audio, --image and --video name, and decide what belongs together.
+    """Read the folders that --audio, --image, --video and --text name, and decide what belongs together.
 
     Raises UsageError where options are missing or exclude each other, UserError where the folders do not fit.
     """
@@ -38,7 +38,7 @@ def read_own(options: Options, _: AnyCorpus) -> Material:
 def _check_options(options: Options) -> None:
     folders = options.own_folders
     if not folders:
-        raise UsageError("folder: give at least one of --audio DIR, --image DIR and --video DIR")
+        raise UsageError("folder: give at least one of --audio DIR, --image DIR, --video DIR and --text DIR")
     if options.name is None:
         raise UsageError("folder: give the data set a name with --name, such as --name mine")
     if options.pair is None and len(folders) > 1:
@@ -77,11 +77,11 @@ def _some(classes: Sequence[str], most: int = 6) -> str:
 BUILDER = Builder(
     name="folder",
     title="Own files",
-    needs="your own files: --audio, --image, --video: CLASS/FILE, or train/CLASS/FILE and test/CLASS/FILE",
+    needs="your own files: --audio, --image, --video, --text: CLASS/FILE, or train/CLASS/FILE and test/CLASS/FILE",
     licence="as you state with --licence",
     read=read_own,
     options=frozenset(
-        {"name", "title", "licence", "description", "audio", "image", "video", "pair", "group_pattern"}
+        {"name", "title", "licence", "description", "audio", "image", "video", "text", "pair", "group_pattern"}
         | {"fps", "label_map"}
     ),
     examples=(

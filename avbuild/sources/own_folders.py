@@ -1,4 +1,4 @@
-"""Read one folder of the user's own files: audio, images or videos in class folders, with or without splits above."""
+"""Read one folder of the user's own files: one modality in class folders, with or without splits above."""
 
 import re
 from collections import Counter

@@ -6,7 +6,19 @@ from dataclasses import replace
 
 from avbuild.errors import UsageError, nearest
 from avbuild.plugins.registry import defined, refuse_shipped
-from avbuild.sources import cifar10, crema_d, demo, own, urbansound8k
+from avbuild.sources import (
+    cifar10,
+    crema_d,
+    demo,
+    food_101,
+    iemocap,
+    kinetics_sounds,
+    mvsa_single,
+    own,
+    ravdess,
+    table,
+    urbansound8k,
+)
 from avbuild.sources.audio_corpora import read_any_audio
 from avbuild.sources.builder import AnyCorpus, Builder
 from avbuild.sources.corpus import Material
@@ -15,7 +27,19 @@ from avbuild.sources.options import Options
 
 BUILDERS: Mapping[str, Builder] = {
     builder.name: builder
-    for builder in (urbansound8k.BUILDER, cifar10.BUILDER, crema_d.BUILDER, own.BUILDER, demo.BUILDER)
+    for builder in (
+        urbansound8k.BUILDER,
+        cifar10.BUILDER,
+        crema_d.BUILDER,
+        mvsa_single.BUILDER,
+        food_101.BUILDER,
+        iemocap.BUILDER,
+        kinetics_sounds.BUILDER,
+        ravdess.BUILDER,
+        own.BUILDER,
+        table.BUILDER,
+        demo.BUILDER,
+    )
 }
 
 
@@ -42,7 +66,8 @@ def find_builder(name: str) -> Builder:
     if name not in known:
         raise UsageError(
             f'no data set "{name}"{nearest(name, known)}; known: {", ".join(known)}. '
-            "For that of a plug-in give --plugin FILE.py, or install its package"
+            "For that of your own table give --table FILE; for that of a plug-in give --plugin FILE.py, or install its "
+            "package"
         )
     return known[name]
 

@@ -33,7 +33,7 @@ def parse_rows(
 
     Raises UserError that names all bad rows with their lines.
     """
-    rows = _rows(path)
+    rows = csv_rows(path)
     try:
         header = next(rows, (1, []))[1]
     except csv.Error as error:
@@ -58,9 +58,9 @@ def parse_rows(
     return parsed
 
 
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+def csv_rows(path: Path, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
     """Yield the line on which each row starts, and its cells; empty lines are skipped."""
-    reader = csv.reader(io.StringIO(read_text(path, "table"), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(read_text(path, "table"), newline=""), strict=True, delimiter=delimiter)
     start = 1
     for cells in reader:
         if cells:
