@@ -125,7 +125,7 @@ def test_as_released_needs_three_views_and_two_of_equal_width() -> None:
     backbone = ToyBackbone(THREE)
     backbone.encoder("text").pooled_width = WIDTH + 1
     config = METHODS["dcca"].Config(third_view="as_released")  # type: ignore[call-arg]
-    with pytest.raises(UsageError, match="sends text through the network of image, .* have 7 and 6 features"):
+    with pytest.raises(UsageError, match=r"sends text through the network of image, .* have 7 and 6 features"):
         METHODS["dcca"](backbone, CLASSES, 1, config)  # type: ignore[call-arg,arg-type]
 
 
