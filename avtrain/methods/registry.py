@@ -27,6 +27,7 @@ from avtrain.methods.prompt.missing_aware import MissingAwarePrompt
 from avtrain.methods.prompt.prompt import Prompt
 from avtrain.methods.qmf import QMF
 from avtrain.methods.recon_boost import ReconBoost
+from avtrain.methods.simmlm import SimMLM
 from avtrain.methods.spiking.spiking import Spiking
 from avtrain.methods.sum_of_scores import Sum
 
@@ -36,6 +37,7 @@ METHODS: Mapping[str, type[Method]] = {
         *(Finetune, LinearProbe, Adapter, LoRA, Prompt, MissingAwarePrompt, Spiking),
         *(Sum, Concat, FiLM, Gated, LateFusion, OGMGE, QMF, MLA),
         *(MMPareto, ReconBoost, LFM),
+        *(SimMLM,),
     )
 }
 
