@@ -55,7 +55,7 @@ def fit(
         int | None, typer.Option(help="Number of epochs.", show_default="the method's own", rich_help_panel=TRAINING)
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="Samples per batch.", show_default="32", rich_help_panel=TRAINING)
+        int | None, typer.Option(help="Samples per batch.", show_default="the method's own", rich_help_panel=TRAINING)
     ] = None,
     lr: Annotated[
         float | None, typer.Option(help="Learning rate.", show_default="the method's own", rich_help_panel=TRAINING)

@@ -44,11 +44,16 @@ def broadcast_from_rank0(compute: Callable[[], T]) -> T:
     return found[0]  # type: ignore[return-value]  # None only before the broadcast
 
 
-@torch.no_grad()
 def broadcast_weights(model: nn.Module) -> None:
     """Overwrite parameters and buffers of every rank with those of rank 0."""
+    broadcast_values(model.state_dict().values())
+
+
+@torch.no_grad()
+def broadcast_values(values: Iterable[Tensor]) -> None:
+    """Overwrite tensors of every rank with those of rank 0."""
     if _is_distributed():
-        for value in model.state_dict().values():
+        for value in values:
             dist.broadcast(value, src=0)
 
 

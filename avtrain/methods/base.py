@@ -1,6 +1,6 @@
 """The interface of a method: a model that predicts from the modalities that are present, and how it is trained."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -50,8 +50,9 @@ class TrainingProgress:
 class Method(nn.Module):
     """A backbone, what is built on it, and one training step.
 
-    The training loop calls `parameter_groups`, `training_step`, `training_state` and `load_training_state`, and sets
-    `progress`.  A new method defines the class attributes, `forward`, and `loss` or `training_step`.
+    The training loop calls `parameter_groups`, `begin_training`, `training_step`, `end_epoch`, `training_state` and
+    `load_training_state`, and sets `progress`.  A new method defines the class attributes, `forward`, and `loss` or
+    `training_step`.  One that is fitted to all training samples at once, or partly so, defines `end_epoch` too.
     """
 
     plugin_group: ClassVar[str] = "avtrain.methods"
@@ -62,6 +63,7 @@ class Method(nn.Module):
     default_lr: ClassVar[float]
     default_epochs: ClassVar[int] = 10
     default_draws: ClassVar[int] = 0  # different draws of each corruption in training; 0: a new one each epoch
+    default_batch_size: ClassVar[int] = 32
     default_optimizer: ClassVar[str] = "adamw"
     default_weight_decay: ClassVar[float] = 0.01
     default_average_from: ClassVar[int] = 0  # first epoch of the mean of the weights; 0: no mean
@@ -97,6 +99,27 @@ class Method(nn.Module):
         self.backward(loss, optimizer)
         self.update(optimizer)
         return loss.detach()
+
+    def begin_training(self, batches: Iterable[Batch]) -> None:
+        """Compute what the method needs to know of the whole training split, such as means, before the first step.
+
+        What is computed belongs into buffers, which are saved with the run; a resumed training does not compute it
+        again.  The method is in eval mode, and every rank gets all rows.
+
+        Args:
+            batches: the training split as the first epoch sees it, in the order of the data; loaded when iterated over.
+        """
+
+    def end_epoch(self, batches: Iterable[Batch]) -> None:
+        """Fit what is fitted to the whole training split at once, after the steps of an epoch and before its scores.
+
+        Args:
+            batches: the training split as this epoch saw it, otherwise as in `begin_training`.
+        """
+
+    def fitted_values(self) -> list[Tensor]:
+        """Return the buffers that these two compute; they count as trained, and all ranks get those of rank 0."""
+        return []
 
     def backward(self, loss: Tensor, optimizer: torch.optim.Optimizer, keep_graph: bool = False) -> None:
         """Compute the gradients of one loss, the same on every rank, and record those norms that training logs.

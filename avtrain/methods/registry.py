@@ -12,6 +12,7 @@ from avtrain.backbones.base import Backbone
 from avtrain.config import parse_options
 from avtrain.methods.adapter import Adapter
 from avtrain.methods.base import Method, Prediction
+from avtrain.methods.cca import CCA
 from avtrain.methods.concat import Concat
 from avtrain.methods.film import FiLM
 from avtrain.methods.finetune import Finetune
@@ -37,6 +38,7 @@ METHODS: Mapping[str, type[Method]] = {
         *(Finetune, LinearProbe, Adapter, LoRA, Prompt, MissingAwarePrompt, Spiking),
         *(Sum, Concat, FiLM, Gated, LateFusion, OGMGE, QMF, MLA),
         *(MMPareto, ReconBoost, LFM),
+        *(CCA,),
         *(SimMLM,),
     )
 }

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,9 +17,9 @@ from avtrain.data.batch_source import BatchSource
 from avtrain.data.regimes import train_scenarios
 from avtrain.data.shards import content_of, read_rows
 from avtrain.device import Machine
-from avtrain.distributed.row_sharing import gather_rows
+from avtrain.distributed.row_sharing import broadcast_values, gather_rows
 from avtrain.frontends.base import version_of
-from avtrain.methods.base import TrainingProgress
+from avtrain.methods.base import Method, TrainingProgress
 from avtrain.runs.folder import Run
 from avtrain.runs.weights import Diverged, require_finite
 from avtrain.training.checkpoint import INITIAL_WEIGHTS, TrainingState, fingerprints_of
@@ -80,6 +80,9 @@ def fit(
     state.restore(run)
     run.begin(config, machine.device)
     synchronise_ranks(run, state)
+    if state.epoch == 0:
+        with machine.autocast(settings.precision):
+            _fit_whole_split(method, method.begin_training, train_data.at(1), settings, machine)
 
     total = (settings.epochs - state.epoch) * (len(train_data) + len(scenarios) * len(selection_data))
     label = f"{settings.method} seed {settings.seed}"
@@ -130,6 +133,10 @@ def _run_epoch(
             with machine.autocast(settings.precision):
                 update_batch_norm(method, _batches(train_data.at(epoch), settings, machine))
             require_finite(method.state_dict(), f"{run}: the average after epoch {epoch}")
+        with machine.autocast(settings.precision):
+            _fit_whole_split(method, method.end_epoch, train_data.at(epoch), settings, machine)
+        fitted = {str(number): value for number, value in enumerate(method.fitted_values())}
+        require_finite(fitted, f"{run}: what was fitted after epoch {epoch}")
         train_seconds = time.monotonic() - started
         scores, unimodal = score_selection(method, selection_data, scenarios, settings, machine, advance)
         mean = float(np.mean(list(scores.values())))
@@ -187,7 +194,20 @@ def train_epoch(
     return torch.stack(losses).mean().item()
 
 
-def _batches(data: BatchSource, settings: FitConfig, machine: Machine) -> Iterator[Batch]:
-    """Yield shuffled batches on the machine's device, with all rows on every rank."""
-    for loaded in data.batches(settings.batch_size, settings.seed, machine.loader_options):
+def _fit_whole_split(
+    method: Method,
+    fit_batches: Callable[[Iterable[Batch]], None],
+    data: BatchSource,
+    settings: FitConfig,
+    machine: Machine,
+) -> None:
+    """Call `begin_training` or `end_epoch` of a method; the data are loaded only if the method reads them."""
+    method.eval()
+    fit_batches(_batches(data, settings, machine, shuffled=False))
+    broadcast_values(method.fitted_values())
+
+
+def _batches(data: BatchSource, settings: FitConfig, machine: Machine, shuffled: bool = True) -> Iterator[Batch]:
+    """Yield batches on the machine's device, with all rows on every rank."""
+    for loaded in data.batches(settings.batch_size, settings.seed if shuffled else None, machine.loader_options):
         yield gather_rows(loaded.to(machine.device))

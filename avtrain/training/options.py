@@ -90,6 +90,7 @@ def _defaults(method: type[Method]) -> dict[str, Any]:
     return {
         "lr": method.default_lr,
         "epochs": method.default_epochs,
+        "batch_size": method.default_batch_size,
         "optimizer": method.default_optimizer,
         "weight_decay": method.default_weight_decay,
         "draws": method.default_draws,

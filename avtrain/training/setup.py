@@ -101,8 +101,9 @@ def synchronise_ranks(run: Run, state: TrainingState) -> None:
 
 
 def count_parameters(method: Method) -> dict[str, int]:
-    """Return the number of trainable and of all parameters, as `result.json` names them."""
+    """Return the number of trainable and of all parameters, with fitted values, as `result.json` names them."""
     sizes = [(parameter.numel(), parameter.requires_grad) for parameter in method.parameters()]
+    sizes += [(value.numel(), True) for value in method.fitted_values()]
     return {
         "trainable_parameters": sum(size for size, trained in sizes if trained),
         "parameters": sum(size for size, _ in sizes),

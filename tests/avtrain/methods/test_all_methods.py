@@ -27,6 +27,7 @@ OPTIONS = {
     "spiking": {"heads": 2, "steps": 3},
     "spiking trained": {"heads": 2, "steps": 2, "freeze": False},
 }
+WITHOUT_STEPS = ("cca",)  # solved in closed form at the end of an epoch
 VARIANTS = [*METHODS, *(name for name in OPTIONS if name not in METHODS)]  # a method, and a word for its options
 
 
@@ -52,7 +53,10 @@ def build(name: str, seed: int = 0) -> Method:
     with torch.no_grad():  # away from zero-initialised maps, so that every path matters
         for parameter in method.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.05)
-    return method.eval()
+    method.eval()
+    method.begin_training([batch_of(24, seed=1)])
+    method.end_epoch([batch_of(24, seed=1)])  # what is fitted at the end of an epoch matters too
+    return method
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -75,6 +79,9 @@ class TestEveryMethod:
 
     def test_a_step_lowers_the_loss_and_moves_only_what_is_trained(self, name: str) -> None:
         method, batch = build(name).train(), batch_of(8)
+        if not any(p.requires_grad for p in method.parameters()):
+            assert name in WITHOUT_STEPS
+            return
         frozen = {key: p.clone() for key, p in method.named_parameters() if not p.requires_grad}
         trained = {key: p.clone() for key, p in method.named_parameters() if p.requires_grad}
         optimizer = torch.optim.AdamW(method.parameter_groups(1e-2))
