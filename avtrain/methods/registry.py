@@ -17,11 +17,13 @@ from avtrain.methods.concat import Concat
 from avtrain.methods.film import FiLM
 from avtrain.methods.finetune import Finetune
 from avtrain.methods.gated import Gated
+from avtrain.methods.if_mmin import IFMMIN
 from avtrain.methods.late_fusion import LateFusion
 from avtrain.methods.lfm import LFM
 from avtrain.methods.linear_probe import LinearProbe
 from avtrain.methods.lora import LoRA
 from avtrain.methods.mla.mla import MLA
+from avtrain.methods.mmin import MMIN
 from avtrain.methods.mmpareto import MMPareto
 from avtrain.methods.ogm_ge import OGMGE
 from avtrain.methods.prompt.missing_aware import MissingAwarePrompt
@@ -39,7 +41,7 @@ METHODS: Mapping[str, type[Method]] = {
         *(Sum, Concat, FiLM, Gated, LateFusion, OGMGE, QMF, MLA),
         *(MMPareto, ReconBoost, LFM),
         *(CCA,),
-        *(SimMLM,),
+        *(MMIN, IFMMIN, SimMLM),
     )
 }
 
