@@ -30,7 +30,7 @@ class MMINConfig(EmbeddingOptions, TeacherOptions):
 
 
 class MMIN(TaughtMethod, EmbeddingMethod):
-    """Missing modality imagination network: autoencoders predict from some modalities what a teacher sees in the others.
+    """Missing modality imagination network: what a teacher sees in some modalities is predicted from the others.
 
     Zhao et al.: Missing modality imagination network for emotion recognition with uncertain missing modalities, ACL
     2021 (MMIN).

@@ -33,6 +33,7 @@ from avtrain.methods.recon_boost import ReconBoost
 from avtrain.methods.simmlm import SimMLM
 from avtrain.methods.spiking.spiking import Spiking
 from avtrain.methods.sum_of_scores import Sum
+from avtrain.methods.tate.tate import TATE
 
 METHODS: Mapping[str, type[Method]] = {
     method.name: method
@@ -41,7 +42,7 @@ METHODS: Mapping[str, type[Method]] = {
         *(Sum, Concat, FiLM, Gated, LateFusion, OGMGE, QMF, MLA),
         *(MMPareto, ReconBoost, LFM),
         *(CCA,),
-        *(MMIN, IFMMIN, SimMLM),
+        *(MMIN, IFMMIN, TATE, SimMLM),
     )
 }
 

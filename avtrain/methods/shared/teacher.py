@@ -1,4 +1,4 @@
-"""Training in two stages inside one run: first a teacher on complete samples, then, with the teacher fixed, a student."""
+"""Training in two stages inside one run: first a teacher on complete samples, then a student of that teacher."""
 
 import math
 import sys
