@@ -14,6 +14,7 @@ from avtrain.methods.adapter import Adapter
 from avtrain.methods.base import Method, Prediction
 from avtrain.methods.cca import CCA
 from avtrain.methods.concat import Concat
+from avtrain.methods.cpm_net.cpm_net import CPMNet
 from avtrain.methods.film import FiLM
 from avtrain.methods.finetune import Finetune
 from avtrain.methods.gated import Gated
@@ -42,7 +43,7 @@ METHODS: Mapping[str, type[Method]] = {
         *(Sum, Concat, FiLM, Gated, LateFusion, OGMGE, QMF, MLA),
         *(MMPareto, ReconBoost, LFM),
         *(CCA,),
-        *(MMIN, IFMMIN, TATE, SimMLM),
+        *(MMIN, IFMMIN, CPMNet, TATE, SimMLM),
     )
 }
 

@@ -29,7 +29,7 @@ OPTIONS = {
     "spiking": {"heads": 2, "steps": 3},
     "spiking trained": {"heads": 2, "steps": 2, "freeze": False},
 }
-WITHOUT_STEPS = ("cca",)  # solved in closed form at the end of an epoch
+WITHOUT_STEPS = ("cca", "cpm-net")  # solved in closed form at the end of an epoch
 VARIANTS = [*METHODS, *(name for name in OPTIONS if name not in METHODS)]  # a method, and a word for its options
 
 
