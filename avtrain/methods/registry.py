@@ -11,10 +11,14 @@ from avbuild.plugins.registry import defined, refuse_shipped
 from avtrain.backbones.base import Backbone
 from avtrain.config import parse_options
 from avtrain.methods.adapter import Adapter
+from avtrain.methods.ae import AE
 from avtrain.methods.base import Method, Prediction
 from avtrain.methods.cca import CCA
 from avtrain.methods.concat import Concat
 from avtrain.methods.cpm_net.cpm_net import CPMNet
+from avtrain.methods.cra import CRA
+from avtrain.methods.dcca import DCCA
+from avtrain.methods.dccae import DCCAE
 from avtrain.methods.film import FiLM
 from avtrain.methods.finetune import Finetune
 from avtrain.methods.gated import Gated
@@ -26,6 +30,7 @@ from avtrain.methods.lora import LoRA
 from avtrain.methods.mla.mla import MLA
 from avtrain.methods.mmin import MMIN
 from avtrain.methods.mmpareto import MMPareto
+from avtrain.methods.modality_dropout import ModalityDropout
 from avtrain.methods.ogm_ge import OGMGE
 from avtrain.methods.prompt.missing_aware import MissingAwarePrompt
 from avtrain.methods.prompt.prompt import Prompt
@@ -42,7 +47,7 @@ METHODS: Mapping[str, type[Method]] = {
         *(Finetune, LinearProbe, Adapter, LoRA, Prompt, MissingAwarePrompt, Spiking),
         *(Sum, Concat, FiLM, Gated, LateFusion, OGMGE, QMF, MLA),
         *(MMPareto, ReconBoost, LFM),
-        *(CCA,),
+        *(ModalityDropout, CCA, DCCA, DCCAE, AE, CRA),
         *(MMIN, IFMMIN, CPMNet, TATE, SimMLM),
     )
 }
