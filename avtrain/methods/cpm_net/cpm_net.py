@@ -25,7 +25,7 @@ class CPMNetConfig(Frozen):
 
     latent: int = Field(128, description="width of a latent; as released: 128 to 512", ge=1)
     weight: float = Field(1.0, description="lambda, weight of the classification loss; as released: 1 or 10", ge=0)
-    decoder_lr: float = Field(0.001, description="learning rate of the decoders; as released: 0.001 or 0.01", gt=0)
+    decoder_lr: float = Field(0.01, description="learning rate of the decoders; as released: 0.001 or 0.01", gt=0)
     latent_lr: float = Field(0.01, description="learning rate of the latents; as released: 0.01", gt=0)
     test_lr: float = Field(0.01, description="learning rate of a latent at test; as released: 0.01 or 0.001", gt=0)
     test_steps: int = Field(100, description="steps that fit a latent at test", ge=1)
@@ -90,7 +90,7 @@ class CPMNet(EmbeddingMethod):
         dropping, generator = self.config.test_dropout == "as_released", Generator().manual_seed(0)
         weights = dict(self.decoders.named_buffers())
         first = next(iter(x.values()))
-        h = first.new_zeros(len(first), self.config.latent)
+        h = first.new_zeros(first.shape[0], self.config.latent)  # unlike len, shape can be exported
         mean, square = torch.zeros_like(h), torch.zeros_like(h)  # Adam's moments, of each sample by itself
         for step in range(1, self.config.test_steps + 1):
             if step == 1 or dropping:
