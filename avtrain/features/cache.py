@@ -66,21 +66,21 @@ class CachedData:
     def _batch(self, rows: list[int]) -> Batch:
         samples = [self.data.rows.samples[row] for row in rows]
         names = [self.data.scenario_of(sample) for sample in samples]
-        sources = [self.features[name, _draw(self.data, name)] for name in names]
+        places = {name: [place for place, own in enumerate(names) if own == name] for name in dict.fromkeys(names)}
+        back = np.argsort(np.concatenate(list(places.values())))
+        taken = [(self.features[name, _draw(self.data, name)], [rows[p] for p in own]) for name, own in places.items()]
         return Batch(
             inputs={},
             present={
-                m: torch.tensor([bool(source.present[m][row]) for source, row in zip(sources, rows, strict=True)])
-                for m in sources[0].present
+                m: torch.from_numpy(np.concatenate([source.present[m][own] for source, own in taken])[back])
+                for m in taken[0][0].present
             },
             labels=torch.tensor([sample.label for sample in samples]),
             scenario=torch.tensor([self.data.scenario_index(name) for name in names]),
             ids=tuple(sample.id for sample in samples),
             tokens={
-                m: torch.from_numpy(
-                    np.stack([source.tokens[m][row] for source, row in zip(sources, rows, strict=True)])
-                ).float()
-                for m in sources[0].tokens
+                m: torch.from_numpy(np.concatenate([source.tokens[m][own] for source, own in taken])[back]).float()
+                for m in taken[0][0].tokens
             },
         )
 

@@ -1,12 +1,13 @@
 """AE: an autoencoder over all modalities completes what is missing, and its reconstruction is classified."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone
 from avtrain.data.batch import Batch
 from avtrain.methods.base import Prediction
@@ -18,9 +19,10 @@ from avtrain.methods.shared.unimodal_features import zero_absent
 AE_LAYERS = (256, 128)
 
 
-class ReconstructionOptions(EmbeddingOptions):
-    """Options of methods that learn to reconstruct what is hidden from them."""
+class AEConfig(EmbeddingOptions):
+    """Options of `ae`."""
 
+    weight: float = Field(0.2, description="weight of the reconstruction loss; as released: 0.2", ge=0)
     hide: float = Field(0.5, description="probability of hiding a modality in training; one is always left", ge=0, le=1)
     dropout: float = Field(0.5, description="probability of hiding a feature of a hidden layer", ge=0, lt=1)
     reduction: Literal["sum", "mean"] = Field(
@@ -29,12 +31,6 @@ class ReconstructionOptions(EmbeddingOptions):
     init: Literal["normal", "torch"] = Field(
         "normal", description="initial weights; normal: as released, standard deviation 0.02 and zero biases"
     )
-
-
-class AEConfig(ReconstructionOptions):
-    """Options of `ae`."""
-
-    weight: float = Field(0.2, description="weight of the reconstruction loss; as released: 0.2", ge=0)
 
 
 class AE(EmbeddingMethod):
@@ -61,7 +57,7 @@ class AE(EmbeddingMethod):
 
     name = "ae"
     source = "Bengio et al., NeurIPS 2006; Zhang et al., CVPR 2024, Table 2"
-    Config: type[ReconstructionOptions] = AEConfig
+    Config: ClassVar[type[Frozen]] = AEConfig
 
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: AEConfig) -> None:
         super().__init__(backbone, config.frozen)

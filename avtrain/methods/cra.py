@@ -3,11 +3,11 @@
 from pydantic import Field
 from torch import nn
 
-from avtrain.methods.ae import AE, AE_LAYERS, ReconstructionOptions
+from avtrain.methods.ae import AE, AE_LAYERS, AEConfig
 from avtrain.methods.shared.residual_autoencoder import ResidualAutoencoder
 
 
-class CRAConfig(ReconstructionOptions):
+class CRAConfig(AEConfig):
     """Options of `cra`."""
 
     weight: float = Field(0.8, description="weight of the reconstruction loss; as released: 0.8", ge=0)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from itertools import combinations
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from avbuild.errors import UsageError
+from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone
 from avtrain.data.batch import Batch
 from avtrain.methods.base import Prediction
@@ -53,7 +54,7 @@ class DCCA(EmbeddingMethod):
 
     name = "dcca"
     source = "Andrew et al., ICML 2013; Zhang et al., CVPR 2024, Table 2"
-    Config = DCCAConfig
+    Config: ClassVar[type[Frozen]] = DCCAConfig
     default_batch_size = 1024
     fewest_modalities = 2
 

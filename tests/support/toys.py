@@ -75,3 +75,11 @@ def train(method: Method, batch: Batch, optimizer: torch.optim.Optimizer, steps:
         method.progress = TrainingProgress(1, 1, step, steps)
         losses.append(method.training_step(batch, optimizer))
     return losses
+
+
+def fitted_to(method: Method, batch: Batch) -> Method:
+    """Compute what training computes of its whole split before the first step and after an epoch, and return it."""
+    method.eval()
+    method.begin_training([batch])
+    method.end_epoch([batch])
+    return method

@@ -50,7 +50,8 @@ def correlation_loss(x: Tensor, y: Tensor, dimensions: int, ridge: float = 1e-3,
     square = t.T @ t if t.shape[0] >= t.shape[1] else t @ t.T
     eye = torch.eye(len(square), dtype=square.dtype, device=square.device)
     eigenvalues = torch.linalg.eigvalsh(square + inner_ridge * eye).clamp(min=1e-9)
-    return -eigenvalues[-dimensions:].sqrt().sum()
+    total: Tensor = eigenvalues[-dimensions:].sqrt().sum()
+    return -total
 
 
 def require_dimensions(dimensions: int, widths: dict[str, int]) -> None:
@@ -80,4 +81,5 @@ def _covariance(centred: Tensor, ridge: float) -> Tensor:
 def _inverse_root(matrix: Tensor) -> Tensor:
     """Return the inverse square root of a positive definite matrix."""
     values, vectors = torch.linalg.eigh(matrix)
-    return vectors @ torch.diag(values.rsqrt()) @ vectors.T
+    root: Tensor = vectors @ torch.diag(values.rsqrt()) @ vectors.T
+    return root

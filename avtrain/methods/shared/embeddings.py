@@ -101,6 +101,7 @@ class EmbeddingMethod(Method):
         if self.frozen:
             found = self._collected(batches, self.pooled)
             for m, norm in self.norms.items():
+                assert isinstance(norm, Standardisation)
                 norm.fit(found.values[m][found.present[m]])
 
     def embed_all(self, batches: Iterable[Batch]) -> EmbeddedSamples:

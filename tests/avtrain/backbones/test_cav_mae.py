@@ -14,8 +14,11 @@ from avtrain.inference.export import export_program
 from avtrain.inference.exportable import FeatureClassifier
 from avtrain.methods.base import Method
 from avtrain.methods.registry import METHODS, build_method
+from avtrain.methods.shared.embeddings import EmbeddingMethod
 from avtrain.methods.shared.unimodal_features import UnimodalFeatures
+from tests.avtrain.methods.test_all_methods import WITHOUT_STEPS
 from tests.support.absent_rows import assert_absent_rows_do_not_matter
+from tests.support.toys import fitted_to
 
 CLASSES, SCENARIOS, WIDTH, HEADS = 5, 4, 192, 3
 SMALL = {"size": "tiny", "layers": 1, "audio_frames": 32, "image_size": 32}  # 16 and 4 tokens
@@ -57,7 +60,7 @@ def build(name: str, **options: object) -> Method:
         for key, parameter in method.named_parameters():
             if not key.startswith("backbone."):
                 parameter.add_(torch.randn_like(parameter) * 0.05)
-    return method.eval()
+    return fitted_to(method, batch_of(24, seed=1))
 
 
 def normed(w: dict[str, Tensor], name: str, x: Tensor) -> Tensor:
@@ -170,8 +173,10 @@ class TestEveryMethodOnIt:
         frozen = {key: p.clone() for key, p in method.named_parameters() if not p.requires_grad}
         trains_all = name == "finetune" or issubclass(METHODS[name], UnimodalFeatures)
         optimizer = torch.optim.AdamW(method.parameter_groups(1e-3 if trains_all else 1e-2))
-        losses = [method.training_step(batch, optimizer).item() for _ in range(8)]
-        assert losses[-1] < losses[0]
+        # a step of these hides modalities at random, so the means of several are compared
+        steps, few = (40, 10) if issubclass(METHODS[name], EmbeddingMethod) else (8, 1)
+        losses = [method.training_step(batch, optimizer).item() for _ in range(steps)]
+        assert sum(losses[-few:]) < sum(losses[:few]) or name in WITHOUT_STEPS
         now = dict(method.named_parameters())
         assert all(torch.equal(now[key], old) for key, old in frozen.items())
         assert bool(frozen) != trains_all

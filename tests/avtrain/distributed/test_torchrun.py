@@ -19,14 +19,14 @@ from avtrain.distributed.process_group import rank_device, runs_under_torchrun
 from avtrain.distributed.row_sharing import gather_rows, rowwise
 from avtrain.methods.base import Method
 from avtrain.methods.registry import METHODS, build_method
-from tests.avtrain.methods.test_all_methods import CLASSES, OPTIONS, SCENARIOS, SMALL, batch_of
+from tests.avtrain.methods.test_all_methods import CLASSES, OPTIONS, SCENARIOS, SMALL, WITHOUT_STEPS, batch_of
 from tests.avtrain.training.test_fit import SMALL as SMALL_BACKBONE
 from tests.avtrain.training.test_fit import avtrain_, weights
 from tests.conftest import REPOSITORY
 from tests.support.video_data import write_data
 
 VARIANTS = {
-    **{name: OPTIONS.get(name, {}) for name in METHODS},
+    **{name: OPTIONS.get(name, {}) for name in METHODS if name not in WITHOUT_STEPS},
     "prompt input": {**OPTIONS["prompt"], "depth": "input"},
     "prompt deep": {**OPTIONS["prompt"], "depth": "deep"},
     "map attention": OPTIONS["map attention"],

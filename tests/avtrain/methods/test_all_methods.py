@@ -17,7 +17,7 @@ from avtrain.methods.shared.head import joint_and_unimodal_loss
 from avtrain.methods.shared.teacher import TaughtMethod
 from avtrain.runs.weights import backbone_weights
 from tests.support.absent_rows import assert_absent_rows_do_not_matter
-from tests.support.toys import train
+from tests.support.toys import fitted_to, train
 
 CLASSES, SCENARIOS = 5, 4
 SMALL = {"width": 24, "layers": 1, "heads": 2, "image_size": 16, "patch": 4, "audio_seconds": 0.5}
@@ -55,10 +55,7 @@ def build(name: str, seed: int = 0) -> Method:
     with torch.no_grad():  # away from zero-initialised maps, so that every path matters
         for parameter in method.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.05)
-    method.eval()
-    method.begin_training([batch_of(24, seed=1)])
-    method.end_epoch([batch_of(24, seed=1)])  # what is fitted at the end of an epoch matters too
-    return method
+    return fitted_to(method, batch_of(24, seed=1))
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -11,6 +11,10 @@ import pytest
 import torch
 
 from avtrain.data.batch import Batch
+from avtrain.data.dataset import MultimodalData
+from avtrain.data.shards import read_rows
+from avtrain.device import Machine
+from avtrain.inference.predictor import load_run
 from avtrain.methods.cca import CCA
 from avtrain.methods.registry import METHODS
 from avtrain.methods.shared.embeddings import EmbeddingMethod
@@ -86,6 +90,24 @@ def test_two_processes_fit_what_one_fits(three: Path, tmp_path: Path, method: st
     code, _, errors = torchrun(2, "fit", three, *options, "--lr", "1e-4", "--out", tmp_path / "two")
     assert code == 0, errors
     assert_same_training(one, tmp_path / "two" / "run" / "seed0")
+
+
+@pytest.mark.parametrize("average_from", [0, 1])
+def test_what_is_saved_was_fitted_to_the_weights_it_is_saved_with(
+    three: Path, tmp_path: Path, average_from: int
+) -> None:
+    average = ("--set", f"average_from={average_from}")
+    run = fit(three, tmp_path, "dccae", "--train-on", "clean", "--epochs", 3, "--no-cache", *average)
+    machine = Machine(torch.device("cpu"))
+    trained = load_run(run, machine)
+    rows = read_rows(trained.config.manifest, "train")
+    data = MultimodalData(rows, trained.config.manifest, trained.method.backbone.frontend, ("C",))
+    before = {key: value.clone() for key, value in trained.method.state_dict().items()}
+    trained.method.eval()
+    trained.method.end_epoch(data.batches(5))
+    for key, value in trained.method.state_dict().items():
+        torch.testing.assert_close(value, before[key], rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(before["classifier.weight"], torch.zeros(()))
 
 
 @pytest.mark.parametrize("method", FITTED)

@@ -71,6 +71,25 @@ class TestEveryOne:
         assert not any(key.startswith("backbone.") for key in moved)
 
 
+@pytest.mark.parametrize("name", ON_EMBEDDINGS)
+def test_mixed_precision_changes_little(name: str) -> None:
+    batch = with_gaps(toy_batch(24, THREE))
+    batch = replace(batch, inputs={m: x.float() for m, x in batch.inputs.items()})
+    found = []
+    for enabled in (False, True):
+        method = toy_method(name, THREE).float()
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            method.begin_training([batch])
+            torch.manual_seed(0)
+            loss = method.train().training_step(batch, torch.optim.AdamW(method.parameter_groups(1e-4)))
+            method.eval()
+            method.end_epoch([batch])
+        assert all(value.isfinite().all() for value in method.state_dict().values())
+        assert {value.dtype for value in method.fitted_values()} == {torch.float32}
+        found.append(float(loss))
+    assert found[1] == pytest.approx(found[0], rel=0.1, abs=0.05)
+
+
 @pytest.mark.parametrize("name", [name for name in ON_EMBEDDINGS if "frozen" in METHODS[name].Config.model_fields])
 def test_a_backbone_that_is_not_frozen_is_trained(name: str) -> None:
     method, batch = toy_method(name, THREE, frozen=False).train(), toy_batch(24, THREE)
