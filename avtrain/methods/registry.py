@@ -15,17 +15,20 @@ from avtrain.methods.ae import AE
 from avtrain.methods.base import Method, Prediction
 from avtrain.methods.cca import CCA
 from avtrain.methods.concat import Concat
+from avtrain.methods.cpm_net.cpm_net import CPMNet
 from avtrain.methods.cra import CRA
 from avtrain.methods.dcca import DCCA
 from avtrain.methods.dccae import DCCAE
 from avtrain.methods.film import FiLM
 from avtrain.methods.finetune import Finetune
 from avtrain.methods.gated import Gated
+from avtrain.methods.if_mmin import IFMMIN
 from avtrain.methods.late_fusion import LateFusion
 from avtrain.methods.lfm import LFM
 from avtrain.methods.linear_probe import LinearProbe
 from avtrain.methods.lora import LoRA
 from avtrain.methods.mla.mla import MLA
+from avtrain.methods.mmin import MMIN
 from avtrain.methods.mmpareto import MMPareto
 from avtrain.methods.modality_dropout import ModalityDropout
 from avtrain.methods.ogm_ge import OGMGE
@@ -33,8 +36,10 @@ from avtrain.methods.prompt.missing_aware import MissingAwarePrompt
 from avtrain.methods.prompt.prompt import Prompt
 from avtrain.methods.qmf import QMF
 from avtrain.methods.recon_boost import ReconBoost
+from avtrain.methods.simmlm import SimMLM
 from avtrain.methods.spiking.spiking import Spiking
 from avtrain.methods.sum_of_scores import Sum
+from avtrain.methods.tate.tate import TATE
 
 METHODS: Mapping[str, type[Method]] = {
     method.name: method
@@ -43,6 +48,7 @@ METHODS: Mapping[str, type[Method]] = {
         *(Sum, Concat, FiLM, Gated, LateFusion, OGMGE, QMF, MLA),
         *(MMPareto, ReconBoost, LFM),
         *(ModalityDropout, CCA, DCCA, DCCAE, AE, CRA),
+        *(MMIN, IFMMIN, CPMNet, TATE, SimMLM),
     )
 }
 

@@ -16,7 +16,7 @@ WIDTH, INPUTS, CLASSES = 6, 4, 3
 class ToyEncoder(Encoder):
     """One linear map from [B, 2, INPUTS] to [B, 2, WIDTH]."""
 
-    pooled_width = WIDTH
+    width = pooled_width = WIDTH
 
     def __init__(self) -> None:
         super().__init__()

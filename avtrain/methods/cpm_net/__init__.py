@@ -1,0 +1,1 @@
+"""CPM-Net: free latents of the training samples, and what is fitted to them."""

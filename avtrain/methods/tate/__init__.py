@@ -1,0 +1,1 @@
+"""TATE: its network and its losses."""
