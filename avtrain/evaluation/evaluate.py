@@ -24,6 +24,7 @@ from avtrain.evaluation.location import locate_data
 from avtrain.evaluation.metrics import accuracy, calibration_error, confusion_matrix, macro_f1, reliability, softmax
 from avtrain.evaluation.predict import Outputs, predict, unimodal_accuracy
 from avtrain.evaluation.predictions import DIGEST, predictions_file, to_parquet
+from avtrain.evaluation.swap_test import router_accuracy, swap_test
 from avtrain.features.cache import cached_source
 from avtrain.frontends.base import AnyFrontend, version_of, with_version
 from avtrain.methods.base import Method
@@ -89,6 +90,11 @@ def evaluate(
             outputs = predict(method, source, config.fit.batch_size, machine, precision)
             result = facts | {"inference": inference} | score(outputs, rows)
             result["choice"] = _mean_choice(outputs, config.manifest)
+            if condition.other is None:  # the method has learned prompts for this scenario
+                result["router_accuracy"] = router_accuracy(outputs, condition.position)
+                if inference == ORACLE and method.swappable:
+                    names = list(config.manifest.scenarios)
+                    result["swap"] = swap_test(method, source, names, config.fit.batch_size, machine, precision)
             if condition.severity == 0:  # on clean data nothing is missing but what is hidden here
                 result |= modality_contributions(method, source, outputs, config.fit.batch_size, machine, precision)
             predicted = to_parquet(outputs, rows, condition.name, condition.severity, inference)

@@ -77,6 +77,10 @@ class Method(nn.Module):
 
     reading: Reading | None = None  # tokens of a frozen backbone that the method reads, which can then be cached
     inference: str | None = None  # the inference mode in use
+    swappable: bool = (
+        False  # whether there are prompts for each scenario, so that others than the true one's can be used
+    )
+    forced_set: int | None = None  # index of the scenario whose prompts every sample gets, whatever the inference mode
     progress = TrainingProgress(epoch=1, epochs=1, step=0, steps=1)  # set by the training loop before each step
 
     def __init__(self, backbone: Backbone) -> None:

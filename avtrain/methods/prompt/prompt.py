@@ -1,6 +1,7 @@
 """Prompt learning: a frozen backbone, and a few learned prompts for every scenario."""
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -41,7 +42,12 @@ class Prompt(Method):
       router   ours: a mixture P = sum_s w_s P_s, with w estimated from the sample's own frozen features
 
     Trained together are the sets, each on its scenario; the router, by cross-entropy to the true scenario; and both
-    through the mixture.
+    through the mixture.  `sets: shared` has one set for all scenarios, which shows what knowing them is worth.
+
+    `training: as_published` learns each set alone on the samples of its scenario, behind a frozen backbone and the
+    frozen head of the run of --init-from.  It needs prompts inside the encoders (`depth: input` or `deep`) and has no
+    fusion, whose maps are part of no published checkpoint.  Sets share no weight and no blended sample; what they share
+    is the clipping of the gradient.  The router, ours, is trained beside them.
 
     Released code: it cannot run, since its prompted block is built with an argument that it rejects and called without
     its prompts, no parameter passes its filter of trainable ones, and its attention runs across the batch.  It also
@@ -69,7 +75,15 @@ class Prompt(Method):
             raise UsageError(f"method.heads is {config.heads}, but must divide the backbone's width of {width}")
         self.config, self.inference = config, config.inference
         self.classes, self.scenarios = classes, scenarios
+        self.alone = config.training == "as_published"
+        self.swappable = config.sets == "scenario" and scenarios > 1
         fusion_only = config.depth == "fusion"
+        if self.alone and fusion_only:
+            raise UsageError(
+                "method.training=as_published needs method.depth=input or deep: without a fusion, prompts are inside "
+                "the encoders"
+            )
+        sets = 1 if config.sets == "shared" else scenarios
         if not fusion_only:
             backbone.require_prompts_among_tokens(f"method prompt with depth={config.depth}")
         self.reading = Reading(most=config.tokens) if fusion_only else Reading(below=config.below)
@@ -78,19 +92,33 @@ class Prompt(Method):
             encoder = backbone.encoder(modality)
             layers_above = len(encoder.blocks()) - encoder.layers_below(config.below)
             layers = layers_above if config.depth == "deep" else 1
-            self.input_prompts[modality] = nn.ModuleList(
-                PromptSets(scenarios, config.length, width) for _ in range(layers)
-            )
+            self.input_prompts[modality] = nn.ModuleList(PromptSets(sets, config.length, width) for _ in range(layers))
         self.fusion = nn.ModuleDict(
-            {m: PromptedCrossAttention(scenarios, width, config.heads, config.fusion_length) for m in modalities}
+            {}
+            if self.alone
+            else {m: PromptedCrossAttention(sets, width, config.heads, config.fusion_length) for m in modalities}
         )
         self.router = Router(backbone.pooled_widths, config.router_width, scenarios)
         self.head = PooledHead(backbone, classes)
+        if self.alone:
+            self.head.requires_grad_(False)
+
+    def load_initial_weights(self, weights: Mapping[str, Tensor]) -> None:
+        head = {f"head.{key}": value.shape for key, value in self.head.state_dict().items()}
+        if self.alone and any(key not in weights or weights[key].shape != shape for key, shape in head.items()):
+            raise UsageError(
+                "method.training=as_published keeps the head as it is: name a run with such a head and the same "
+                "classes by --init-from, e.g. one of finetune with --train-on clean"
+            )
+        super().load_initial_weights(weights)
 
     def forward(self, batch: Batch) -> Prediction:
         batch = self._with_tokens(batch)
         choice = None  # concat: all sets
-        if self.inference == "oracle":
+        if self.forced_set is not None:
+            wanted = torch.full_like(batch.scenario, self.forced_set)
+            choice = functional.one_hot(wanted, self.scenarios).float()
+        elif self.inference == "oracle":
             choice = self._true_sets(batch)
         elif self.inference == "router":
             choice = self._route(batch).softmax(dim=1)
@@ -98,23 +126,28 @@ class Prompt(Method):
         return Prediction(logits, choice=choice if self.inference == "router" else None)
 
     def loss(self, batch: Batch) -> Tensor:
-        mixed, blend = mix(self._with_tokens(batch), self.config.mixup, concentration=UNIFORM)
-        true_sets = blend(self._true_sets(batch))  # blended samples get blended sets
-        routed = self._route(mixed)
-        # per sample, randomly use the true scenario's prompts or the router's mixture: one pass trains both
-        use_true = torch.rand(true_sets.shape[0], 1, device=true_sets.device) < 0.5
-        prediction = self._predict(mixed, torch.where(use_true, true_sets, routed.softmax(dim=1)))
-        loss = blended_loss(prediction, mixed, blend, self.classes, self.config)
-        return loss + functional.cross_entropy(routed.float(), true_sets)
+        batch = self._with_tokens(batch)
+        routed = self._route(batch)  # of samples as they are: blended ones are of no scenario that occurs in a test
+        router_loss = functional.cross_entropy(routed.float(), batch.scenario)
+        mixed, blend = mix(batch, 0.0 if self.alone else self.config.mixup, concentration=UNIFORM)
+        sets = blend(self._true_sets(batch))  # blended samples get blended sets
+        if not self.alone:
+            # per sample, randomly use the true scenario's prompts or the router's mixture: one pass trains both
+            use_true = torch.rand(sets.shape[0], 1, device=sets.device) < 0.5
+            sets = torch.where(use_true, sets, blend(routed.softmax(dim=1)))
+        prediction = self._predict(mixed, sets)
+        return blended_loss(prediction, mixed, blend, self.classes, self.config) + router_loss
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
         # A fine-tuned backbone has memorised the training clips, and at the full learning rate the fusion comes to rely
         # on the other modality's memorised tokens, which fails on new clips.
         maps = {id(p) for name, p in self.fusion.named_parameters() if not name.endswith(".sets")}
+        router = {id(p) for p in self.router.parameters()}
         trained = [p for p in self.parameters() if p.requires_grad]
         return [
-            {"params": [p for p in trained if id(p) not in maps], "lr": lr},
+            {"params": [p for p in trained if id(p) not in maps | router], "lr": lr},
             {"params": [p for p in trained if id(p) in maps], "lr": lr * self.config.fusion_lr},
+            {"params": [p for p in trained if id(p) in router], "lr": lr * self.config.router_lr},
         ]
 
     def _with_tokens(self, batch: Batch) -> Batch:
@@ -136,10 +169,13 @@ class Prompt(Method):
     def _predict(self, batch: Batch, choice: Tensor | None) -> Prediction:
         """Predict with the chosen prompts.  choice: [B, S] or None, as for `PromptSets`."""
         tokens = batch.tokens
+        if choice is not None and self.config.sets == "shared":
+            choice = choice.sum(dim=1, keepdim=True)
         if self.config.depth != "fusion":
             tokens = {m: self._encode(m, batch, choice) for m in self.backbone.modalities}
-        fused = {m: self.fusion[m](x, *context_of(m, tokens, batch.present), choice) for m, x in tokens.items()}
-        prediction: Prediction = self.head(self.backbone.pool(fused, batch.present), batch)
+        if not self.alone:
+            tokens = {m: self.fusion[m](x, *context_of(m, tokens, batch.present), choice) for m, x in tokens.items()}
+        prediction: Prediction = self.head(self.backbone.pool(tokens, batch.present), batch)
         return prediction
 
     def _encode(self, modality: str, batch: Batch, choice: Tensor | None) -> Tensor:

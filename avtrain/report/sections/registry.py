@@ -17,6 +17,7 @@ from avtrain.report.sections import (
     robustness,
     router_choices,
     severity_curves,
+    swap_test,
     trainable_parameters,
     training_curves,
 )
@@ -32,6 +33,7 @@ SECTIONS: list[Section] = [
     level_curves.SECTION,
     trainable_parameters.SECTION,
     router_choices.SECTION,
+    swap_test.SECTION,
     modality_contributions.SECTION,
     training_curves.SECTION,
     reliability.SECTION,

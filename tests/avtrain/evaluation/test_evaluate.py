@@ -224,7 +224,8 @@ def test_each_way_to_infer_is_scored_and_what_a_router_chose(
         right = torch.nn.functional.one_hot(batch.labels, 10) * 9.0
         wrong = right.roll(1, dims=1)
         choice = torch.tensor([weights[asked]] * len(batch)) if self.inference == "router" else None
-        return Prediction(right if self.inference == "oracle" else wrong, choice=choice)
+        told = self.inference == "oracle" if self.forced_set is None else self.forced_set == 2
+        return Prediction(right if told else wrong, choice=choice)
 
     monkeypatch.setattr(Prompt, "inference_modes", ("oracle", "concat", "router"))
     monkeypatch.setattr(Prompt, "forward", forward)
@@ -242,3 +243,7 @@ def test_each_way_to_infer_is_scored_and_what_a_router_chose(
     assert found["A.router"]["choice"] == pytest.approx(dict(zip("CAVD", weights["A"], strict=True)))
     assert found["weather/rain.router"]["choice"] == pytest.approx(dict(zip("CAVD", weights["rain"], strict=True)))
     assert found["A.oracle"]["choice"] is None
+    assert found["A.oracle"]["swap"] == {"C": 0.0, "A": 0.0, "V": 1.0, "D": 0.0}  # the set with index 2 is always right
+    assert found["A.router"]["router_accuracy"] == 1.0  # it gives the set of A most weight, for every sample
+    assert "swap" not in found["A.router"]
+    assert "router_accuracy" not in found["weather/rain.router"]  # whose scenario has no set

@@ -18,9 +18,9 @@ from tests.avtrain.methods.test_all_methods import CLASSES, OPTIONS, SCENARIOS, 
 DEPTHS = ("fusion", "input", "deep")
 
 
-def prompt(depth: str = "fusion", inference: str = "oracle", shaken: bool = True) -> Method:
+def prompt(depth: str = "fusion", inference: str = "oracle", shaken: bool = True, **more: object) -> Method:
     torch.manual_seed(0)
-    options = {**OPTIONS["prompt"], "depth": depth, "below": 0.0, "inference": inference}
+    options = {**OPTIONS["prompt"], "depth": depth, "below": 0.0, "inference": inference, **more}
     method = build_method("prompt", options, build_backbone("tiny", SMALL | {"layers": 2}), CLASSES, SCENARIOS)
     with torch.no_grad():
         for parameter in method.parameters() if shaken else ():
@@ -156,3 +156,65 @@ def test_prompts_in_the_upper_half_leave_the_lower_layers_alone() -> None:
         SCENARIOS,
     )
     assert len([key for key in sets(method) if key.startswith("input_prompts.audio")]) == 2
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_a_shared_set_serves_every_scenario(depth: str) -> None:
+    method, batch = prompt(depth, sets="shared"), batch_of(8)
+    assert {p.shape[0] for p in sets(method).values()} == {1}
+    elsewhere = replace(batch, scenario=(batch.scenario + 1) % SCENARIOS)
+    assert torch.equal(method(batch).logits, method(elsewhere).logits)
+    assert not method.swappable
+
+
+@pytest.mark.parametrize("inference", ["oracle", "concat", "router"])
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_a_forced_set_replaces_any_choice(depth: str, inference: str) -> None:
+    method, batch = prompt(depth, inference), batch_of(8)
+    method.forced_set = 1
+    forced = method(batch).logits
+    method.forced_set, method.inference = None, "oracle"
+    told = method(replace(batch, scenario=torch.ones_like(batch.scenario))).logits
+    assert torch.equal(forced, told)
+
+
+@pytest.mark.parametrize("depth", ["input", "deep"])
+def test_as_published_trains_each_set_on_its_own_scenario_and_nothing_else(depth: str) -> None:
+    method, batch = prompt(depth, training="as_published"), batch_of(8)
+    method.load_initial_weights({f"head.{key}": value for key, value in method.head.state_dict().items()})
+    only = replace(batch, scenario=torch.full_like(batch.scenario, 2))
+    method.zero_grad()
+    method.loss(only).backward()
+    trained = {name for name, p in method.named_parameters() if p.grad is not None and p.grad.any()}
+    assert trained
+    assert all(name.endswith(".sets") or name.startswith("router.") for name in trained)
+    for p in sets(method).values():
+        assert p.grad is not None
+        assert [bool(rows.any()) for rows in p.grad] == [s == 2 for s in range(SCENARIOS)]
+
+
+def test_as_published_needs_prompts_inside_the_encoders_and_a_head() -> None:
+    with pytest.raises(UsageError, match="depth=input or deep"):
+        prompt("fusion", training="as_published")
+    with pytest.raises(UsageError, match="--init-from"):
+        prompt("deep", training="as_published").load_initial_weights({})
+
+
+def test_the_router_learns_from_samples_that_are_not_blended() -> None:
+    method, batch = prompt("fusion", mixup=1.0), batch_of(8)
+    seen = []
+    method.router.register_forward_hook(lambda _module, _given, result: seen.append(result.detach()))
+    torch.manual_seed(1)
+    method.loss(batch)
+    torch.manual_seed(2)  # other partners and weights
+    method.loss(batch)
+    assert torch.equal(seen[0], seen[1])
+
+
+def test_parameters_are_in_one_group_each_and_the_router_has_its_own_rate() -> None:
+    method = prompt("deep", router_lr=3.0)
+    groups = method.parameter_groups(0.1)
+    listed = [id(p) for group in groups for p in group["params"]]
+    assert sorted(listed) == sorted(id(p) for p in method.parameters() if p.requires_grad)
+    rates = {id(p): group["lr"] for group in groups for p in group["params"]}
+    assert all(rates[id(p)] == pytest.approx(0.3) for p in method.router.parameters())
