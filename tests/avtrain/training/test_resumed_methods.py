@@ -23,6 +23,23 @@ def test_stopped_and_resumed_it_ends_with_the_same_weights(small_data: Path, tmp
     assert logged(whole) == logged(resumed)
 
 
+@pytest.mark.parametrize("method", ["mmin", "if-mmin", "tate", "cpm-net"])
+@pytest.mark.parametrize("stopped", [1, 3])
+def test_methods_in_two_stages_resume_in_either(small_data: Path, tmp_path: Path, method: str, stopped: int) -> None:
+    """The teacher has epochs 1 and 2 of 5, so the student starts inside the second and goes on in the fourth."""
+    stages = () if method == "cpm-net" else ("--set", "method.teacher_share=0.35")
+    arguments = ("--method", method, "--epochs", 5, "--batch-size", 4, *stages)
+    manifest, run = small_data / "manifest.yaml", f"urbansound8k-av-{method}-tiny/seed0"
+    whole = fit(manifest, tmp_path / "whole", *arguments) / run
+    with stopped_in(epoch=stopped):
+        fit(manifest, tmp_path / "parts", *arguments)
+    resumed = fit(manifest, tmp_path / "parts", *arguments) / run
+    first, second = weights(whole), weights(resumed)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert logged(whole) == logged(resumed)
+
+
 def test_frozen_weights_are_not_saved_again_each_epoch(small_data: Path, tmp_path: Path) -> None:
     with last_states() as last:
         out = fit(small_data / "manifest.yaml", tmp_path, "--method", "linear-probe", "--epochs", 1)
