@@ -7,6 +7,7 @@ Names of classes, files and ids can hold anything: markup, escape sequences, lin
 import html
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from rich.text import Text
 
@@ -51,6 +52,16 @@ def in_markdown_code(text: object) -> str:
 def as_file_name(text: object) -> str:
     """Return text as a part of a file name: without separators, and of a length that every file system takes."""
     return re.sub(r'[/\\:*?"<>|]', "_", visible(text)).lstrip(".").encode()[:150].decode(errors="ignore") or "_"
+
+
+def in_words(items: Sequence[str]) -> str:
+    """Return items as a sentence lists them.
+
+    >>> in_words(["audio clip", "image", "text"])
+    'audio clip, image and text'
+    """
+    *others, last = items
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _entity(match: re.Match[str]) -> str:

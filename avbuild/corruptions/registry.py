@@ -64,7 +64,7 @@ class Corruption:
 
         Args:
             severity: 1 to 5.
-            signal: the clip or image to corrupt; only its shape is used.
+            signal: the clip, image or text to corrupt; only the shape of an image is used.
 
         Returns one value per parameter, in the order of `parameters`.
         """
@@ -154,6 +154,20 @@ def image_corruption(
         name: where it is not the function's.
     """
     return lambda function: _register("image", name, function, version, domain, within, severities, small or severities)
+
+
+def text_corruption(
+    *, version: int, severities: Sequence[Level], within: Sequence[Any], name: str | None = None
+) -> Callable[[Function], Function]:
+    """Register `f(text str, *level, rng) -> str`, both in Unicode's form NFC.
+
+    Args:
+        version: of the output; enters every hash.
+        severities: level of each severity 1 to 5: a number, or a tuple with one number per parameter.
+        within: lowest and highest value that a manifest may ask for; one pair per parameter if there are several.
+        name: where it is not the function's.
+    """
+    return lambda function: _register("text", name, function, version, "signal", within, severities, severities)
 
 
 def _register(

@@ -15,7 +15,7 @@ from avbuild.dataset.scenario_record import ScenarioRecord, contradictions, with
 from avbuild.dataset.splits import Split
 from avbuild.dataset.storage import Folder
 from avbuild.errors import UserError
-from avbuild.escaping import visible
+from avbuild.escaping import in_words, visible
 from avbuild.frozen import Frozen
 from avbuild.modalities.registry import MODALITIES
 from avbuild.modalities.video_frames import pyav_versions
@@ -35,7 +35,7 @@ Recipe = dict[str, str | int | float | bool | None]
 class SourceRecord(Frozen):
     """One corpus that the data set was built from."""
 
-    role: str  # "audio", "image", "video"
+    role: str  # the modality
     name: str
     licence: str
     homepage: str
@@ -127,17 +127,18 @@ class BuildRecord(Frozen):
     @property
     def pair(self) -> str:
         """The nouns of the modalities, for messages: "audio clip and image"."""
-        return " and ".join(MODALITIES[modality].noun for modality in self.modalities)
+        return in_words([MODALITIES[modality].noun for modality in self.modalities])
 
     @property
     def rows_noun(self) -> str:
-        """The noun for its rows: pairs, or samples where there is one modality."""
-        return f"pairs of {self.pair}" if len(self.modalities) > 1 else "samples"
+        """The noun for its rows: pairs where there are two modalities, or else samples."""
+        count = len(self.modalities)
+        return f"{'pairs' if count == 2 else 'samples'} of {self.pair}" if count > 1 else "samples"
 
     @property
     def distinct(self) -> str:
         """The number of different files of each modality, for messages."""
-        return " and ".join(f"{source.files:,} distinct {MODALITIES[source.role].nouns}" for source in self.sources)
+        return in_words([f"{source.files:,} distinct {MODALITIES[source.role].nouns}" for source in self.sources])
 
     @property
     def group_name(self) -> str:

@@ -62,6 +62,7 @@ def render_card(build: BuildRecord, manifest: Manifest) -> str:
         _scenarios(build, manifest),
         _notes(build),
         _left_out(build),
+        _columns(build),
         _use(build),
         _citation(build),
     ]
@@ -82,9 +83,15 @@ def _front_matter(build: BuildRecord) -> dict[str, object]:
         "license": "other",
         "license_name": "see-sources-below",
         "task_categories": [f"{modality}-classification" for modality in build.modalities],
-        "tags": [*(["audio-visual"] if len(build.modalities) > 1 else []), "robustness", "missing-modality", "avbuild"],
+        "tags": [*_kinds(build.modalities), "robustness", "missing-modality", "avbuild"],
         "configs": configs,
     }
+
+
+def _kinds(modalities: Sequence[str]) -> list[str]:
+    """Return what the Hub calls a data set with several modalities."""
+    plain = sum(MODALITIES[modality].plain for modality in modalities)
+    return ["audio-visual"] * (len(modalities) - plain > 1) + ["multimodal"] * (0 < plain < len(modalities))
 
 
 def _summary(build: BuildRecord) -> str:
@@ -183,6 +190,17 @@ def _left_out(build: BuildRecord) -> str:
     files = "".join(f"- {in_markdown_code(file.path)}: {in_markdown(file.what)}\n" for file in build.left_out)
     count = len(build.left_out)
     return f"## Left out\n\n<details><summary>{count:,} files could not be used</summary>\n\n{files}\n</details>\n"
+
+
+def _columns(build: BuildRecord) -> str:
+    """Return what the column of a plain modality holds, which is neither Audio nor Image of `datasets`."""
+    plain = [MODALITIES[modality] for modality in build.modalities if MODALITIES[modality].plain]
+    lines = [
+        f"- `{m.name}`: a string, {m.description}. `{m.name}_missing` says whether it is missing; an empty string is a "
+        f"{m.noun} that is there.\n"
+        for m in plain
+    ]
+    return "## Columns\n\n" + "".join(lines) if lines else ""
 
 
 def _use(build: BuildRecord) -> str:

@@ -148,7 +148,7 @@ def _field(scenario: str, column: str, kind: str, text: str) -> dict[str, Any]:
     source = {"fileSet": {"@id": f"shards-of-{scenario}"}, "extract": extract}
     record = MODALITIES.get(column)
     repeated = {"repeated": True} if record and record.framewise else {}
-    if record:
+    if record and not record.plain:
         source["transform"] = {"jsonPath": "[*].bytes" if repeated else "bytes"}
     return {
         "@type": "cr:Field",

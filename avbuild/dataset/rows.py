@@ -7,8 +7,11 @@ from typing import Any, TypedDict, cast
 
 import pyarrow as pa
 
+from avbuild.modalities.base import Modality
 from avbuild.modalities.registry import MODALITIES, modalities_of
 from avbuild.scenarios.seeding import digest
+
+TEXT_FILE = "text.txt"  # the name of a text where it is treated as a file
 
 
 class Encoded(TypedDict):
@@ -18,7 +21,7 @@ class Encoded(TypedDict):
     path: str
 
 
-Cell = Encoded | list[Encoded]  # a list holds the frames of a video, in order of time
+Cell = Encoded | list[Encoded] | str  # a list holds the frames of a video, in order of time; a str is a text
 
 
 class StoredSample(TypedDict):
@@ -42,8 +45,24 @@ def cells_of(sample: StoredSample) -> dict[str, Cell]:
 
 
 def encoded_files(cell: Cell) -> list[Encoded]:
-    """Return the files in a cell: one, or the frames of a video in order."""
+    """Return the files in a cell: one, or the frames of a video in order; a text is one in UTF-8."""
+    if isinstance(cell, str):
+        return [{"bytes": cell.encode(), "path": TEXT_FILE}]
     return cell if isinstance(cell, list) else [cell]
+
+
+def cell_of(modality: Modality, files: Sequence[bytes], paths: Sequence[str]) -> Cell:
+    """Return the cell that holds encoded files; undoes `encoded_files`.
+
+    Args:
+        modality: of the cell.
+        files: one, or the frames of a video in order.
+        paths: name of each, which a text does not keep.
+    """
+    if modality.plain:
+        return files[0].decode()
+    encoded: list[Encoded] = [{"bytes": data, "path": path} for data, path in zip(files, paths, strict=True)]
+    return encoded if modality.framewise else encoded[0]
 
 
 def missing_of(sample: StoredSample) -> dict[str, bool]:

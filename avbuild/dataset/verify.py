@@ -14,7 +14,7 @@ from avbuild.dataset.build_record import BuildRecord, library_versions, read_bui
 from avbuild.dataset.card import card_files, same_facts
 from avbuild.dataset.damage import first_line
 from avbuild.dataset.reading import remedy, shard_problem
-from avbuild.dataset.rows import StoredSample, cells_of, content_hash, missing_of, with_media
+from avbuild.dataset.rows import StoredSample, cells_of, content_hash, encoded_files, missing_of, with_media
 from avbuild.dataset.scenario_record import scenario_content
 from avbuild.dataset.shards import SHARD_NAME, ShardRecord, read_samples
 from avbuild.dataset.splits import SPLITS, Split, SplitKey, shared_groups
@@ -22,6 +22,7 @@ from avbuild.dataset.stock_datasets import stock_problems
 from avbuild.dataset.storage import Folder
 from avbuild.errors import UserError
 from avbuild.escaping import visible
+from avbuild.modalities.registry import MODALITIES
 from avbuild.progress import progress_bar
 from avbuild.scenarios.manifest import CLEAN, Manifest
 from avbuild.scenarios.manifest_file import FILE_NAME as MANIFEST
@@ -121,11 +122,14 @@ def _row(sample: StoredSample, classes: int) -> Iterator[str]:
         yield f"{name_of_row}: label {sample['label']} is outside 0 to {classes - 1}"
     cells = cells_of(sample)
     for name, missing in missing_of(sample).items():
-        present = bool(cells.get(name))  # a video without frames counts as absent
+        present = name in cells and cells[name] != []  # a video without frames counts as absent
         filled = isinstance(json.loads(sample["corruption"]).get(name), dict)  # replaced by zeros, mean or noise
         if present == (missing and not filled):
             state = "present" if present else "null"
             yield f"{name_of_row}: {name}_missing is {missing}, but {name} is {state}"
+    for name, cell in cells.items():
+        if problem := MODALITIES[name].stored_problem([file["bytes"] for file in encoded_files(cell)]):
+            yield f"{name_of_row}: its {name} is {problem}"
 
 
 def _manifest(folder: Folder, build: BuildRecord, manifest: Manifest) -> Iterator[str]:

@@ -97,7 +97,9 @@ def _cell_html(cell: PreviewCell, name: str, audio: dict[str, bytes], width: int
         if MODALITIES[modality].visual:
             parts.append(_visual_html(cell, modality, width))
     for modality in cell.modalities:
-        if not MODALITIES[modality].visual:
+        if MODALITIES[modality].plain:
+            parts.append(_text_html(cell, modality))
+        elif not MODALITIES[modality].visual:
             parts.append(_audio_html(cell, modality, name, audio))
     lines = [f"<b>{modality}</b> {in_html(text)}" for modality, text in describe_record(cell.record, cell.drawn)]
     return "".join(parts) + f"<p>{'<br>'.join(lines)}</p>"
@@ -123,6 +125,11 @@ def _audio_html(cell: PreviewCell, modality: str, name: str, audio: dict[str, by
         f'<img loading=lazy class=spectrogram alt="spectrogram" src="{picture}">'
         f"<audio controls preload=none data-clip={name}></audio>"
     )
+
+
+def _text_html(cell: PreviewCell, modality: str) -> str:
+    text = cell.signals[modality]
+    return f"<div class=missing>no {modality}</div>" if text is None else f"<blockquote>{in_html(text)}</blockquote>"
 
 
 def _image_url(pixels: Signal, width: int) -> str:

@@ -129,6 +129,7 @@ AUDIO = Modality(
     name="audio",
     noun="audio clip",
     family="audio",
+    letter="A",
     visual=False,
     suffix=".flac",
     arrow_type=FILE,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Samples = NDArray[np.float32]  # audio: [samples], full scale 1.0
 Pixels = NDArray[np.uint8]  # image: [height, width, 3]; video: [frames, height, width, 3]
-Signal = NDArray[Any]  # one of the above, or what a front end made of them
+Signal = Any  # one of the above, a str for text, or what a front end made of one: float32 of any shape
 
 FILE = pa.struct({"bytes": pa.binary(), "path": pa.string()})  # one encoded file in a Parquet cell
 
@@ -25,17 +25,23 @@ def no_quantisation(signal: Signal) -> tuple[Signal, float]:
     return signal, 1.0
 
 
+def is_finite(signal: Signal) -> bool:
+    """Whether an array holds neither NaN nor infinite values."""
+    return bool(np.isfinite(signal).all())
+
+
 @dataclass(frozen=True)
 class Modality:
     """One modality: how its signals are read, stored, changed and named.
 
     A signal is what `decode` returns.  A *file* is the encoded bytes that a data set stores; a signal of a framewise
-    modality is stored as one file a frame.
+    modality is stored as one file a frame.  The file of a plain modality is UTF-8, and its column a string.
     """
 
     name: str  # of its column
     noun: str  # how a person calls one sample of it: "audio clip"
     family: str  # the modality whose corruptions act on it
+    letter: str  # in the names of the default scenarios: A, V or T
     visual: bool  # whether it shows something
     suffix: str  # of the names of stored files
     arrow_type: pa.DataType
@@ -50,6 +56,11 @@ class Modality:
     quantise: Callable[[Signal], tuple[Signal, float]] = no_quantisation  # to what is stored exactly, and the gain used
     clean_suffix: Callable[[bytes], str] | None = None  # of a stored clean file, where its bytes decide
     framewise: bool = False  # stored and corrupted frame by frame
+    plain: bool = False  # stored as a string instead of as files
+    may_be_empty: bool = False  # whether a source file without bytes is a signal too
+    equal: Callable[[Signal, Signal], bool] = np.array_equal
+    finite: Callable[[Signal], bool] = is_finite
+    stored_problem: Callable[[Sequence[bytes]], str] = lambda _: ""  # what is wrong with stored files that decode
 
     @property
     def nouns(self) -> str:

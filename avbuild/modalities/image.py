@@ -129,6 +129,7 @@ IMAGE = Modality(
     name="image",
     noun="image",
     family="image",
+    letter="V",
     visual=True,
     suffix=".png",
     arrow_type=FILE,

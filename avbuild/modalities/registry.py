@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 from avbuild.modalities.audio import AUDIO
 from avbuild.modalities.base import Modality
 from avbuild.modalities.image import IMAGE
+from avbuild.modalities.text import TEXT
 from avbuild.modalities.video import VIDEO
 
-MODALITIES: Mapping[str, Modality] = {modality.name: modality for modality in (AUDIO, IMAGE, VIDEO)}
+MODALITIES: Mapping[str, Modality] = {modality.name: modality for modality in (AUDIO, IMAGE, VIDEO, TEXT)}
 FAMILIES = tuple(dict.fromkeys(modality.family for modality in MODALITIES.values()))  # that have corruptions
 
 

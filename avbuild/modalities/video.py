@@ -24,6 +24,7 @@ VIDEO = Modality(
     name="video",
     noun="video",
     family="image",
+    letter="V",
     visual=True,
     suffix=".png",
     arrow_type=pa.list_(FILE),

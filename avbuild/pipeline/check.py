@@ -48,9 +48,10 @@ def _check_batch(batch: tuple[SourceItem, ...]) -> list[CheckedFile]:
 def _check_one(item: SourceItem) -> CheckedFile:
     try:
         data = item.media.read()
-        if not data:
+        record = MODALITIES[item.modality]
+        if not data and not record.may_be_empty:
             raise Unreadable("empty")
-        MODALITIES[item.modality].read(data, item.fps)
+        record.read(item.readable(data), item.fps)
     except FileNotFoundError:
         return CheckedFile(item.modality, item.id, "", Problem(item.media.name, "missing"))
     except (OSError, Unreadable) as error:

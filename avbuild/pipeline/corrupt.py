@@ -24,7 +24,7 @@ from avbuild.scenarios.plan import at_severity, condition
 from avbuild.scenarios.presets import PRESETS
 from avbuild.scenarios.recorded_plugins import require_plugins
 from avbuild.scenarios.seeding import digest
-from avbuild.scenarios.spec import Scenario
+from avbuild.scenarios.spec import ALL_MISSING, Scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,8 @@ def _check(build: BuildRecord, manifest: Manifest, request: CorruptRequest, orig
             )
         elif absent := _absent(manifest.scenarios[name], build.modalities):
             problems.append(f"{name} acts on {', '.join(absent)}, but this data set has {', '.join(build.modalities)}")
+        elif manifest.scenarios[name].leaves_nothing(build.modalities):
+            problems.append(f"{name}: {ALL_MISSING}")
         elif ops := _feature_ops(manifest.scenarios[name]):
             problems.append(
                 f"{name} acts on features ({', '.join(ops)}), which are not stored: avtrain applies it in its data "

@@ -7,6 +7,7 @@ from avbuild.dataset.reading import read_shard
 from avbuild.dataset.rows import cells_of, encoded_files
 from avbuild.dataset.splits import SPLITS, Split
 from avbuild.dataset.storage import Folder
+from avbuild.escaping import in_words
 from avbuild.modalities.registry import MODALITIES
 from avbuild.pipeline.jobs import clean_cell, corrupt_sample
 from avbuild.pipeline.prepare import Prepared
@@ -35,7 +36,7 @@ def estimate_make(prepared: Prepared, folder: Folder) -> str:
     size += len(samples) * OVERHEAD
     counts = ", ".join(f"{sum(s.split == split for s in samples):,} {split}" for split in SPLITS)
     lines = [
-        f"{prepared.name}: {len(samples):,} {prepared.noun} ({counts}) from {' and '.join(distinct)}",
+        f"{prepared.name}: {len(samples):,} {prepared.noun} ({counts}) from {in_words(distinct)}",
         f"would write about {size / 1e6:,.0f} MB to {folder}; each clip is stored once",
     ]
     lines += [

@@ -6,7 +6,7 @@ from typing import cast
 
 from avbuild.corruptions.plugin_record import CorruptionRecord
 from avbuild.dataset.reading import read_shard
-from avbuild.dataset.rows import Cell, Encoded, StoredSample, cells_of, encoded_files, with_media
+from avbuild.dataset.rows import Cell, StoredSample, cell_of, cells_of, encoded_files, with_media
 from avbuild.dataset.shards import ShardRecord, finished_shard, write_shard
 from avbuild.dataset.storage import Folder
 from avbuild.errors import UserError
@@ -85,10 +85,10 @@ def _clean_row(sample: PairedSample, first: Cell) -> StoredSample:
 def clean_cell(item: SourceItem) -> Cell:
     """Return the cell of an item as it is stored in clean shards."""
     record = MODALITIES[item.modality]
-    files = record.store(item.media.read(), item.fps)
+    files = record.store(item.readable(item.media.read()), item.fps)
     if record.framewise:
-        return [{"bytes": data, "path": f"{item.id}-{k}{record.suffix}"} for k, data in enumerate(files)]
-    return {"bytes": files[0], "path": f"{item.id}{record.suffix_of(files[0])}"}
+        return cell_of(record, files, [f"{item.id}-{k}{record.suffix}" for k in range(len(files))])
+    return cell_of(record, files, [f"{item.id}{record.suffix_of(file)}" for file in files])
 
 
 def write_corrupted(job: CorruptJob) -> ShardRecord:
@@ -129,18 +129,14 @@ def corrupt_sample(sample: StoredSample, condition: Condition) -> StoredSample:
 
 
 def decode_cell(modality: str, cell: Cell) -> Signal:
-    """Return the signal in a cell: audio float32 [samples], image uint8 [H, W, 3], video uint8 [F, H, W, 3]."""
+    """Return the signal in a cell: audio float32 [samples], image uint8 [H, W, 3], video uint8 [F, H, W, 3] or str."""
     return MODALITIES[modality].decode([file["bytes"] for file in encoded_files(cell)])
 
 
 def _encode(modality: str, signal: Signal, before: Cell) -> Cell:
     """Encode a corrupted signal, under the file names of the clean one."""
     record, paths = MODALITIES[modality], [file["path"] for file in encoded_files(before)]
-    files: list[Encoded] = [
-        {"bytes": data, "path": _with_suffix(path, record.suffix)}
-        for data, path in zip(record.encode(signal), paths, strict=True)
-    ]
-    return files if record.framewise else files[0]
+    return cell_of(record, record.encode(signal), [_with_suffix(path, record.suffix) for path in paths])
 
 
 def _with_suffix(path: str, suffix: str) -> str:

@@ -58,7 +58,7 @@ class Prepared:
     @property
     def noun(self) -> str:
         """The noun for its rows in messages."""
-        return "pairs" if len(self.material.corpora) > 1 else "samples"
+        return "pairs" if len(self.material.corpora) == 2 else "samples"
 
     @property
     def given_splits(self) -> bool:

@@ -125,8 +125,9 @@ def _of_files(group: str | None) -> list[Definition]:
         definitions = list(_definitions(objects_of(module, module.__name__), source))
         if not definitions:
             raise UserError(
-                f"plug-in {path} defines nothing: it needs a function with @audio_corruption or @image_corruption, a "
-                "Builder, a Method or Backbone with a name of its own, or a Section (docs/extending.md)"
+                f"plug-in {path} defines nothing: it needs a function with @audio_corruption, @image_corruption or "
+                "@text_corruption, a Builder, a Method or Backbone with a name of its own, or a Section "
+                "(docs/extending.md)"
             )
         found += [definition for definition in definitions if group in (None, definition.group)]
     return found

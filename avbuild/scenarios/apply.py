@@ -22,8 +22,8 @@ def corrupt(plan: SamplePlan, signals: Mapping[str, Signal]) -> tuple[dict[str, 
 
     Args:
         plan: of this sample.
-        signals: modality -> audio float32 [samples], image uint8 [H, W, 3] or video uint8 [F, H, W, 3]; at least those
-            that `plan.reads`.
+        signals: modality -> audio float32 [samples], image uint8 [H, W, 3], video uint8 [F, H, W, 3] or text str; at
+            least those that `plan.reads`.
 
     Returns the signals, quantised as they would be on disk (None where missing, the same object where unchanged), and
     the record that re-creates them, empty where nothing was done.
@@ -94,7 +94,7 @@ def _corrupt_one(plan: SamplePlan, modality: str, signal: Signal) -> tuple[Signa
     signal, gain = record.quantise(signal)
     if gain != 1.0:
         steps[-1]["gain"] = gain
-    if np.array_equal(signal, original):
+    if record.equal(signal, original):
         steps[-1]["unchanged"] = True  # such as noise on a silent clip, or a shift by zero
         return original, steps
     return signal, steps
@@ -129,5 +129,5 @@ def _fill(plan: SamplePlan, modality: str, signal: Signal, what: str) -> Signal:
 
 
 def _check_finite(plan: SamplePlan, modality: str, signal: Signal) -> None:
-    if not np.isfinite(signal).all():
+    if not MODALITIES[modality].finite(signal):
         raise UserError(f"sample {plan.sample}: its {modality} holds NaN or infinite values; leave its source out")

@@ -1,5 +1,6 @@
 """A scenario of a manifest: which ops act on which modality, at which severity, and what goes missing."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -18,6 +19,7 @@ Rate = Annotated[float, Field(ge=0, le=1)]
 Fill = Annotated[Literal["null", "zeros", "mean", "noise"], BeforeValidator(lambda what: what or "null")]
 SCENARIO_OPTIONS = ("missing", "seed", "draws_as")
 PRESET_OPTIONS = ("preset", "severity", "visual")
+ALL_MISSING = "every modality is missing: nothing is left to classify"
 
 
 class ModalityPlan(Frozen):
@@ -157,7 +159,7 @@ class Scenario(Frozen):
     def _keeps_a_modality(self) -> "Scenario":
         missing = {modality for modality, plan in self.plans.items() if plan.missing_rate == 1.0}
         if {MODALITIES[modality].family for modality in missing} == set(FAMILIES):
-            raise ValueError("every modality is missing: nothing is left to classify")
+            raise ValueError(ALL_MISSING)
         if self.missing and any(plan.missing_rate for plan in self.plans.values()):
             raise ValueError("a missing protocol and a missing_rate exclude each other")
         return self
@@ -166,6 +168,14 @@ class Scenario(Frozen):
     def ops(self) -> tuple[Op, ...]:
         """All ops of all modalities."""
         return tuple(op for plan in self.plans.values() for op in (*plan.any_of, *plan.chain))
+
+    def leaves_nothing(self, modalities: Iterable[str]) -> bool:
+        """Whether every one of the modalities of a data set is missing from all samples.
+
+        Args:
+            modalities: of the data set.
+        """
+        return all(m in self.plans and self.plans[m].missing_rate == 1.0 for m in modalities)
 
     @property
     def clean(self) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from avbuild.dataset.splits import Split
+from avbuild.modalities.text import UTF8, encode_text, read_text
 from avbuild.modalities.video_frames import FPS
 from avbuild.sources.label_map import ClassMatch
 from avbuild.sources.names import printable
@@ -40,7 +41,7 @@ class LocalFile:
 
 @dataclass(frozen=True, slots=True)
 class SourceItem:
-    """One audio clip, image or video of a source."""
+    """One audio clip, image, video or text of a source."""
 
     modality: str
     id: str  # unique in its source
@@ -50,6 +51,14 @@ class SourceItem:
     fold: int = 0  # the publisher's fold, 0 where there is none
     split: Split | None = None  # the published split, where it is followed
     fps: float = FPS  # frames per second taken of a video
+    encoding: str = UTF8  # of a text, where its source declares another one
+
+    def readable(self, data: bytes) -> bytes:
+        """Return what the modality reads: the bytes of the media, or UTF-8 for a text in another encoding.
+
+        Raises Unreadable for a text that is not in its encoding.
+        """
+        return data if self.encoding == UTF8 else encode_text(read_text(data, self.encoding))
 
 
 @dataclass(frozen=True, slots=True)

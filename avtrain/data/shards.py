@@ -11,6 +11,7 @@ from avbuild.errors import UsageError, UserError
 from avbuild.places import expanded
 from avbuild.scenarios.manifest import CLEAN, Manifest
 from avbuild.scenarios.seeding import digest
+from avbuild.scenarios.spec import ALL_MISSING
 from avtrain.data.row_cache import RowCache
 from avtrain.data.samples import Rows
 from avtrain.data.shard_files import ShardFile, shard_files
@@ -160,6 +161,11 @@ def _check_modalities(manifest: Manifest, available: tuple[str, ...]) -> None:
         for name, scenario in manifest.scenarios.items()
         for modality in scenario.plans
         if modality not in available
+    ]
+    absent += [
+        f"scenarios.{name}: {ALL_MISSING}"
+        for name, scenario in manifest.scenarios.items()
+        if scenario.leaves_nothing(available)
     ]
     if absent:
         raise UsageError(f"{manifest.name}: {len(absent)} problems\n" + "\n".join(f"  {line}" for line in absent))

@@ -28,7 +28,7 @@ def test_scenarios_lists_presets_and_protocols_but_no_scenarios_without_a_manife
 
 def test_in_a_pipe_every_name_is_whole_and_on_a_line_of_its_own() -> None:
     lines = [line.split("\t") for line in succeed("scenarios").splitlines()]
-    names = {cells[1] for cells in lines if cells[0] in ("audio", "image")}
+    names = {cells[1] for cells in lines if cells[0] in CORRUPTIONS}
     assert names == {name for corruptions in CORRUPTIONS.values() for name in corruptions}
     assert {*PRESETS, *PROTOCOLS} <= {cells[0] for cells in lines}
 
