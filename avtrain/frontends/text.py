@@ -34,6 +34,11 @@ class TextFrontend:
         """Type of the inputs, by modality, where it is not float32."""
         return {"text": torch.int64}
 
+    @property
+    def tokenizer(self) -> str:
+        """The content of a tokenizer.json that gives the same ids, cut and padded, with the library tokenizers."""
+        return self.vocabulary.fitted(self.tokens)
+
     def prepare(self, modality: str, signal: Tensor | str) -> Tensor:
         """Return the token ids of a text, int64 [tokens].  signal: as for `AnyFrontend.prepare`."""
         if isinstance(signal, str):

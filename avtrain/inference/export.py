@@ -15,7 +15,8 @@ from torch.export import ExportedProgram
 from avbuild.dataset.storage import write_whole
 from avbuild.errors import UserError
 from avtrain.frontends.base import SAMPLE_RATE
-from avtrain.inference.export_file import METADATA, ONNX, PROGRAM, check_target
+from avtrain.frontends.text import TextFrontend
+from avtrain.inference.export_file import METADATA, ONNX, PROGRAM, TOKENIZER, check_target, tokenizer_beside
 from avtrain.inference.exportable import Exportable, FeatureClassifier, SignalClassifier
 from avtrain.inference.onnx_file import onnx_bytes, require_onnx, run_onnx
 from avtrain.inference.predictor import LoadedRun, pick_inference
@@ -74,10 +75,13 @@ class ExportedModel:
     Attributes:
         data: its bytes.
         description: as it is inside, by `describe`.
+        tokenizer: what turns a text into its input, the content of a tokenizer.json of the library tokenizers; None
+            where the model reads no text.
     """
 
     data: bytes
     description: dict[str, Any]
+    tokenizer: bytes | None = None
 
 
 def export(
@@ -89,7 +93,7 @@ def export(
     frontend: bool = True,
     advance: Callable[[], None] = lambda: None,
 ) -> None:
-    """Write an exported file, completely or not at all.
+    """Write an exported file, completely or not at all; for a model that reads text, its tokenizer beside it.
 
     Args:
         loaded: the run.
@@ -105,6 +109,8 @@ def export(
     """
     check_target(path)
     model = exported(loaded, inference, kind=kind, frontend=frontend, advance=advance)
+    if model.tokenizer is not None:
+        write_whole(tokenizer_beside(path), model.tokenizer)
     write_whole(path, model.data)
     advance()
 
@@ -148,7 +154,9 @@ def exported(
         torch.export.save(program, archive, extra_files={METADATA: text})
         data = archive.getvalue()
     advance()
-    return ExportedModel(data, description)
+    own_frontend = loaded.method.backbone.frontend
+    tokenizer = own_frontend.tokenizer.encode() if isinstance(own_frontend, TextFrontend) else None
+    return ExportedModel(data, description, tokenizer)
 
 
 def describe(loaded: LoadedRun, module: Exportable) -> dict[str, Any]:
@@ -180,5 +188,6 @@ def describe(loaded: LoadedRun, module: Exportable) -> dict[str, Any]:
             "sample_rate": SAMPLE_RATE,
             **(asdict(own_frontend) if is_dataclass(own_frontend) else vars(own_frontend)),
         },
+        **({"tokenizer": TOKENIZER} if isinstance(own_frontend, TextFrontend) else {}),
         "torch": str(torch.__version__),
     }
