@@ -108,7 +108,8 @@ def export(
         UserError: the method cannot be traced, the file not written, or there is a file that is no export.
     """
     check_target(path)
-    model = exported(loaded, inference, kind=kind, frontend=frontend, advance=advance)
+    beside = tokenizer_beside(path).name
+    model = exported(loaded, inference, kind=kind, frontend=frontend, tokenizer=beside, advance=advance)
     if model.tokenizer is not None:
         write_whole(tokenizer_beside(path), model.tokenizer)
     write_whole(path, model.data)
@@ -121,6 +122,7 @@ def exported(
     *,
     kind: str = PROGRAM,
     frontend: bool = True,
+    tokenizer: str = TOKENIZER,
     advance: Callable[[], None] = lambda: None,
 ) -> ExportedModel:
     """Export a run, with its description inside as `avtrain.json`.
@@ -130,6 +132,7 @@ def exported(
         inference: mode by which prompts are chosen; None: the router where the method has one.
         kind: `pt2` or `onnx`.
         frontend: whether the front end is part of it, so that it takes raw signals and gives probabilities.
+        tokenizer: name that its tokenizer is given, where it reads text.
         advance: called three times, for a progress bar.
 
     Raises:
@@ -140,7 +143,10 @@ def exported(
         require_onnx()
     loaded.method.inference = pick_inference(loaded.method, inference)
     module = (SignalClassifier if frontend else FeatureClassifier)(loaded.method.eval())
-    description = describe(loaded, module)
+    description, own_frontend = describe(loaded, module), loaded.method.backbone.frontend
+    splitter = own_frontend.tokenizer.encode() if isinstance(own_frontend, TextFrontend) else None
+    if splitter is not None:
+        description["tokenizer"] = tokenizer
     text = json.dumps(description, indent=1, default=str)
     advance()
     program = export_program(module)
@@ -154,9 +160,7 @@ def exported(
         torch.export.save(program, archive, extra_files={METADATA: text})
         data = archive.getvalue()
     advance()
-    own_frontend = loaded.method.backbone.frontend
-    tokenizer = own_frontend.tokenizer.encode() if isinstance(own_frontend, TextFrontend) else None
-    return ExportedModel(data, description, tokenizer)
+    return ExportedModel(data, description, splitter)
 
 
 def describe(loaded: LoadedRun, module: Exportable) -> dict[str, Any]:
@@ -188,6 +192,5 @@ def describe(loaded: LoadedRun, module: Exportable) -> dict[str, Any]:
             "sample_rate": SAMPLE_RATE,
             **(asdict(own_frontend) if is_dataclass(own_frontend) else vars(own_frontend)),
         },
-        **({"tokenizer": TOKENIZER} if isinstance(own_frontend, TextFrontend) else {}),
         "torch": str(torch.__version__),
     }
