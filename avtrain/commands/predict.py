@@ -24,10 +24,10 @@ def predict(
         Path | None,
         typer.Option(help="Video file, for a run on video; its audio track is a file for --audio.", callback=expand),
     ] = None,
-    text: Annotated[
-        Path | None, typer.Option(help="Text file, UTF-8, for a run on text.", callback=expand)
+    text: Annotated[Path | None, typer.Option(help="Text file, UTF-8, for a run on text.", callback=expand)] = None,
+    text_string: Annotated[
+        str | None, typer.Option("--text-string", help="The text itself, in place of --text.")
     ] = None,
-    text_string: Annotated[str | None, typer.Option("--text-string", help="The text itself, in place of --text.")] = None,
     scenario: Annotated[
         str | None,
         typer.Option(

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image, ImageOps
 
 from avbuild.api.arrays import described
@@ -109,9 +108,7 @@ class Classifier:
         frontend, index = self._data.frontend, self._data.scenario_index(self._scenario)
         return self._data.collate(
             [
-                PreparedSample(
-                    "", {m: frontend.prepare(m, as_tensor(x)) for m, x in signals.items()}, 0, index, None
-                )
+                PreparedSample("", {m: frontend.prepare(m, as_tensor(x)) for m, x in signals.items()}, 0, index, None)
                 for signals in samples
             ]
         )

@@ -26,7 +26,13 @@ WIDTH, HEADS, TOKENS = 24, 3, 10
 def encoder(layers: int = 2) -> BertEncoder:
     torch.manual_seed(0)
     made = BertEncoder(
-        width=WIDTH, heads=HEADS, layers=layers, hidden=40, positions=12, words=30, vocabulary=wordpiece_of(VOCABULARY, "")
+        width=WIDTH,
+        heads=HEADS,
+        layers=layers,
+        hidden=40,
+        positions=12,
+        words=30,
+        vocabulary=wordpiece_of(VOCABULARY, ""),
     )
     with torch.no_grad():
         for weight in made.parameters():

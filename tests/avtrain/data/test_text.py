@@ -19,6 +19,7 @@ from avtrain.device import Machine
 from avtrain.features.cache import FeatureCache
 from avtrain.inference.export_file import METADATA
 from avtrain.runs.folder import Run
+from avtrain.training.text_lengths import report_cut_texts
 from tests.avtrain.training.test_fit import avtrain_
 from tests.support.text_data import write_three
 
@@ -93,7 +94,7 @@ def test_cached_tokens_are_those_of_the_encoder_and_of_its_vocabulary(data_set: 
             torch.testing.assert_close(cached.tokens["text"], expected, rtol=2e-3, atol=2e-3)
             assert torch.equal(cached.tokens["text"].eq(0).all(dim=-1), expected.eq(0).all(dim=-1))  # padding
     before = set(tmp_path.iterdir())
-    words = (*"[PAD] [UNK] [CLS] [SEP]".split(), *"abcdefghijklmnopqrstuvwxyz")
+    words = (*["[PAD]", "[UNK]", "[CLS]", "[SEP]"], *"abcdefghijklmnopqrstuvwxyz")
     (tmp_path / "vocab.txt").write_text("\n".join(words))
     torch.manual_seed(0)
     other = build_backbone("tiny", {**TINY, "text_vocab": str(tmp_path / "vocab.txt")}, None, ALL).eval()
@@ -110,7 +111,9 @@ def test_a_user_gets_texts_and_lists_of_them(data_set: Path) -> None:
     assert batch["text_present"].tolist() == [True, False]
     assert "text_length" not in batch
     assert data.collate(items[1:])["text"] == [""]
-    counted = avtrain.Dataset(data_set, split="train", transform={"text": lambda text: torch.tensor(list(text.encode()))})
+    counted = avtrain.Dataset(
+        data_set, split="train", transform={"text": lambda text: torch.tensor(list(text.encode()))}
+    )
     batch = counted.collate([counted[0], counted[1]])
     assert batch["text_length"].tolist() == [len(data[row]["text"].encode()) for row in (0, 1)]
 
@@ -136,6 +139,16 @@ def test_a_run_is_trained_and_scored_with_three_modalities(run: Run) -> None:
     assert set(scores) == {"C", "T"}
     assert set(scores["C"]["per_modality"]) == set(ALL)
     assert len(scores["C"]["coalitions"]) == 7
+
+
+def test_texts_that_are_cut_are_counted(run: Run, data_set: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    counts = run.read_json("result.json")["cut_texts"]
+    data = data_of(data_set)
+    assert counts["texts"] == len(data)
+    assert 0 < counts["cut"] < counts["texts"]  # those of characters: all but the empty ones
+    assert report_cut_texts(data.frontend, data.rows) == {"cut_texts": counts}
+    assert "training texts have more than 24 tokens and are cut" in capsys.readouterr().err
+    assert report_cut_texts(build_backbone("tiny", TINY).frontend, data.rows) == {}
 
 
 def test_the_report_and_the_errors_show_it(run: Run, tmp_path: Path) -> None:
@@ -222,7 +235,7 @@ def test_an_export_replaces_no_tokenizer_of_others(run: Run, tmp_path: Path) -> 
 
 
 def test_a_run_needs_no_file_of_its_vocabulary(data_set: Path, tmp_path: Path) -> None:
-    words = (*"[PAD] [UNK] [CLS] [SEP]".split(), *"abcdefghijklmnopqrstuvwxyz", "quiet", "river")
+    words = (*["[PAD]", "[UNK]", "[CLS]", "[SEP]"], *"abcdefghijklmnopqrstuvwxyz", "quiet", "river")
     (tmp_path / "vocab.txt").write_text("\n".join(words))
     found = fitted(data_set, tmp_path, "finetune", "--set", f"backbone.text_vocab={tmp_path / 'vocab.txt'}")
     before = avtrain.load(found.folder)(text="a quiet river").probabilities

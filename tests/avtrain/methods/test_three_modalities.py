@@ -1,7 +1,6 @@
 """Every method with audio, images and texts of a data set, some of them missing: one step, and a prediction."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -65,7 +64,7 @@ def batch(tmp_path_factory: pytest.TempPathFactory) -> Batch:
 def build(name: str, modalities: tuple[str, ...] = ALL) -> Method:
     torch.manual_seed(0)
     backbone = build_backbone("tiny", SMALL, None, modalities)
-    return build_method(name.split()[0], OPTIONS.get(name, {}), backbone, CLASSES, SCENARIOS)
+    return build_method(name.split(maxsplit=1)[0], OPTIONS.get(name, {}), backbone, CLASSES, SCENARIOS)
 
 
 @pytest.mark.parametrize("name", THREE)
@@ -73,7 +72,7 @@ def test_a_method_trains_and_predicts_with_three_modalities(name: str, batch: Ba
     method = build(name)
     method.initialise()
     before = {key: weight.clone() for key, weight in method.named_parameters()}
-    settings = fit_config({"method": name.split()[0], "backbone": "tiny"})
+    settings = fit_config({"method": name.split(maxsplit=1)[0], "backbone": "tiny"})
     loss = method.train().training_step(batch, make_optimizer(method, settings))
     assert torch.isfinite(loss)
     assert all(weight.isfinite().all() for weight in method.parameters())
