@@ -31,9 +31,14 @@ def in_terminal(text: object) -> Text:
     return Text(visible(text))
 
 
-def in_html(text: object) -> str:
-    """Return text for HTML, in attributes too."""
-    return html.escape(visible(text))
+def in_html(text: object, keep: str = "") -> str:
+    """Return text for HTML, in attributes too.
+
+    Args:
+        text: to show.
+        keep: control characters that stay as they are, such as line ends.
+    """
+    return html.escape(visible(text, keep))
 
 
 def in_markdown(text: object) -> str:

@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
 from typing import Any, SupportsFloat, TypeVar
 
@@ -46,7 +47,7 @@ def corrupt(
     Args:
         signal: audio float32, float64 (full scale 1.0) or int16, [samples], [1, samples] or [samples, 1]; an image
             uint8 [height, width, 3]; or a video uint8 [frames, height, width, 3].  A NumPy array, a PyTorch tensor, or
-            for visual signals a PIL image in mode RGB, or a list of images.
+            for visual signals a PIL image in mode RGB, or a list of images.  A str is a text.
         name: of the corruption; `avbuild scenarios` lists them.
         id: of the sample; other ids get other random draws.
         severity: 1 to 5.
@@ -58,7 +59,7 @@ def corrupt(
 
     Returns:
         The corrupted signal, of the same kind, type, shape and device, rounded as it would be stored (16-bit audio,
-        8-bit images); and what was done, as the column `corruption` of a data set holds it.
+        8-bit images, text in NFC); and what was done, as the column `corruption` of a data set holds it.
 
     Raises:
         UsageError: says what is wrong with the signal or the arguments, and what is allowed.
@@ -72,7 +73,7 @@ def corrupt(
     results, record = apply_plan(plan, {given.modality: given.signal})
     result = results[given.modality]
     assert result is not None  # nothing goes missing under this scenario
-    return given.restore(result if result is not given.signal else result.copy()), record
+    return given.restore(copy(result) if result is given.signal else result), record
 
 
 def _scenario(modality: str, name: object, severity: object, level: object, clips: str | Path | None) -> Scenario:
@@ -121,7 +122,7 @@ def _problem(found: Any) -> str:
 
 
 def _check_rate(modality: str, rate: object) -> None:
-    if MODALITIES[modality].visual:
+    if MODALITIES[modality].visual or MODALITIES[modality].plain:
         if rate is not None:
             raise UsageError(f"rate: is for audio, and this is {described_modality(modality)}; leave it out")
     else:

@@ -1,4 +1,4 @@
-"""Recognise the modality of a signal that is given as an object: a clip, an image or a video."""
+"""Recognise the modality of a signal that is given as an object: a clip, an image, a video or a text."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,11 +10,12 @@ from PIL import Image
 from avbuild.api.arrays import Restore, as_array, described
 from avbuild.api.audio_arrays import take_audio
 from avbuild.api.image_arrays import take_image, take_video
+from avbuild.api.texts import take_text
 from avbuild.errors import UsageError
 from avbuild.modalities.base import Signal
 
 Take = Callable[[Any], tuple[Signal, Restore]]
-TAKE: Mapping[str, Take] = {"audio": take_audio, "image": take_image, "video": take_video}
+TAKE: Mapping[str, Take] = {"audio": take_audio, "image": take_image, "video": take_video, "text": take_text}
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class GivenSignal:
     """A signal that was given as an object.
 
     Attributes:
-        modality: audio, image or video.
+        modality: audio, image, video or text.
         signal: as the modality's functions take it.
         restore: turns a signal into the kind of object that was given.
     """
@@ -33,10 +34,10 @@ class GivenSignal:
 
 
 def take_signal(value: Any, rate: object = None) -> GivenSignal:
-    """Return a signal with its modality, which follows from its shape and type.
+    """Return a signal with its modality, which follows from its type and shape; a string is a text, never a path.
 
     Args:
-        value: audio, an image or a video, as `take_audio`, `take_image` and `take_video` take them.
+        value: audio, an image, a video or a text, as `take_audio`, `take_image`, `take_video` and `take_text` take it.
         rate: given for audio alone, which tells a clip of several channels from a grey image.
 
     Raises UsageError that says what is wrong with it.
@@ -47,13 +48,16 @@ def take_signal(value: Any, rate: object = None) -> GivenSignal:
 
 
 def _modality(value: Any, rate: object) -> str:
+    if isinstance(value, str):
+        return "text"
     if isinstance(value, Image.Image):
         return "image"
     if isinstance(value, (list, tuple)) and value and not np.isscalar(value[0]):
         return "video"
-    if isinstance(value, (str, bytes, list, tuple)) or not hasattr(value, "shape"):
+    if isinstance(value, (bytes, list, tuple)) or not hasattr(value, "shape"):
         raise UsageError(
-            f"{described(value)} is no signal; give a NumPy array, a PyTorch tensor, a PIL image or a list of images"
+            f"{described(value)} is no signal; give a NumPy array, a PyTorch tensor, a PIL image, a list of images, or "
+            "a text as str"
         )
     array, _ = as_array(value, "signal")
     by_axes = {

@@ -1,4 +1,4 @@
-"""Draw the images and spectrograms of a preview as one PNG."""
+"""Draw the images, spectrograms and texts of a preview as one PNG."""
 
 import io
 from collections.abc import Sequence
@@ -11,6 +11,8 @@ from avbuild.escaping import visible
 from avbuild.inspect.preview import PreviewCell, PreviewRow
 from avbuild.inspect.preview_files import SOFTWARE
 from avbuild.inspect.spectrogram import spectrogram
+from avbuild.inspect.text_changes import shown_text
+from avbuild.inspect.text_drawing import HEIGHT, draw_text
 from avbuild.modalities.base import Signal
 from avbuild.modalities.registry import MODALITIES
 
@@ -19,12 +21,13 @@ MARGIN, HEADER = 110, 18  # pixels left of the tiles, and above them
 
 
 def contact_sheet(rows: Sequence[PreviewRow]) -> bytes:
-    """Return the images and spectrograms of a page as one PNG.
+    """Return the images, spectrograms and texts of a page as one PNG.
 
     Args:
         rows: one per sample, all with the same conditions.
     """
-    row_height = TILE + TILE // 2 + 6
+    texts = [modality for modality in rows[0].cells[0].modalities if MODALITIES[modality].plain]
+    row_height = TILE + TILE // 2 + 6 + len(texts) * HEIGHT
     column_width = 4 + TILE * max(1, *(len(_shown(cell)) for row in rows for cell in row.cells))
     sheet = Image.new("RGB", (MARGIN + len(rows[0].cells) * column_width, HEADER + len(rows) * row_height), "white")
     draw = ImageDraw.Draw(sheet)
@@ -34,7 +37,11 @@ def contact_sheet(rows: Sequence[PreviewRow]) -> bytes:
         y = HEADER + index * row_height
         draw.text((4, y + TILE // 2), visible(row.label).replace("_", "\n"), fill="black")
         for column, cell in enumerate(row.cells):
-            _paste(sheet, cell, MARGIN + column * column_width, y)
+            x = MARGIN + column * column_width
+            _paste(sheet, cell, x, y)
+            for place, modality in enumerate(texts):
+                top = y + TILE + TILE // 2 + 3 + place * HEIGHT
+                _draw_text(draw, cell, modality, (x, top), column_width - 6)
     written_by = PngInfo()
     written_by.add_text("Software", SOFTWARE)
     buffer = io.BytesIO()
@@ -48,6 +55,16 @@ def _paste(sheet: Image.Image, cell: PreviewCell, x: int, y: int) -> None:
     audio = cell.signals.get("audio")
     if audio is not None:
         sheet.paste(Image.fromarray(spectrogram(audio, TILE // 2, TILE)), (x, y + TILE + 1))
+
+
+def _draw_text(
+    draw: ImageDraw.ImageDraw, cell: PreviewCell, modality: str, corner: tuple[int, int], width: int
+) -> None:
+    text = cell.signals.get(modality)
+    if not text:
+        draw.text(corner, f"{'no' if text is None else 'empty'} {modality}", fill="grey")
+    else:
+        draw_text(draw, shown_text(text, cell.clean.get(modality)), *corner, width)
 
 
 def _shown(cell: PreviewCell) -> list[Signal]:

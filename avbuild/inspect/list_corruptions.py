@@ -23,7 +23,8 @@ RATES = (0.3, 0.5, 0.7)  # missing rates for which the protocols are compared
 WIDE = 120  # columns of a terminal that has room for all columns of a table
 MISSING_LINE = ("any", "missing", "The modality is absent.", "missing_rate", "0.1, 0.3, 0.5, 0.7, 0.9", "")
 CORRUPTION_COLUMNS = ("modality", "corruption", "what it does", "parameter", "severity 1 to 5", "images under 64 px")
-PRESET_COLUMNS = ("scenario", "what it is", "audio", "image")
+PRESET_COLUMNS = ("scenario", "what it is", *FAMILIES)
+COUNTS = (2, 3)  # modalities of a data set for which the protocols are compared
 
 
 def list_corruptions() -> None:
@@ -38,7 +39,7 @@ def list_corruptions() -> None:
 
 
 def list_presets() -> None:
-    """Print every scenario preset with its audio and image corruptions."""
+    """Print every scenario preset with its corruptions of each modality."""
     rows = []
     for name, preset in PRESETS.items():
         scenario = Scenario.model_validate({"preset": name})
@@ -48,10 +49,12 @@ def list_presets() -> None:
 
 def list_protocols() -> None:
     """Print every published missing-rate protocol with the fraction that is really missing at some rates."""
-    title = "missing: {protocol: NAME, rate: 0.5}, and the fraction of all audio and images that is really missing"
+    title = (
+        "missing: {protocol: NAME, rate: 0.5}, and the fraction that is really missing with two / with three modalities"
+    )
     columns = ("protocol", "rule", "source", *(f"rate {rate:.0%}" for rate in RATES))
     rows = [
-        (p.name, p.summary, p.source, *(f"{p.real_rate(len(FAMILIES), rate):.0%}" for rate in RATES))
+        (p.name, p.summary, p.source, *(" / ".join(f"{p.real_rate(n, rate):.0%}" for n in COUNTS) for rate in RATES))
         for p in PROTOCOLS.values()
     ]
     _print(columns, rows, names=(0,), short=2, title=title)
@@ -119,7 +122,8 @@ def _protocol_facts(name: str) -> Iterator[str]:
         yield f"{name}: missing-rate protocol ({protocol.source})"
         yield f"  {protocol.summary}"
         for rate in RATES:
-            yield f"  rate {rate:.0%}: {protocol.real_rate(len(FAMILIES), rate):.0%} of audio and images are missing"
+            shares = " / ".join(f"{protocol.real_rate(count, rate):.0%}" for count in COUNTS)
+            yield f"  rate {rate:.0%}: {shares} of the signals are missing with two / with three modalities"
         yield f"  in a manifest: {{missing: {{protocol: {name}, rate: 0.5}}}}"
 
 

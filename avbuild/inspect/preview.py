@@ -1,7 +1,7 @@
 """Corrupt some samples to see and hear a scenario, for `avbuild preview`: clean, and at each severity."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -35,6 +35,7 @@ class PreviewCell:
     signals: Mapping[str, Signal | None]  # by modality; None: missing
     record: dict[str, Any]  # what the `corruption` column would hold
     drawn: Mapping[str, Sequence[str]]  # modality -> what each op drew at random, in words
+    clean: Mapping[str, Signal] = field(default_factory=dict)  # by modality, to mark the changes of a text against
 
     def frames(self, modality: str) -> tuple[Signal, ...]:
         """Return the image, or some frames of the video, uint8 [H, W, 3] each; none where it is missing."""
@@ -151,5 +152,5 @@ def _row(sample: StoredSample, build: BuildRecord, manifest: Manifest, columns: 
             for modality in plan.ops
             if plan.reads(modality)
         }
-        cells.append(PreviewCell(column.title, column.own, build.modalities, signals, record, words))
+        cells.append(PreviewCell(column.title, column.own, build.modalities, signals, record, words, clean))
     return PreviewRow(sample["id"], build.classes[sample["label"]], tuple(cells))

@@ -17,6 +17,7 @@ from avbuild.escaping import in_html
 from avbuild.inspect.preview import PreviewCell, PreviewRow
 from avbuild.inspect.preview_files import GENERATOR
 from avbuild.inspect.spectrogram import spectrogram
+from avbuild.inspect.text_changes import shown_text
 from avbuild.modalities.audio import encode_audio
 from avbuild.modalities.base import Signal
 from avbuild.modalities.registry import MODALITIES
@@ -28,6 +29,8 @@ MANY = 36  # rows, above which images are kept at the width on the page
 SHARP = 128  # pixels: images up to here are kept without loss
 SPECTROGRAM = (72, 224)  # pixels
 AUDIO_MARK = r"data-clip=([0-9-]+\.flac)(?=></audio>)"
+TEXT_NOTE = " In texts, what is new is <mark>marked</mark> and what is lost <del>struck out</del>."
+TEXT_MARKUP = {"same": "{}", "changed": "<mark>{}</mark>", "lost": "<del>{}</del>"}
 HIDDEN_KEYS = ("op", "version", "severity", "clips", "plugin")  # of a recorded op
 
 
@@ -64,8 +67,11 @@ def render_page(title: str, rows: Sequence[PreviewRow], audio_folder: str) -> Pa
     place = partial(_address, audio, audio_folder if beside else None)
     template = resources.files("avbuild.inspect").joinpath("preview.html").read_text(encoding="utf-8")
     note = f" The audio is in {in_html(audio_folder)}/, beside this page." if beside else ""
+    texts = TEXT_NOTE if any(MODALITIES[modality].plain for modality in rows[0].cells[0].modalities) else ""
     rows_html = re.sub(AUDIO_MARK, place, "".join(body))
-    html = template.format(title=in_html(title), generator=GENERATOR, head=head, body=rows_html, beside=note)
+    html = template.format(
+        title=in_html(title), generator=GENERATOR, head=head, body=rows_html, texts=texts, beside=note
+    )
     return Page(html, audio if beside else {})
 
 
@@ -128,8 +134,13 @@ def _audio_html(cell: PreviewCell, modality: str, name: str, audio: dict[str, by
 
 
 def _text_html(cell: PreviewCell, modality: str) -> str:
+    """Return a text with what changed marked, and what was lost struck out."""
     text = cell.signals[modality]
-    return f"<div class=missing>no {modality}</div>" if text is None else f"<blockquote>{in_html(text)}</blockquote>"
+    if not text:
+        return f"<div class=missing>{f'no {modality}' if text is None else f'empty {modality}'}</div>"
+    shown = shown_text(text, cell.clean.get(modality))
+    html = "".join(TEXT_MARKUP[piece.kind].format(in_html(piece.text, keep="\n\t")) for piece in shown.pieces)
+    return f"<blockquote>{html}</blockquote>" + (f"<small>{shown.note}</small>" if shown.note else "")
 
 
 def _image_url(pixels: Signal, width: int) -> str:

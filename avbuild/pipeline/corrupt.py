@@ -14,6 +14,7 @@ from avbuild.dataset.shards import ShardRecord
 from avbuild.dataset.splits import SPLITS, Split
 from avbuild.dataset.storage import Folder
 from avbuild.errors import UsageError, nearest
+from avbuild.modalities.registry import MODALITIES
 from avbuild.pipeline.engines import Engine, JobShare, run
 from avbuild.pipeline.jobs import CorruptJob, write_corrupted
 from avbuild.progress import progress_bar
@@ -54,7 +55,7 @@ def plan_corruptions(folder: Folder, request: CorruptRequest) -> tuple[BuildReco
     build = read_build(folder)
     own = load_manifest(folder.path(MANIFEST))
     given = load_manifest(request.manifest) if request.manifest else own
-    presets = {name: _preset(name, build.visuals) for name in request.scenarios if name in PRESETS}
+    presets = {name: _preset(name, build.modalities) for name in request.scenarios if name in PRESETS}
     given = given.model_copy(update={"scenarios": {**presets, **given.scenarios}})
     _check(build, given, request, request.manifest or folder.path(MANIFEST))
     require_plugins(given.scenarios[name] for name in request.scenarios)
@@ -74,14 +75,15 @@ def plan_corruptions(folder: Folder, request: CorruptRequest) -> tuple[BuildReco
     return build, own.model_copy(update={"dataset": ".", "scenarios": scenarios}), names
 
 
-def _preset(name: str, visuals: Sequence[str]) -> Scenario:
-    """Return a preset that acts on every visual modality of a data set alike."""
-    first, *others = visuals or ("image",)  # without any, the check says that the preset needs one
-    scenario = Scenario.model_validate({"preset": name, "visual": first})
-    written = scenario.as_yaml()
-    if not others or first not in written:
-        return scenario
-    return Scenario.model_validate({**written, **dict.fromkeys(others, written[first])})
+def _preset(name: str, modalities: Sequence[str]) -> Scenario:
+    """Return a preset that acts on the modalities that a data set has, on every visual one alike."""
+    visuals = [modality for modality in modalities if MODALITIES[modality].visual]
+    first, *others = visuals or ["image"]
+    written = Scenario.model_validate({"preset": name, "visual": first}).as_yaml()
+    if first in written:
+        written |= dict.fromkeys(others, written[first])
+    here = {modality: plan for modality, plan in written.items() if modality in modalities}
+    return Scenario.model_validate(here or written)  # where it acts on none of them, the check says so
 
 
 def _check(build: BuildRecord, manifest: Manifest, request: CorruptRequest, origin: str) -> None:

@@ -10,7 +10,7 @@ from avbuild.scenarios.spec import Scenario
 OPS = {  # by the letter of the modality
     "A": ("gaussian_noise", "time_shift", "time_mask"),
     "V": ("gaussian_noise", "box_blur", "pixelate"),
-    "T": ("typos",),
+    "T": ("typos", "ocr", "word_drop"),
 }
 ALL = "D"  # the scenario in which all modalities are corrupted
 

@@ -54,6 +54,12 @@ PRESETS: dict[str, Preset] = {
         ["pink_noise", "quantisation"],
         ["shot_noise", "contrast"],
     ),
+    "bad_typing": Preset("Hasty typing: wrong keys, and letters in the wrong order.", {"text": ["typos", "char_swap"]}),
+    "noisy_scan": Preset("A poor scan: misread letters, and lost ones.", {"text": ["ocr", "char_delete"]}),
+    "on_the_move": Preset(
+        "Recorded and typed while walking along a road: noise of traffic, a shaking camera, typing errors.",
+        {"audio": ["traffic"], "image": ["motion_blur"], "text": ["typos", "word_drop"]},
+    ),
     "poster-A": Preset(
         "Prompt the Missing (CVPRW 2025), released code, audio: shift and mask act on mel bins, not on time.",
         fixed={"audio": _POSTER_AUDIO},

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from numpy.typing import NDArray
 
 from avbuild.corruptions import CORRUPTIONS, Corruption
 from avbuild.corruptions.registry import SEVERITIES
-from avbuild.modalities.base import Samples
+from avbuild.modalities.base import Samples, Signal
 from avbuild.scenarios.seeding import rng_for
 
 CODECS = ("opus", "vorbis", "mp3")  # their bytes depend on the version of libsndfile and on the kind of processor
@@ -27,16 +26,22 @@ class FixedClips:
         return ((np.arange(5_000) * (7919 + 2 * index) % 17_389 - 8_694) / 32_768).astype(np.float32)
 
 
-def apply(
-    corruption: Corruption, signal: NDArray[Any], level: tuple[float, ...], rng: np.random.Generator
-) -> NDArray[Any]:
+TEXT = (
+    'On 12 May 1907 Dr. Klein\'s "modern" mill burnt down: nobody was hurt, but all 350 sacks of corn were lost!\n'
+    "Die Mühle am Fluß gehörte der Stadt; c'était l'été. Сегодня пожара нет, 물레방아는 다시 돈다 👩‍👩‍👧 🇰🇷 नमस्ते."
+)
+
+
+def apply(corruption: Corruption, signal: Signal, level: tuple[float, ...], rng: np.random.Generator) -> Signal:
     """Apply a corruption, with recordings as noise where it needs them."""
     resources = {"clips": FixedClips()} if corruption.needs_clips else {}
     return corruption.apply(signal, level, rng, **resources)
 
 
-def example(corruption: Corruption) -> NDArray[Any]:
-    """Return a fixed clip or image, or features of one, computed by integer arithmetic alone."""
+def example(corruption: Corruption) -> Signal:
+    """Return the fixed text, or a fixed clip or image, or features of one, computed by integer arithmetic alone."""
+    if corruption.modality == "text":
+        return TEXT
     clip = ((np.arange(16_000) * 7919 % 20_011 - 10_005) / 32_768).astype(np.float32)
     image = (np.arange(96 * 80 * 3) * 7919 % 251).astype(np.uint8).reshape(96, 80, 3)
     if corruption.domain == "feature":
@@ -51,6 +56,9 @@ def golden(corruption: Corruption) -> list[str]:
     for severity in SEVERITIES:
         rng = rng_for(seed=0, scenario="A", sample="a", modality="audio", op=0)
         result = apply(corruption, signal, corruption.level(severity, signal), rng)
+        if isinstance(result, str):
+            found.append(hashlib.sha256(result.encode()).hexdigest()[:12])
+            continue
         if result.dtype == np.float32:  # a clip as stored: 16 bits
             result = np.rint(result * 32_768).astype(np.int32)
         found.append(hashlib.sha256(np.ascontiguousarray(result).tobytes()).hexdigest()[:12])

@@ -6,6 +6,6 @@ act on returns the text unchanged, and only an empty text becomes an empty one. 
 takes those first in a random order, so that what changes at one severity also changes at every higher one.
 """
 
-from avbuild.corruptions.text import keyboard
+from avbuild.corruptions.text import casing, keyboard, length, letters, punctuation, scanning, word_order, words
 
-__all__ = ["keyboard"]
+__all__ = ["casing", "keyboard", "length", "letters", "punctuation", "scanning", "word_order", "words"]

@@ -37,7 +37,7 @@ def characters(text: str) -> list[str]:
 def _continues(before: str, character: str) -> bool:
     """Whether a code point belongs to the character before it."""
     if before[-1] == JOINER:  # what it joins follows it
-        return unicodedata.category(character)[0] in "LSM"
+        return unicodedata.category(character)[0] in "LMNS"
     if extends(character):
         return True
     if ord(character) in FLAG_LETTERS:
@@ -62,12 +62,15 @@ def words(text: str) -> tuple[list[str], list[str]]:
     Args:
         text: to split.
 
-    Returns the words, and the white space before, between and after them: one piece more than there are words.
+    Returns the words, and the white space before, between and after them: one piece more than there are words.  A mark
+    at the beginning of the text, which has no letter, counts as white space.
     """
+    start = len(characters(text)[0]) if text and extends(text[0]) else 0
+    marks, text = text[:start], text[start:]
     parts = re.split(r"(\s+)", text)
     if not text.isascii() and any(part and extends(part[0]) for part in parts[2::2]):
         parts = _joined_parts(text)  # a mark on a space is not the beginning of a word
-    gaps, found = [""], list[str]()
+    gaps, found = [marks], list[str]()
     for part in parts:
         if not part:
             continue
@@ -116,3 +119,23 @@ def in_random_order(count: int, rng: Generator) -> list[int]:
 def is_letter(character: str) -> bool:
     """Whether a character, with its marks, is a letter or a digit."""
     return unicodedata.category(character[0])[0] in "LN"
+
+
+def exchange(units: list[str], pairs: Sequence[int], count: int, rng: Generator) -> None:
+    """Exchange some units with the one after them, in place; none is moved twice.
+
+    Args:
+        units: characters or words.
+        pairs: places of the first of two units that may be exchanged.
+        count: of the pairs to exchange, where so many do not overlap.
+        rng: draws the pairs.
+    """
+    moved: set[int] = set()
+    for index in in_random_order(len(pairs), rng):
+        if count <= 0:
+            return
+        place = pairs[index]
+        if place not in moved and place + 1 not in moved:
+            units[place], units[place + 1] = units[place + 1], units[place]
+            moved |= {place, place + 1}
+            count -= 1

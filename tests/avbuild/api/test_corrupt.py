@@ -206,8 +206,8 @@ ARGUMENT_ERRORS = [
     (IMAGE, {"name": None}, "name: None; give a text"),
     (CLIP, {"name": "ambient_noise", "rate": 16_000}, "ambient_noise needs a folder of recordings"),
     (CLIP, {"name": "gaussian_noise", "rate": 16_000, "clips": "x"}, "gaussian_noise takes no clips"),
-    ("dog.jpg", {}, "a str is no signal; give a NumPy array"),
-    (b"RIFF", {}, "a bytes is no signal"),
+    ("dog.jpg", {}, 'no corruption "gaussian_noise", it acts on audio'),  # a str is a text, not a path
+    (b"RIFF", {}, "a bytes is no signal; give a NumPy array"),
     (None, {}, "None is no signal"),
     ([0.1, 0.2], {}, "a list is no signal"),
     ([], {}, "a list is no signal"),
