@@ -1,4 +1,4 @@
-"""How many texts of the training split have more tokens than the encoder is given, which training says at its start."""
+"""A count of the training texts that have more tokens than the encoder is given, which training says at its start."""
 
 import sys
 

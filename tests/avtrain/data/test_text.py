@@ -187,7 +187,7 @@ def test_predict_and_load_take_a_text(run: Run, tmp_path: Path) -> None:
     assert classifier(text=tmp_path / "a.txt").probabilities == loaded.probabilities
     assert classifier(text=(tmp_path / "a.txt").read_bytes()).probabilities == loaded.probabilities
     assert classifier(text="a.txt").probabilities != loaded.probabilities  # a str is the text, not a path
-    with pytest.raises(UsageError, match="text: .* is no text; give a str"):
+    with pytest.raises(UsageError, match=r"text: .* is no text; give a str"):
         classifier(text=3)
     with pytest.raises(UsageError, match="NUL"):
         classifier(text="a\0b")
