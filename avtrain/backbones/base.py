@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -51,6 +51,10 @@ class Backbone(nn.Module):
         encoder = getattr(self, f"{modality}_encoder")
         assert isinstance(encoder, Encoder)
         return encoder
+
+    def blendable(self, batch: Batch) -> Batch:
+        """Return the batch with inputs that mixup can average; see `Encoder.blendable`."""
+        return replace(batch, inputs={m: self.encoder(m).blendable(x) for m, x in batch.inputs.items()})
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
         """Return the tokens of each modality, [B, N, D]."""
@@ -151,7 +155,10 @@ class Backbone(nn.Module):
 
 
 class Encoder(nn.Module):
-    """The encoder of one modality: `embed`, then `transform`, which is the blocks and a last norm."""
+    """The encoder of one modality: `embed`, then `transform`, which is the blocks and a last norm.
+
+    Where the inputs of samples have unequal lengths, as those of text have, their tokens end in vectors of zeros.
+    """
 
     width: int  # D, of a token
     pooled_width: int  # F, of the vector that `pool` returns
@@ -160,8 +167,16 @@ class Encoder(nn.Module):
         """Set the mode as for any module, except that a frozen encoder stays in eval mode: batch norms do not move."""
         return super().train(mode and any(weight.requires_grad for weight in self.parameters()))
 
+    def blendable(self, inputs: Tensor) -> Tensor:
+        """Return inputs that can be averaged, and that `embed` takes in place of the given ones; most are so already.
+
+        Args:
+            inputs: of the front end, [B, ...].
+        """
+        return inputs
+
     def embed(self, inputs: Tensor) -> Tensor:
-        """Return patches or frames with their positions, [B, N, D]."""
+        """Return patches, frames or words with their positions, [B, N, D]."""
         raise NotImplementedError
 
     def blocks(self) -> list[nn.Module]:

@@ -110,7 +110,7 @@ class CavMae(Backbone):
         if modalities != AUDIO_IMAGE:
             raise UsageError(
                 f"backbone cav-mae joins audio and image; this data set has {', '.join(modalities)}: "
-                "use dual, tiny or resnet"
+                + ("use dual or tiny" if "text" in modalities else "use dual, tiny or resnet")
             )
         self.width, heads = SIZES[config.size]
         self.averages = config.missing == "missing"

@@ -1,4 +1,4 @@
-"""Two pretrained encoders side by side: DINOv2's ViT for images and video, Whisper's encoder for audio."""
+"""Pretrained encoders side by side: DINOv2's ViT for images and video, Whisper's encoder for audio, BERT for text."""
 
 from collections.abc import Mapping
 
@@ -8,10 +8,12 @@ from torch import Tensor
 from avbuild.errors import UserError
 from avbuild.frozen import Frozen
 from avtrain.backbones.base import AUDIO_IMAGE, Backbone, Encoder
+from avtrain.backbones.bert_source import TextOptions, bert_from, load_bert, with_text
 from avtrain.backbones.frames import FrameEncoder
 from avtrain.backbones.vit import VisionTransformer
 from avtrain.backbones.weights import count_layers, load_into, load_weights
 from avtrain.backbones.whisper import WhisperEncoder
+from avtrain.frontends.base import AnyFrontend
 from avtrain.frontends.whisper_mel import Frontend
 
 HEAD_WIDTH = 64  # of an attention head in every published DINOv2 and Whisper
@@ -26,10 +28,21 @@ class DualConfig(Frozen):
     image_size: int = Field(112, description="side of the image in pixels, a multiple of the patch", ge=14)
     audio_seconds: float = Field(4.0, description="seconds of audio; cut or padded with silence", gt=0.1, le=30)
     frames: int = Field(3, description="number of frames of a video, evenly spread", ge=1)
+    text: str = Field(
+        "sentence-transformers/all-MiniLM-L6-v2",
+        description="BERT weights: a safetensors file, a folder with config.json, or a name on the Hub",
+    )
+    text_vocab: str | None = Field(None, description="vocab.txt or tokenizer.json; None: beside the weights of text")
+    text_layers: int | None = Field(None, description="number of layers of the text encoder to use; None: all", ge=1)
+    text_heads: int | None = Field(
+        None, description="attention heads of text; None: by config.json, or as published for its width", ge=1
+    )
+    text_tokens: int = Field(64, description="tokens of a text with [CLS] and [SEP]; cut or padded", ge=3)
 
 
 class Dual(Backbone):
-    """Audio [B, 80, T] to tokens [B, T / 2, D]; images [B, 3, S, S], or frames [B, F, 3, S, S], to [B, 1 + P, D].
+    """Audio [B, 80, T] to tokens [B, T / 2, D]; images [B, 3, S, S], or frames [B, F, 3, S, S], to [B, 1 + P, D]; text
+    [B, N] to [B, N, D].
 
     P is the number of patches.
     """
@@ -45,22 +58,26 @@ class Dual(Backbone):
     ) -> None:
         super().__init__()
         self.modalities = modalities
-        self.frontend = Frontend(config.audio_seconds, config.image_size, config.frames)
+        self.frontend: AnyFrontend = Frontend(config.audio_seconds, config.image_size, config.frames)
         for modality in modalities:
             self.add_module(f"{modality}_encoder", _encoder(modality, config, weights))
+        self.frontend = with_text(self.frontend, self, config.text_tokens)
         widths = {m: self.encoder(m).width for m in modalities}
         self.width = widths[modalities[0]]
         if any(width != self.width for width in widths.values()):
             found = " and ".join(f"{_source(m, config)} is {width} wide" for m, width in widths.items())
             raise UserError(
                 f"{found}; the backbone dual needs "
-                "encoders of equal width, such as whisper-tiny (384) and dinov2-small (384)"
+                "encoders of equal width, such as whisper-tiny (384), dinov2-small (384) and all-MiniLM-L6-v2 (384)"
             )
 
 
 def _encoder(modality: str, config: DualConfig, weights: Mapping[str, Tensor] | None) -> Encoder:
     """Build an encoder with pretrained weights, or with those of a run, which needs no other file."""
     source, layers = _source(modality, config), config.vision_layers
+    if modality == "text" and weights is None:
+        heads, tokens = config.text_heads, config.text_tokens
+        return load_bert(TextOptions(config.text, config.text_vocab, config.text_layers, heads, tokens))
     if weights is None:
         state = load_weights(source)
     else:
@@ -69,12 +86,14 @@ def _encoder(modality: str, config: DualConfig, weights: Mapping[str, Tensor] | 
         source, layers = f"this run's {modality} encoder", None
     if modality == "audio":
         return whisper_from(state, source)
+    if modality == "text":
+        return bert_from(state, source, layers, config.text_tokens)
     image_encoder = vit_from(state, source, layers)
     return FrameEncoder(image_encoder) if modality == "video" else image_encoder
 
 
 def _source(modality: str, config: DualConfig) -> str:
-    return config.audio if modality == "audio" else config.vision
+    return {"audio": config.audio, "text": config.text}.get(modality, config.vision)
 
 
 def whisper_from(weights: Mapping[str, Tensor], source: str) -> WhisperEncoder:

@@ -99,6 +99,10 @@ class ResNet(Backbone):
         modalities: tuple[str, ...] = AUDIO_IMAGE,
     ) -> None:
         super().__init__()
+        if "text" in modalities:
+            raise UsageError(
+                f"backbone resnet has no encoder for text; this data set has {', '.join(modalities)}: use dual or tiny"
+            )
         self.width, self.modalities = WIDTH, modalities
         self.frontend = _frontend(config)
         for modality in modalities:

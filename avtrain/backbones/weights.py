@@ -1,4 +1,4 @@
-"""Pretrained weights, from a local safetensors file or by name from the Hugging Face Hub."""
+"""Pretrained weights, from a local safetensors file or folder, or by name from the Hugging Face Hub."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,33 +9,73 @@ from torch import Tensor, nn
 from avbuild.errors import UserError, listed
 from avtrain.runs.sealed import open_tensors
 
+WEIGHTS = "model.safetensors"  # the name of the file in folders and on the Hub
+
 
 def load_weights(source: str) -> dict[str, Tensor]:
     """Read a state dict as it is stored.
 
     Args:
-        source: a `.safetensors` file, or a name on the Hub such as `facebook/dinov2-small`.
+        source: a `.safetensors` file, a folder with `model.safetensors`, or a name on the Hub such as
+            `facebook/dinov2-small`.
 
     Raises:
         UserError: there is no such file, it cannot be downloaded, or it is damaged or no safetensors file.
     """
-    is_path = source.endswith(".safetensors") or Path(source).expanduser().is_file()
-    path = Path(source).expanduser() if is_path else _from_hub(source)
+    path = Path(source).expanduser()
+    if path.is_dir():
+        path = path / WEIGHTS
+        if not path.is_file():
+            raise UserError(f"{source}: this folder has no {WEIGHTS}")
+    elif not _is_file(source):
+        path = _from_hub(source, WEIGHTS)
     if not path.is_file():
         raise UserError(f"{source}: no such file; give a .safetensors file or a name on the Hugging Face Hub")
     return open_tensors(path, "Put back a copy of the file")
 
 
-def _from_hub(name: str) -> Path:
+def find_file(source: str, name: str) -> Path | None:
+    """Return another file of the folder or Hub repository that weights come from.
+
+    Args:
+        source: as for `load_weights`.
+        name: of the file, such as `config.json`.
+
+    Returns:
+        None where it has no such file, or the weights are a single file.
+
+    Raises:
+        UserError: the Hub cannot be reached.
+    """
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return path / name if (path / name).is_file() else None
+    if _is_file(source):
+        return None
+    from huggingface_hub.errors import RemoteEntryNotFoundError
+
+    try:
+        return _from_hub(source, name)
+    except UserError as error:
+        if isinstance(error.__cause__, RemoteEntryNotFoundError):
+            return None
+        raise
+
+
+def _is_file(source: str) -> bool:
+    return source.endswith(".safetensors") or Path(source).expanduser().is_file()
+
+
+def _from_hub(name: str, file: str) -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(hf_hub_download(name, "model.safetensors"))
+        return Path(hf_hub_download(name, file))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
         raise UserError(
-            f"{name}: cannot be downloaded from the Hub ({type(error).__name__}). Download model.safetensors from its "
-            "page and pass the file: --set backbone.vision=FILE (images) or backbone.audio=FILE"
+            f"{name}: cannot be downloaded from the Hub ({type(error).__name__}). Download {file} from its "
+            "page and pass the file: --set backbone.vision=FILE (images), backbone.audio=FILE or backbone.text=FOLDER"
         ) from error
 
 

@@ -35,7 +35,8 @@ def export(
     """Write a model with its front end as one file, which runs without avtrain.
 
     In: audio float32 [batch, samples] at 16 kHz, images uint8 [batch, height, width, 3], of any size, and flags that
-    say what is present. Out: probabilities. The names of the classes are inside; docs/python.md shows its use.
+    say what is present. Out: probabilities. The names of the classes are inside; docs/python.md shows its use. Texts go
+    in as token ids, by the tokenizer that is written beside the file.
 
     Examples:
 
@@ -50,7 +51,7 @@ def export(
 
         from avtrain.device import Machine
         from avtrain.inference.export import export as write_program
-        from avtrain.inference.export_file import check_target, pick_format
+        from avtrain.inference.export_file import check_target, pick_format, tokenizer_beside
         from avtrain.inference.predictor import load_run
 
         chosen = pick_format(kind, out)
@@ -61,4 +62,7 @@ def export(
         advance()
         write_program(trained, path, inference, kind=chosen, frontend=not without_frontend, advance=advance)
     reader = "torch.export.load" if chosen == "pt2" else "onnxruntime.InferenceSession"
+    if "text" in trained.method.backbone.modalities:
+        tokenizer = tokenizer_beside(path)
+        typer.echo(f"written: {tokenizer}; texts go in as token ids, tokenizers.Tokenizer.from_file makes them of it")
     typer.echo(f"written: {path} ({path.stat().st_size / 1e6:.1f} MB); {reader} reads it")

@@ -24,6 +24,10 @@ def predict(
         Path | None,
         typer.Option(help="Video file, for a run on video; its audio track is a file for --audio.", callback=expand),
     ] = None,
+    text: Annotated[Path | None, typer.Option(help="Text file, UTF-8, for a run on text.", callback=expand)] = None,
+    text_string: Annotated[
+        str | None, typer.Option("--text-string", help="The text itself, in place of --text.")
+    ] = None,
     scenario: Annotated[
         str | None,
         typer.Option(
@@ -34,7 +38,7 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
     device: Device = "cpu",
 ) -> None:
-    """Classify one sample from audio, an image or a video, or several of them.
+    """Classify one sample from audio, an image, a video or a text, or several of them.
 
     A modality without a file is missing. For a method with prompts, the scenario that it assumed is printed too.
 
@@ -43,12 +47,19 @@ def predict(
         avtrain predict runs/demo-finetune-tiny --audio bark.wav --image dog.jpg
         avtrain predict runs/demo-prompt-tiny --image dog.jpg --scenario A --json
         avtrain predict runs/cremad-mla-resnet --video clip.flv --audio clip.wav
+        avtrain predict runs/posts-finetune-dual --text-string "What a day!" --image dog.jpg
     """
     import json
 
     from avbuild.progress import progress_bar
 
-    given = (("audio", audio), ("image", image), ("video", video))
+    if text is not None and text_string is not None:
+        from avbuild.errors import UsageError
+
+        raise UsageError("--text and --text-string: both name the text; give one of them")
+    texts = text if text_string is None else text_string
+    given: tuple[tuple[str, Path | str | None], ...]
+    given = (("audio", audio), ("image", image), ("video", video), ("text", texts))
     files = {modality: path for modality, path in given if path is not None}
     with progress_bar("predicting", 3) as advance:  # the first import of PyTorch takes most of the time
         from avtrain.device import Machine, pick_device

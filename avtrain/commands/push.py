@@ -37,6 +37,7 @@ def push(
         from avbuild.errors import UserError
         from avtrain.device import Machine
         from avtrain.inference.export import exported
+        from avtrain.inference.export_file import TOKENIZER
         from avtrain.inference.model_card import CardFacts, render_card
         from avtrain.inference.predictor import load_run
         from avtrain.inference.push import CARD, PROGRAM, find_build, run_files, scores_of, upload
@@ -50,6 +51,8 @@ def push(
         try:
             program = exported(loaded, advance=advance)
             content[PROGRAM], inputs = program.data, tuple(program.description["inputs"])
+            if program.tokenizer is not None:
+                content[TOKENIZER] = program.tokenizer
         except UserError as error:  # the model is of use without it
             notes.append(f"note: sent without {PROGRAM}: {error}")
         facts = CardFacts(loaded, repository, scores, build, inputs)

@@ -11,14 +11,15 @@ class Batch:
     """B samples.
 
     Attributes:
-        inputs: by modality: audio [B, bins, frames], image [B, 3, size, size], video [B, F, 3, size, size].  The row of
-            an absent modality is zeros, and no method may let it influence a result.
+        inputs: by modality: audio [B, bins, frames], image [B, 3, size, size], video [B, F, 3, size, size],
+            text int64 [B, N].  The row of an absent modality is zeros, and no method may let it influence a result.
         present: modality -> bool [B].
         labels: int64 [B].
         scenario: int64 [B], index into the manifest's scenarios; prompt sets are chosen by it.
         ids: B sample ids.
         tokens: modality -> [B, N, D] of a frozen backbone, where they are cached; else empty.
         lengths: modality -> int64 [B], samples of raw audio before zeros were added; empty after a front end.
+        texts: modality -> B raw texts, empty where missing; empty after a front end.
     """
 
     inputs: dict[str, Tensor]
@@ -28,6 +29,7 @@ class Batch:
     ids: tuple[str, ...]
     tokens: dict[str, Tensor] = field(default_factory=dict)
     lengths: dict[str, Tensor] = field(default_factory=dict)
+    texts: dict[str, list[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -42,6 +44,7 @@ class Batch:
             ids=self.ids[rows],
             tokens={m: x[rows] for m, x in self.tokens.items()},
             lengths={m: x[rows] for m, x in self.lengths.items()},
+            texts={m: x[rows] for m, x in self.texts.items()},
         )
 
     def to(self, device: torch.device) -> "Batch":

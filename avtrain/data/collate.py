@@ -1,4 +1,4 @@
-"""Batches of raw samples, for a user's own model: tensors by name, zeros where a modality is missing."""
+"""Batches of raw samples, for a user's own model: tensors and texts by name, zeros where a modality is missing."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from torch import Tensor
 from avbuild.errors import UsageError
 
 Item = dict[str, Any]
-Blank = Callable[[str], Tensor]  # from a modality to zeros of the shape of a sample's signal
+Blank = Callable[[str], Tensor | str]  # from a modality to zeros of the shape of a sample's signal, or an empty text
 
 
 def collate_items(items: Sequence[Item], modalities: Sequence[str], blank: Blank) -> Item:
@@ -38,12 +38,18 @@ def collate_items(items: Sequence[Item], modalities: Sequence[str], blank: Blank
 
 
 def _collate_signals(modality: str, values: Sequence[Any], blank: Blank) -> Item:
-    """Return the signals of one modality as a tensor, and their lengths where they have one dimension."""
+    """Return the signals of one modality as a tensor, and their lengths where they have one dimension; texts as a list.
+
+    A text that is missing is an empty one.
+    """
+    first = next((value for value in values if value is not None), None)
+    if isinstance(blank(modality) if first is None else first, str):
+        return {modality: ["" if value is None else value for value in values]}
     given = [torch.as_tensor(value) for value in values if value is not None]
     if len(given) == len(values):
         signals = given
     else:
-        signals = [blank(modality) if value is None else torch.as_tensor(value) for value in values]
+        signals = [torch.as_tensor(blank(modality) if value is None else value) for value in values]
     if all(signal.ndim == 1 for signal in signals):
         lengths = [0 if value is None else len(signal) for value, signal in zip(values, signals, strict=True)]
         batch = torch.zeros(len(signals), max(map(len, given or signals)), dtype=signals[0].dtype)

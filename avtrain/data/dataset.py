@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ from avtrain.data.batch import Batch
 from avtrain.data.batch_source import DEFAULT_LOADER, LoaderOptions
 from avtrain.data.row_share import ALL_ROWS, RowShare
 from avtrain.data.samples import Media, Rows, Sample
-from avtrain.frontends.base import AnyFrontend, time_first
+from avtrain.frontends.base import AnyFrontend, dtype_of, time_first
 from avtrain.frontends.spectrogram_augmentation import SpectrogramAugmentation
 
 
@@ -81,11 +82,11 @@ class MultimodalData(Dataset[PreparedSample]):
         plan = None
         if scenario != self.rows.scenario and not self.manifest.scenarios[scenario].clean:
             plan = plan_sample(condition(self.manifest, scenario), sample.id, sample.media, self.draw)
-        prepared = {m: self._prepare(sample.id, m, torch.tensor(x)) for m, x in _signals(sample, plan).items()}
+        prepared = {m: self._prepare(sample.id, m, as_tensor(x)) for m, x in _signals(sample, plan).items()}
         on_features = plan if plan and any(plan.feature_ops(m) for m in prepared) else None
         return PreparedSample(sample.id, prepared, sample.label, self.scenario_index(scenario), on_features)
 
-    def _prepare(self, sample: str, modality: str, signal: Tensor) -> Tensor:
+    def _prepare(self, sample: str, modality: str, signal: Any) -> Tensor:
         if self.augment is not None and self.epoch > 0:
             size = self.frontend.shapes[modality][-1]
             signal = self.augment(modality, signal, size, sample, self.epoch)
@@ -155,7 +156,8 @@ class MultimodalData(Dataset[PreparedSample]):
         for modality in self.rows.modalities:
             mask = torch.tensor([modality in sample.signals for sample in samples])
             present[modality] = mask
-            inputs[modality] = torch.zeros(len(samples), *self.frontend.shapes[modality])
+            shape, dtype = self.frontend.shapes[modality], dtype_of(self.frontend, modality)
+            inputs[modality] = torch.zeros(len(samples), *shape, dtype=dtype)
             if mask.any():
                 signals = torch.stack([sample.signals[modality] for sample in samples if modality in sample.signals])
                 inputs[modality][mask] = self.frontend.finish(modality, signals)
@@ -185,6 +187,11 @@ def _corrupt_features(plan: SamplePlan, modality: str, features: Tensor) -> Tens
     turned = time_first(modality, features)
     result = torch.from_numpy(corrupt_features(plan, modality, turned.numpy()).copy())
     return time_first(modality, result)
+
+
+def as_tensor(signal: Signal) -> Any:
+    """Return a decoded signal as a front end takes it: a tensor, or the str that a text is."""
+    return signal if isinstance(signal, str) else torch.tensor(signal)
 
 
 def _decode(modality: str, data: Media) -> Signal:

@@ -19,11 +19,12 @@ from avbuild.scenarios.manifest import Manifest
 from avbuild.scenarios.manifest_file import FILE_NAME, load_manifest
 from avbuild.scenarios.plan import condition, plan_sample
 from avtrain.data.collate import Item, collate_items
+from avtrain.data.dataset import as_tensor
 from avtrain.data.row_cache import RowCache
 from avtrain.data.samples import Media, Sample
 from avtrain.data.shards import read_rows
 
-Transform = Callable[[Item], Item] | Mapping[str, Callable[[Tensor], Any]]
+Transform = Callable[[Item], Item] | Mapping[str, Callable[[Any], Any]]
 
 
 class Dataset(TorchDataset[Item]):
@@ -32,8 +33,8 @@ class Dataset(TorchDataset[Item]):
     They equal what `avbuild corrupt` writes.  An item is a dictionary:
 
     - `audio`: float32 [samples], 16 kHz, full scale 1.0; `image`: uint8 [height, width, 3]; `video`: uint8 [frames,
-      height, width, 3]: one key for each modality of the data set; tensors, or what `transform` made of them; None
-      where the modality is missing
+      height, width, 3]; `text`: str: one key for each modality of the data set; tensors and str, or what `transform`
+      made of them; None where the modality is missing
     - `audio_missing` and the like: bool, as the columns of these names; true also where a scenario fills a missing
       modality with zeros, the mean or noise
     - `id`, `group`: text; `label`: class index; `fold`: whole number
@@ -87,7 +88,7 @@ class Dataset(TorchDataset[Item]):
         self.scenario = next(iter(self.manifest.scenarios)) if scenario is None else scenario
         _check_scenario(self.manifest, self.scenario)
         self._epoch = _shared_number()  # seen by workers that are running already
-        self._blanks: dict[str, Tensor] = {}  # by modality, what stands for a missing signal in a batch
+        self._blanks: dict[str, Tensor | str] = {}  # by modality, what stands for a missing signal in a batch
 
     def __len__(self) -> int:
         return len(self.rows.samples)
@@ -135,21 +136,23 @@ class Dataset(TorchDataset[Item]):
 
         Returns:
             By key: a modality as a tensor [B, ...], where a sample without it is a row of zeros, and one-dimensional
-            signals are filled up with zeros at their end; `audio_present` and the like, bool [B]; `audio_length`, int64
-            [B], of one-dimensional signals; numbers and flags as tensors [B]; everything else as a list.
+            signals are filled up with zeros at their end; texts as a list of B str, empty where missing;
+            `audio_present` and the like, bool [B]; `audio_length`, int64 [B], of one-dimensional signals; numbers and
+            flags as tensors [B]; everything else as a list.
 
         Raises:
             UsageError: signals differ in shape, so that a transform must bring them to one.
         """
         return collate_items(items, self.modalities, self._blank)
 
-    def _blank(self, modality: str) -> Tensor:
-        """Return zeros of the shape that a sample's signal has, which stand for a missing one."""
+    def _blank(self, modality: str) -> Tensor | str:
+        """Return zeros of the shape that a sample's signal has, or an empty text, which stand for a missing one."""
         if modality not in self._blanks:
             having = (sample for sample in self.rows.samples if modality in sample.media)
             sample = next(having, None)
-            shown = torch.zeros(1) if sample is None else self._transformed(self._item(sample, None))[modality]
-            self._blanks[modality] = torch.zeros_like(torch.as_tensor(shown))
+            nothing = "" if MODALITIES[modality].plain else torch.zeros(1)
+            shown = nothing if sample is None else self._transformed(self._item(sample, None))[modality]
+            self._blanks[modality] = "" if isinstance(shown, str) else torch.zeros_like(torch.as_tensor(shown))
         return self._blanks[modality]
 
     def _item(self, sample: Sample, scenario: str | None) -> Item:
@@ -161,7 +164,7 @@ class Dataset(TorchDataset[Item]):
             plan = plan_sample(condition(self.manifest, scenario), sample.id, signals, self.epoch)
             signals, record = corrupt(plan, {m: signal for m, signal in signals.items() if signal is not None})
             missing |= plan.missing
-        tensors = {m: None if (signal := signals.get(m)) is None else torch.tensor(signal) for m in self.modalities}
+        tensors = {m: None if (signal := signals.get(m)) is None else as_tensor(signal) for m in self.modalities}
         flags = {f"{m}_missing": m in missing for m in self.modalities}
         plain = {"label": sample.label, "group": sample.group, "fold": sample.fold}
         return {"id": sample.id, **tensors, **plain, **flags, "corruption": record}

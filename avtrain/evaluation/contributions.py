@@ -104,6 +104,7 @@ class ModalitySubset:
             ids=tuple(batch.ids[row] for row in rows.tolist()),
             tokens=hide(batch.tokens),
             lengths=hide(batch.lengths),
+            texts={m: [x[row] if m in self.kept else "" for row in rows.tolist()] for m, x in batch.texts.items()},
         )
 
 

@@ -17,13 +17,14 @@ from avtrain.data.batch_source import DEFAULT_LOADER, LoaderOptions
 from avtrain.data.torch_dataset import Dataset
 from avtrain.methods.base import Method, Prediction
 
-Model = Callable[[dict[str, Tensor]], Any]  # also an nn.Module
+Model = Callable[[dict[str, Any]], Any]  # from tensors and lists of texts; also an nn.Module
 
 
 class OutsideMethod(Method):
     """A model that takes a dictionary of tensors, as a method.
 
-    It is given, for each modality of the data set: the signals by the name of the modality, [B, ...]; `audio_present`
+    It is given, for each modality of the data set: the signals by the name of the modality, [B, ...], of text a list of
+    B str; `audio_present`
     and the like, bool [B]; and `audio_length`, int64 [B].  Labels, ids and scenarios are kept from it.
     """
 
@@ -41,7 +42,7 @@ class OutsideMethod(Method):
 
     def forward(self, batch: Batch) -> Prediction:
         """Return the scores of a batch.  Raises UsageError where they are not [B, classes] or not finite."""
-        given = dict(batch.inputs)
+        given: dict[str, Tensor | list[str]] = {**batch.inputs, **batch.texts}
         given |= {f"{modality}_present": mask for modality, mask in batch.present.items()}
         given |= {f"{modality}_length": lengths for modality, lengths in batch.lengths.items()}
         return Prediction(checked_scores(self.model(given), len(batch), self.classes))
@@ -119,11 +120,12 @@ class RawBatches:
         for items in loading:
             n, modalities = len(items["id"]), self.data.modalities
             yield Batch(
-                inputs={m: items[m] for m in modalities},
+                inputs={m: items[m] for m in modalities if isinstance(items[m], Tensor)},
                 present={m: items[f"{m}_present"] for m in modalities},
                 labels=items["label"],
                 scenario=torch.full((n,), scenario),
                 ids=tuple(items["id"]),
                 lengths={m: items[f"{m}_length"] for m in modalities if f"{m}_length" in items},
+                texts={m: items[m] for m in modalities if isinstance(items[m], list)},
             )
             self.advance(n)

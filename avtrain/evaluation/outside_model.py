@@ -49,8 +49,9 @@ def evaluate(
     The model is called with a dictionary of tensors for B samples, on the device of its parameters, without gradients:
 
     - `audio`: float32 [B, samples], 16 kHz, full scale 1.0, with zeros at the end of the shorter clips; `image`: uint8
-      [B, height, width, 3]; `video`: uint8 [B, frames, height, width, 3]; or what `transform` made of them.  One key
-      for each modality of the data set; the row of a missing modality is zeros
+      [B, height, width, 3]; `video`: uint8 [B, frames, height, width, 3]; `text`: a list of B str; or what `transform`
+      made of them.  One key for each modality of the data set; the row of a missing modality is zeros, and a missing
+      text is empty
     - `audio_present` and the like, bool [B]: whether a sample has the modality
     - `audio_length`, int64 [B]: samples of each clip before zeros were added
 

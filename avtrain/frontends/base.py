@@ -25,12 +25,19 @@ class AnyFrontend(Protocol):
         """Prepare one decoded signal.
 
         Args:
-            modality: `audio`, `image` or `video`.
+            modality: `audio`, `image`, `video`, or one that the front end alone knows.
             signal: audio float32 [samples] at 16 kHz, full scale 1.0; image uint8 [H, W, 3]; video uint8 [F, H, W, 3].
+                A front end for text is given a str.
         """
 
     def finish(self, modality: str, prepared: Tensor) -> Tensor:
         """Turn prepared signals, stacked to [B, ...], into inputs [B, *shape]."""
+
+
+def dtype_of(frontend: AnyFrontend, modality: str) -> torch.dtype:
+    """Return the type of the inputs of a modality: float32, unless the front end has other `dtypes`."""
+    found: torch.dtype = getattr(frontend, "dtypes", {}).get(modality, torch.float32)
+    return found
 
 
 def version_of(frontend: AnyFrontend) -> int:

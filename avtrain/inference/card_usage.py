@@ -1,12 +1,14 @@
 """The section of a model card that shows its use: by `avtrain.load`, and by PyTorch alone."""
 
+from avtrain.inference.export_file import TOKENIZER
 from avtrain.inference.predictor import LoadedRun
 
-EXAMPLES = {"audio": "bark.wav", "image": "dog.jpg", "video": "clip.mp4"}
+EXAMPLES = {"audio": "bark.wav", "image": "dog.jpg", "video": "clip.mp4", "text": "What a day!"}
 SIGNALS = {
     "audio": "torch.zeros(1, 48_000)  # float32 [batch, samples] at 16 kHz, full scale 1.0",
     "image": "torch.zeros(1, 480, 640, 3, dtype=torch.uint8)  # [batch, height, width, 3]",
     "video": "torch.zeros(1, 5, 480, 640, 3, dtype=torch.uint8)  # [batch, frames, height, width, 3]",
+    "text": 'torch.tensor([tokenizer.encode("What a day!").ids])  # token ids, int64 [batch, tokens]',
 }
 
 
@@ -45,9 +47,13 @@ def _pytorch_alone(repository: str, inputs: tuple[str, ...]) -> str:
         else:
             lines.append(f"{name}=torch.tensor([0]),  # number of the scenario, as listed below")
     arguments = "".join(f"    {line}\n" for line in lines)
+    reads_text = "text" in inputs
+    alone = "PyTorch and the library tokenizers" if reads_text else "PyTorch alone"
+    tokenizer = f'tokenizer = Tokenizer.from_file(hf_hub_download("{repository}", "{TOKENIZER}"))\n'
     return (
-        "With PyTorch alone, and the front end inside the file:\n\n```python\nimport json\n\nimport torch\n"
-        "from huggingface_hub import hf_hub_download\n\n"
+        f"With {alone}, and the front end inside the file:\n\n```python\nimport json\n\nimport torch\n"
+        f"from huggingface_hub import hf_hub_download\n{'from tokenizers import Tokenizer' if reads_text else ''}\n"
+        f"{chr(10) + tokenizer if reads_text else ''}"
         'extra = {"avtrain.json": ""}\n'
         f'file = hf_hub_download("{repository}", "model.pt2")\n'
         "program = torch.export.load(file, extra_files=extra).module()\n"

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image, ImageOps
 
+from avbuild.api.arrays import described
 from avbuild.api.audio_arrays import as_stored
 from avbuild.api.image_arrays import take_image, take_video
 from avbuild.errors import UsageError, UserError, nearest
@@ -16,10 +16,17 @@ from avbuild.modalities.registry import MODALITIES
 from avbuild.modalities.video_frames import FPS
 from avbuild.places import expanded
 from avtrain.data.batch import Batch
-from avtrain.data.dataset import MultimodalData, PreparedSample
+from avtrain.data.dataset import MultimodalData, PreparedSample, as_tensor
 from avtrain.data.samples import Rows
 from avtrain.device import Machine, pick_device
-from avtrain.inference.predictor import ClassifierOutput, LoadedRun, classify_batch, load_run, start_inference
+from avtrain.inference.predictor import (
+    ClassifierOutput,
+    LoadedRun,
+    classify_batch,
+    load_run,
+    start_inference,
+    take_text,
+)
 
 TOGETHER = 32  # samples of one forward pass
 
@@ -57,7 +64,7 @@ class Classifier:
             rate: sample rate in Hz of audio that is given as an array; a file knows its own.
             media: by modality, such as `audio=..., image=...`; None or left out: missing.  A path, the bytes of an
                 encoded file, a NumPy array or a PyTorch tensor, or a PIL image; arrays as `avbuild.corrupt` takes them,
-                of any rate.
+                of any rate.  A str for `text` is the text itself; a `pathlib.Path` is a file of it.
 
         Returns:
             Its `label`, its `probabilities` by class with the most likely first, and the modalities that are `missing`.
@@ -101,9 +108,7 @@ class Classifier:
         frontend, index = self._data.frontend, self._data.scenario_index(self._scenario)
         return self._data.collate(
             [
-                PreparedSample(
-                    "", {m: frontend.prepare(m, torch.tensor(x)) for m, x in signals.items()}, 0, index, None
-                )
+                PreparedSample("", {m: frontend.prepare(m, as_tensor(x)) for m, x in signals.items()}, 0, index, None)
                 for signals in samples
             ]
         )
@@ -147,10 +152,10 @@ def load(run: str | Path, *, scenario: str | None = None, device: str = "cpu") -
 
 
 def read_signal(modality: str, value: Any, rate: object) -> Signal:
-    """Return a signal as a data set would hold it, from a path, encoded bytes, an array or a PIL image.
+    """Return a signal as a data set would hold it, from a path, encoded bytes, an array, a PIL image or a text.
 
     Args:
-        modality: audio, image or video.
+        modality: audio, image, video or text.
         value: one of these.
         rate: in Hz, of audio that is an array.
 
@@ -158,6 +163,8 @@ def read_signal(modality: str, value: Any, rate: object) -> Signal:
         UsageError: it is none of these, or not a signal of the modality.
         UserError: a file is absent or cannot be read.
     """
+    if isinstance(value, str) and MODALITIES[modality].plain:
+        return take_text(value)
     if isinstance(value, (str, Path)):
         path = Path(expanded(value))
         if not path.is_file():
@@ -185,8 +192,13 @@ def _image(value: Any) -> Signal:
     return take_image(value)[0]
 
 
+def _refuse_text(value: Any) -> Signal:
+    raise UsageError(f"text: {described(value)} is no text; give a str, or a pathlib.Path or bytes of a UTF-8 file")
+
+
 FROM_OBJECT: Mapping[str, Callable[[Any, object], Signal]] = {
     "audio": as_stored,
     "image": lambda value, _: _image(value),
     "video": lambda value, _: take_video(value)[0],
+    "text": lambda value, _: _refuse_text(value),
 }

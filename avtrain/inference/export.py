@@ -15,7 +15,8 @@ from torch.export import ExportedProgram
 from avbuild.dataset.storage import write_whole
 from avbuild.errors import UserError
 from avtrain.frontends.base import SAMPLE_RATE
-from avtrain.inference.export_file import METADATA, ONNX, PROGRAM, check_target
+from avtrain.frontends.text import TextFrontend
+from avtrain.inference.export_file import METADATA, ONNX, PROGRAM, TOKENIZER, check_target, tokenizer_beside
 from avtrain.inference.exportable import Exportable, FeatureClassifier, SignalClassifier
 from avtrain.inference.onnx_file import onnx_bytes, require_onnx, run_onnx
 from avtrain.inference.predictor import LoadedRun, pick_inference
@@ -74,10 +75,13 @@ class ExportedModel:
     Attributes:
         data: its bytes.
         description: as it is inside, by `describe`.
+        tokenizer: what turns a text into its input, the content of a tokenizer.json of the library tokenizers; None
+            where the model reads no text.
     """
 
     data: bytes
     description: dict[str, Any]
+    tokenizer: bytes | None = None
 
 
 def export(
@@ -89,7 +93,7 @@ def export(
     frontend: bool = True,
     advance: Callable[[], None] = lambda: None,
 ) -> None:
-    """Write an exported file, completely or not at all.
+    """Write an exported file, completely or not at all; for a model that reads text, its tokenizer beside it.
 
     Args:
         loaded: the run.
@@ -104,7 +108,10 @@ def export(
         UserError: the method cannot be traced, the file not written, or there is a file that is no export.
     """
     check_target(path)
-    model = exported(loaded, inference, kind=kind, frontend=frontend, advance=advance)
+    beside = tokenizer_beside(path).name
+    model = exported(loaded, inference, kind=kind, frontend=frontend, tokenizer=beside, advance=advance)
+    if model.tokenizer is not None:
+        write_whole(tokenizer_beside(path), model.tokenizer)
     write_whole(path, model.data)
     advance()
 
@@ -115,6 +122,7 @@ def exported(
     *,
     kind: str = PROGRAM,
     frontend: bool = True,
+    tokenizer: str = TOKENIZER,
     advance: Callable[[], None] = lambda: None,
 ) -> ExportedModel:
     """Export a run, with its description inside as `avtrain.json`.
@@ -124,6 +132,7 @@ def exported(
         inference: mode by which prompts are chosen; None: the router where the method has one.
         kind: `pt2` or `onnx`.
         frontend: whether the front end is part of it, so that it takes raw signals and gives probabilities.
+        tokenizer: name that its tokenizer is given, where it reads text.
         advance: called three times, for a progress bar.
 
     Raises:
@@ -134,7 +143,10 @@ def exported(
         require_onnx()
     loaded.method.inference = pick_inference(loaded.method, inference)
     module = (SignalClassifier if frontend else FeatureClassifier)(loaded.method.eval())
-    description = describe(loaded, module)
+    description, own_frontend = describe(loaded, module), loaded.method.backbone.frontend
+    splitter = own_frontend.tokenizer.encode() if isinstance(own_frontend, TextFrontend) else None
+    if splitter is not None:
+        description["tokenizer"] = tokenizer
     text = json.dumps(description, indent=1, default=str)
     advance()
     program = export_program(module)
@@ -148,7 +160,7 @@ def exported(
         torch.export.save(program, archive, extra_files={METADATA: text})
         data = archive.getvalue()
     advance()
-    return ExportedModel(data, description)
+    return ExportedModel(data, description, splitter)
 
 
 def describe(loaded: LoadedRun, module: Exportable) -> dict[str, Any]:

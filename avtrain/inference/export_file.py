@@ -1,5 +1,6 @@
 """The file of an export: its format, and whether one that is there may be replaced."""
 
+import json
 import mmap
 import zipfile
 from pathlib import Path
@@ -9,6 +10,7 @@ from avbuild.errors import UsageError, UserError
 METADATA = "avtrain.json"  # name of the description inside
 PROGRAM, ONNX = "pt2", "onnx"
 FORMATS = (PROGRAM, ONNX)
+TOKENIZER = "model.tokenizer.json"  # beside model.pt2: what turns texts into token ids, which no program holds
 
 
 def pick_format(asked: str | None, out: Path | None) -> str:
@@ -27,11 +29,25 @@ def pick_format(asked: str | None, out: Path | None) -> str:
 
 
 def check_target(path: Path) -> None:
-    """Raise UserError where a file would be lost that `export` did not write."""
+    """Raise UserError where a file would be lost that `export` did not write, or that of its tokenizer."""
     if path.is_dir():
         raise UserError(f"{path}: is a folder; --out names a file, such as model.pt2")
-    if path.exists() and not _is_export(path):
-        raise UserError(f"{path}: avtrain export did not write this file; choose another --out, or delete it")
+    for file, known in ((path, _is_export), (tokenizer_beside(path), _is_tokenizer)):
+        if file.exists() and not known(file):
+            raise UserError(f"{file}: avtrain export did not write this file; choose another --out, or delete it")
+
+
+def tokenizer_beside(path: Path) -> Path:
+    """Return the file of the tokenizer for an exported file."""
+    return path.with_name(f"{path.stem}{TOKENIZER.removeprefix('model')}")
+
+
+def _is_tokenizer(path: Path) -> bool:
+    try:
+        written = json.loads(path.read_bytes())
+        return bool(written["model"]["type"] == "WordPiece" and written["padding"]["strategy"]["Fixed"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _is_export(path: Path) -> bool:

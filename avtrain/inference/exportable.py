@@ -11,6 +11,7 @@ from avbuild.errors import UserError
 from avbuild.modalities.registry import MODALITIES
 from avtrain.data.batch import Batch
 from avtrain.evaluation.evaluate import ORACLE
+from avtrain.frontends.base import dtype_of
 from avtrain.frontends.traceable import TraceableFrontend
 from avtrain.methods.base import Method
 
@@ -100,7 +101,7 @@ class Exportable(nn.Module):
         """
         zeros = torch.zeros_like(next(iter(present.values())), dtype=torch.int64)
         # as evaluation has them, the features of what is absent are zeros
-        inputs = {m: x.where(_column(present[m], x.dim()), 0.0) for m, x in features.items()}
+        inputs = {m: x.masked_fill(~_column(present[m], x.dim()), 0) for m, x in features.items()}
         scenarios = zeros if scenario is None else scenario
         logits: Tensor = self.method(Batch(inputs, dict(present), zeros, scenarios, ids=())).logits
         return logits
@@ -112,9 +113,14 @@ class FeatureClassifier(Exportable):
     output = "logits"
 
     def examples(self, samples: int) -> dict[str, Tensor]:
-        shapes = self.method.backbone.frontend.shapes
+        frontend = self.method.backbone.frontend
         noise = torch.Generator().manual_seed(0)
-        features = {m: torch.randn(samples, *shapes[m], generator=noise) for m in self.modalities}
+        features = {
+            m: torch.randn(samples, *frontend.shapes[m], generator=noise)
+            if dtype_of(frontend, m).is_floating_point
+            else example_ids(samples, frontend.shapes[m][0], noise)
+            for m in self.modalities
+        }
         return features | self.flags(samples)
 
     def dynamic_axes(self, name: str) -> tuple[str, ...]:
@@ -126,7 +132,7 @@ class FeatureClassifier(Exportable):
 
 
 class SignalClassifier(Exportable):
-    """From raw signals to probabilities.
+    """From raw signals to probabilities.  Texts are token ids: their tokenizer is written beside the program.
 
     A missing modality is marked by `MODALITY_present`, and its signal is then not used; `audio_length` tells where each
     clip of a batch ends.
@@ -159,6 +165,8 @@ class SignalClassifier(Exportable):
             if modality == "audio":
                 clips = torch.rand(samples, EXAMPLE_SAMPLES, generator=noise) - 0.5
                 inputs |= {"audio": clips, "audio_length": torch.full((samples,), EXAMPLE_SAMPLES)}
+            elif MODALITIES[modality].plain:
+                inputs[modality] = example_ids(samples, self.method.backbone.frontend.shapes[modality][0], noise)
             else:
                 frames = (EXAMPLE_FRAMES,) if MODALITIES[modality].framewise else ()
                 shape = (samples, *frames, EXAMPLE_HEIGHT, EXAMPLE_WIDTH, 3)
@@ -177,6 +185,9 @@ class SignalClassifier(Exportable):
     def reference(self, inputs: Mapping[str, Tensor]) -> Tensor:
         features = {}
         for modality in self.modalities:
+            if MODALITIES[modality].plain:
+                features[modality] = inputs[modality]
+                continue
             signals = list(inputs[modality])
             if (lengths := inputs.get(f"{modality}_length")) is not None:
                 signals = [signal[:length] for signal, length in zip(signals, lengths.tolist(), strict=True)]
@@ -193,6 +204,13 @@ class SignalClassifier(Exportable):
         logits = self.logits(features, present, inputs.get("scenario"))
         # 64 bits, as the other ways of prediction use
         return logits.double().softmax(dim=1).to(torch.float32)
+
+
+def example_ids(samples: int, tokens: int, noise: torch.Generator) -> Tensor:
+    """Return token ids of texts of unequal lengths, int64 [samples, tokens]; each ends in padding but the first."""
+    ids = torch.randint(1, 5, (samples, tokens), generator=noise)  # ids that every vocabulary has
+    lengths = tokens - torch.arange(samples) % tokens
+    return ids.masked_fill(torch.arange(tokens)[None] >= lengths[:, None], 0)
 
 
 def _present(modalities: Iterable[str], inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -108,7 +108,8 @@ def _summary(facts: CardFacts) -> str:
     loaded, fit = facts.loaded, facts.loaded.config.fit
     nouns = " and ".join(f"one {MODALITIES[m].noun}" for m in loaded.method.backbone.modalities)
     source = facts.build.title if facts.build else loaded.config.manifest.name
-    alone = " Either may be missing." if len(loaded.method.backbone.modalities) > 1 else ""
+    count = len(loaded.method.backbone.modalities)
+    alone = "" if count == 1 else " Either may be missing." if count == 2 else " Any may be missing, but not all."
     return (
         f"Classifies {nouns} into {len(loaded.classes)} classes.{alone} Method {in_markdown_code(fit.method)} on the "
         f"backbone {in_markdown_code(fit.backbone)}, trained with `avtrain fit` on {in_markdown(source)}.\n\n"

@@ -9,6 +9,7 @@ import torch
 from avbuild.errors import UsageError, UserError, listed, nearest
 from avbuild.modalities.base import Unreadable
 from avbuild.modalities.registry import MODALITIES
+from avbuild.modalities.text import encode_text, read_text
 from avbuild.modalities.video_frames import FPS
 from avtrain.config import RunConfig
 from avtrain.data.batch import Batch
@@ -98,21 +99,35 @@ def load_run(place: Path, machine: Machine) -> LoadedRun:
     return LoadedRun(run, config, tuple(classes), load_method(run, config, len(classes), machine).eval())
 
 
-def read_media(files: Mapping[str, Path]) -> dict[str, Media]:
+def read_media(files: Mapping[str, Path | str]) -> dict[str, Media]:
     """Read files as a data set would store them: audio as 16 kHz mono FLAC, an image's own bytes, frames as PNG.
 
     Of a video one frame a second is taken, the default of `avbuild make`; its audio track is not read.
 
     Args:
-        files: by modality.
+        files: by modality; a str is a text itself.
 
     Raises:
         UsageError: there are no files.
         UserError: names the file that is absent or cannot be read.
     """
     if not files:
-        raise UsageError("nothing to predict from: give --audio FILE, --image FILE, --video FILE, or several")
-    return {modality: _read(modality, path) for modality, path in files.items()}
+        raise UsageError(
+            "nothing to predict from: give --audio FILE, --image FILE, --video FILE, --text FILE, or several"
+        )
+    return {m: encode_text(take_text(file)) if isinstance(file, str) else _read(m, file) for m, file in files.items()}
+
+
+def take_text(text: str) -> str:
+    """Return a text as a data set would hold it, in NFC.
+
+    Raises:
+        UsageError: it is none, such as one with NUL characters.
+    """
+    try:
+        return read_text(encode_text(text))
+    except (UnicodeEncodeError, Unreadable) as error:
+        raise UsageError(f"text: cannot be used: {error}") from error
 
 
 def _read(modality: str, path: Path) -> Media:

@@ -10,12 +10,14 @@ from avbuild.dataset.hub import uploading
 from avbuild.dataset.storage import Folder
 from avbuild.errors import UserError
 from avtrain.data.shards import at_place
+from avtrain.inference.export_file import TOKENIZER
 from avtrain.inference.predictor import LoadedRun
 from avtrain.runs.folder import Run
 from avtrain.runs.guards import require_same_data
 
 FILES = ("config.yaml", "env.json", "metrics.jsonl", "model.safetensors", "result.json")
 PROGRAM, CARD = "model.pt2", "README.md"
+OF_PROGRAM = (PROGRAM, TOKENIZER)
 NEEDED = (
     "manifest", "other_manifest", "scenario", "base_scenario", "severity", "inference", "leaky", "n", "accuracy",
     "macro_f1", "calibration_error",
@@ -101,7 +103,7 @@ def upload(repository: str, files: Mapping[str, Path | bytes], public: bool, mes
     with uploading(repository):
         address = api.create_repo(repository, repo_type="model", private=not public, exist_ok=True)
         there = api.list_repo_files(repository, repo_type="model")
-        stale = [name for name in there if (name.startswith("eval/") or name == PROGRAM) and name not in files]
+        stale = [name for name in there if (name.startswith("eval/") or name in OF_PROGRAM) and name not in files]
         operations: list[CommitOperationAdd | CommitOperationCopy | CommitOperationDelete] = [
             *(CommitOperationAdd(name, file) for name, file in files.items()),
             *(CommitOperationDelete(name) for name in stale),

@@ -68,6 +68,7 @@ class Method(nn.Module):
     default_weight_decay: ClassVar[float] = 0.01
     default_average_from: ClassVar[int] = 0  # first epoch of the mean of the weights; 0: no mean
     clip_norm: ClassVar[float | None] = 1.0  # upper limit of the norm of all gradients together; None: no limit
+    modalities_limit: ClassVar[tuple[int, int | None]] = (1, None)  # fewest and most modalities; None: any number
     # names of the weights, by prefix, that are taken from the run of --init-from beside those of the backbone
     initial_prefixes: ClassVar[tuple[str, ...]] = ()
     # costly calls that treat each sample by itself, none inside another: ranks compute them for their own rows only

@@ -88,6 +88,7 @@ class LFM(UnimodalFeatures):
     name = "lfm"
     source = "Yang et al., NeurIPS 2024"
     Config = LFMConfig
+    modalities_limit = (2, None)
 
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: LFMConfig) -> None:
         super().__init__(backbone, config)

@@ -33,6 +33,7 @@ from avtrain.training.setup import (
     splits_read,
     synchronise_ranks,
 )
+from avtrain.training.text_lengths import report_cut_texts
 from avtrain.training.tracking import tracking
 from avtrain.training.weight_averaging import update_batch_norm
 
@@ -69,6 +70,7 @@ def fit(
     selection_rows = read_rows(manifest, settings.select_on, machine.row_cache)  # test only with --select-on-test
     method = build_from_config(config, len(train_rows.classes), train_rows.modalities, initial).to(machine.device)
     optimizer = make_optimizer(method, settings)
+    cut_texts = report_cut_texts(method.backbone.frontend, train_rows)
     started = time.monotonic()
     train_data = prepare_data(train_rows, config, method, machine, epoch=1)
     selection_data = prepare_data(selection_rows, config, method, machine, epoch=0)
@@ -102,6 +104,7 @@ def fit(
         "classes": list(train_rows.classes),  # names of the logits
         "modalities": list(train_rows.modalities),  # those that the backbone was built for
         "frontend_version": version_of(method.backbone.frontend),
+        **cut_texts,
         "content": content,  # digest of the rows of each split
         "initial": state.fingerprints.get(INITIAL_WEIGHTS),  # digest of the weights of --init-from
     }

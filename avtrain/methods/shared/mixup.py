@@ -21,6 +21,7 @@ class Blend:
     partner: Tensor
 
     def __call__(self, x: Tensor) -> Tensor:
+        assert x.is_floating_point(), "numbers of tokens have no mean: blend Backbone.blendable(batch)"
         w = self.weight.reshape(-1, *[1] * (x.dim() - 1))
         return w * x + (1 - w) * x[self.partner]
 
@@ -28,11 +29,13 @@ class Blend:
 def mix(batch: Batch, rate: float, concentration: float) -> tuple[Batch, Blend]:
     """Blend a share of the samples with a partner.
 
-    Zhang et al.: mixup, ICLR 2018.  Blended are the front end's outputs, or the tokens of a frozen backbone (Verma et
+    Zhang et al.: mixup, ICLR 2018.  Blended are the front end's outputs (of text the word embeddings, as in Guo et al.:
+    Augmenting data with mixup for sentence classification, arXiv 2019), or the tokens of a frozen backbone (Verma et
     al.: Manifold mixup, ICML 2019); only samples that have the same modalities are blended with each other.
 
     Args:
-        batch: is not changed; its labels are not blended.
+        batch: by `Backbone.blendable`, or with tokens, and its inputs are then left out; it is not changed, and its
+            labels are not blended.
         rate: share of the samples that is blended, 0 to 1.
         concentration: weights are drawn from Beta(concentration, concentration).
 
@@ -46,5 +49,6 @@ def mix(batch: Batch, rate: float, concentration: float) -> tuple[Batch, Blend]:
     for present in batch.present.values():
         blended &= present == present[partner]
     blend = Blend(torch.where(blended, weight, 1.0), partner)
-    inputs, tokens = ({m: blend(x) for m, x in values.items()} for values in (batch.inputs, batch.tokens))
+    read = {} if batch.tokens else batch.inputs
+    inputs, tokens = ({m: blend(x) for m, x in values.items()} for values in (read, batch.tokens))
     return replace(batch, inputs=inputs, tokens=tokens), blend

@@ -30,6 +30,8 @@ class PairFusion(UnimodalFeatures):
         conditioned: the modality that it acts on.
     """
 
+    modalities_limit = (2, 2)
+
     def __init__(
         self, backbone: Backbone, classes: int, config: FeatureOptions, option: str, asked: str | None
     ) -> None:

@@ -1,14 +1,12 @@
 """The common training recipe of methods with a pooled head, so that they are compared by what they are."""
 
-from collections.abc import Callable
-
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import one_hot
 
 from avbuild.frozen import Frozen
 from avtrain.data.batch import Batch
-from avtrain.methods.base import Prediction
+from avtrain.methods.base import Method, Prediction
 from avtrain.methods.shared.head import joint_and_unimodal_loss
 from avtrain.methods.shared.mixup import Blend, mix
 
@@ -25,7 +23,7 @@ class Recipe(Frozen):
 
 
 def recipe_loss(
-    predict: Callable[[Batch], Prediction],
+    method: Method,
     batch: Batch,
     classes: int,
     recipe: Recipe,
@@ -34,7 +32,7 @@ def recipe_loss(
     """Blend a batch by mixup and compute the loss of the prediction.
 
     Args:
-        predict: the method.
+        method: predicts.
         batch: not blended.
         classes: number of classes.
         recipe: options.
@@ -43,8 +41,9 @@ def recipe_loss(
     Returns:
         A scalar.
     """
-    mixed, blend = mix(batch, recipe.mixup, concentration)
-    return blended_loss(predict(mixed), mixed, blend, classes, recipe)
+    blendable = batch if batch.tokens else method.backbone.blendable(batch)
+    mixed, blend = mix(blendable, recipe.mixup, concentration)
+    return blended_loss(method(mixed), mixed, blend, classes, recipe)
 
 
 def blended_loss(prediction: Prediction, mixed: Batch, blend: Blend, classes: int, recipe: Recipe) -> Tensor:
