@@ -292,7 +292,7 @@ def test_folds_of_a_table(media: Path, tmp_path: Path) -> None:
     ("name", "data", "what"),
     [
         ("u16.csv", as_csv(records()).encode("utf-16"), "is UTF-16; a table is UTF-8: save it so, or run  iconv"),
-        ("ko.csv", "text,label\n안녕,가\n".encode("cp949"), "line 2 is not UTF-8, which a table is. It looks like CP949"),
+        ("ko.csv", "text,label\n안녕,가\n".encode("cp949"), "not UTF-8, which a table is. It looks like CP949"),
         ("semi.csv", as_csv(records()).replace(",", ";").encode(), "its columns are separated by ';'"),
         ("empty.csv", b"", "holds no rows"),
         ("header.csv", b"audio,label\n", "holds no rows"),
