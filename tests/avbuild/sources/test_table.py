@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from avbuild.scenarios.manifest_file import load_manifest
 from avbuild.sources.table_file import read_user_table
+from tests.conftest import REPOSITORY
 from tests.support.commands import fail, rows, succeed, tree
 from tests.support.own_files import write_media
 
@@ -365,6 +367,15 @@ def test_csv_cells_come_back_as_they_were(cells: list[list[str]], tmp_path_facto
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, quoting=csv.QUOTE_ALL).writerows([["a", "b", "c"], *cells])
     assert [list(row.cells.values()) for row in read_user_table(path).rows] == cells
+
+
+def test_the_manifest_of_emotion_3_equals_the_default_one(media: Path, tmp_path: Path) -> None:
+    made = load_manifest(make(write(media, records()), tmp_path) / "manifest.yaml")
+    shipped = load_manifest(REPOSITORY / "manifests" / "emotion3.yaml")
+    assert Path(shipped.dataset).name == "emotion-3"
+    assert {s: shipped.scenario_hash(s) for s in shipped.scenarios} == {
+        s: made.scenario_hash(s) for s in made.scenarios
+    }
 
 
 @pytest.mark.pilot
