@@ -54,7 +54,13 @@ def test_help_shows_job_share_without_its_old_name(command: str) -> None:
         (
             "avbuild",
             "make",
-            {"Sources", "Splits and content", "Your own files (avbuild make folder)", "Output and work"},
+            {
+                "Sources",
+                "Splits and content",
+                "Your own files (avbuild make folder)",
+                "Your own table (avbuild make NAME --table FILE)",
+                "Output and work",
+            },
         ),
         ("avbuild", "corrupt", {"Scenarios", "Data", "Output and work"}),
     ],

@@ -164,6 +164,10 @@ def make(
         avbuild make mine --table metadata.csv
         avbuild make mine --table t.csv --columns text=caption,label=emotion
         avbuild make mvsa-single --root MVSA_Single/
+        avbuild make food-101 --root UPMC_Food101/
+        avbuild make iemocap --root IEMOCAP_full_release/ --folds 1,2,3,4,5
+        avbuild make kinetics-sounds --root kinetics/ --list lists/
+        avbuild make ravdess --root RAVDESS/ --vocal both
     """
     from avbuild.dataset.storage import Folder
     from avbuild.pipeline.engines import default_workers

@@ -29,7 +29,7 @@ class AlignedRow:
 
 @dataclass(frozen=True, slots=True)
 class AlignedSource:
-    """What there is to say about a corpus beside its rows."""
+    """The description of a corpus beside its rows."""
 
     modalities: tuple[str, ...]  # any order
     credit: Credit

@@ -11,13 +11,18 @@ LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 LARGEST_POINTER = 1024  # bytes, as Git LFS says
 
 
-def file_problem(path: Path) -> Problem | None:
-    """Return the problem of a file that is missing, empty, a Git-LFS pointer or no file, else None."""
+def file_problem(path: Path, may_be_empty: bool = False) -> Problem | None:
+    """Return the problem of a file that is missing, empty, a Git-LFS pointer or no file, else None.
+
+    Args:
+        path: of the file.
+        may_be_empty: whether no bytes are content too, as for a text.
+    """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # a pipe, for example, would be read for ever
             return Problem(str(path), "not a file")
-        if status.st_size == 0:
+        if status.st_size == 0 and not may_be_empty:
             return Problem(str(path), "empty")
         if status.st_size <= LARGEST_POINTER and is_lfs_pointer(path):
             return Problem(str(path), "a Git-LFS pointer, not the file it stands for")

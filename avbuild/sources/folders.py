@@ -123,7 +123,11 @@ def find_in_class_folders(
                     continue
                 known = path.suffix.lower() in suffixes
                 media += known
-                problem = file_problem(path) if known else Problem(str(path), f"not a known {kind} type")
+                problem = (
+                    file_problem(path, may_be_empty=suffixes is TEXTS)
+                    if known
+                    else Problem(str(path), f"not a known {kind} type")
+                )
                 if problem:
                     problems.append(problem)
                 else:

@@ -24,7 +24,7 @@ TRAIN_TEST: tuple[Literal["train", "test"], ...] = ("train", "test")
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class ListedClip:
     """One clip of a list."""
 
     name: str  # ytid_000010_000020, which is the stem of its file
@@ -34,7 +34,7 @@ class Clip:
     split: Literal["train", "test"] | None = None
 
 
-def read_clips(path: Path, follow: bool) -> tuple[list[Clip], list[Problem]]:
+def read_clips(path: Path, follow: bool) -> tuple[list[ListedClip], list[Problem]]:
     """Read a list, or the train list and the test list in a folder.
 
     Args:
@@ -52,7 +52,7 @@ def read_clips(path: Path, follow: bool) -> tuple[list[Clip], list[Problem]]:
         raise UsageError(f"--split published: --list {path} is one file; give the folder of a train and a test list")
     else:
         read = list(_entries(path))
-    found: dict[str, Clip] = {}
+    found: dict[str, ListedClip] = {}
     problems = []
     for entry in read:
         if isinstance(entry, Problem):
@@ -66,7 +66,7 @@ def read_clips(path: Path, follow: bool) -> tuple[list[Clip], list[Problem]]:
     return list(found.values()), problems
 
 
-def replace_split(entry: Clip | Problem, split: Literal["train", "test"]) -> Clip | Problem:
+def replace_split(entry: ListedClip | Problem, split: Literal["train", "test"]) -> ListedClip | Problem:
     """Return a clip with its split; a problem as it is."""
     return entry if isinstance(entry, Problem) else replace(entry, split=split)
 
@@ -80,7 +80,7 @@ def _only_file(folder: Path, split: str) -> Path:
     return files[0]
 
 
-def _entries(path: Path) -> Iterator[Clip | Problem]:
+def _entries(path: Path) -> Iterator[ListedClip | Problem]:
     reader = csv.reader(io.StringIO(read_text(path, "list"), newline=""), skipinitialspace=True)
     header: Sequence[str] = ()
     try:
@@ -96,7 +96,7 @@ def _entries(path: Path) -> Iterator[Clip | Problem]:
         yield Problem(f"{path} line {reader.line_num}", f"not CSV: {error}")
 
 
-def _clip(named: dict[str, str], cells: Sequence[str], place: str) -> Clip | Problem:
+def _clip(named: dict[str, str], cells: Sequence[str], place: str) -> ListedClip | Problem:
     """Return the clip of a line, by its header's columns or by their order."""
     name, label = (cells[0].strip(), cells[-1].strip()) if len(cells) in (2, 3) else ("", "")
     if named:
@@ -108,4 +108,4 @@ def _clip(named: dict[str, str], cells: Sequence[str], place: str) -> Clip | Pro
     if found is None or not label or not label.isprintable():
         expected = "ytid_start_end,nframes,class, or the columns of Kinetics under a header"
         return Problem(place, f"not a clip: {','.join(cells)[:80]!r}; expected {expected}")
-    return Clip(f"{found[1]}_{int(found[2]):06d}_{int(found[3]):06d}", found[1], label, place)
+    return ListedClip(f"{found[1]}_{int(found[2]):06d}_{int(found[3]):06d}", found[1], label, place)

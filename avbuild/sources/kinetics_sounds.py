@@ -11,7 +11,7 @@ from avbuild.sources.builder import AnyCorpus, Builder
 from avbuild.sources.corpus import Credit, LocalFile, Material, Media, Problem
 from avbuild.sources.files import file_problem
 from avbuild.sources.folders import AUDIO, VIDEOS
-from avbuild.sources.kinetics_lists import Clip, read_clips
+from avbuild.sources.kinetics_lists import ListedClip, read_clips
 from avbuild.sources.options import Options
 from avbuild.sources.video_audio import AudioOfVideo
 from avbuild.sources.walk import walk
@@ -89,7 +89,7 @@ def _files(root: Path) -> tuple[Mapping[str, list[Path]], Mapping[str, list[Path
     return videos, sounds
 
 
-def _row(clip: Clip, videos: Sequence[Path], sounds: Sequence[Path], follow: bool) -> AlignedRow | Problem:
+def _row(clip: ListedClip, videos: Sequence[Path], sounds: Sequence[Path], follow: bool) -> AlignedRow | Problem:
     """Return the sample of a clip, or its problem."""
     place = f"{clip.place} ({clip.name})"
     if not videos:

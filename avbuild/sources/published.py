@@ -19,7 +19,7 @@ LIST_SPLITS: Mapping[str, Split] = {"train": "train", "dev": "validation", "test
 
 @dataclass(frozen=True, slots=True)
 class PublishedTree:
-    """How a published corpus looks on disk."""
+    """The look of a published corpus on disk, and where it comes from."""
 
     title: str
     folders: tuple[str, ...]  # names that it has in the sources folder

@@ -39,7 +39,7 @@ class TablePaths:
         if other != modality and path.suffix.lower() not in SUFFIXES.get(modality, ()):
             raise BadRow(f"another modality: {shown} is {article(MODALITIES[other].noun)} by its suffix")
         try:
-            problem = file_problem(path)
+            problem = file_problem(path, MODALITIES[modality].may_be_empty)
         except ValueError as error:
             raise BadRow(f"no path: {shown} ({error})") from None
         if problem is not None:

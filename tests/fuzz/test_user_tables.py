@@ -1,4 +1,4 @@
-"""Damaged and odd tables of users: every row is a sample or has a problem with its line, or an error names the table."""
+"""Odd tables of users: every row is a sample or has a problem with its line, or an error names the table."""
 
 import csv
 import io

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from avbuild.scenarios.manifest_file import load_manifest
 from avbuild.sources.mvsa_lists import combined
+from tests.conftest import REPOSITORY
 from tests.support.commands import fail, rows, succeed
 from tests.support.published_trees import write_mvsa_single
 
@@ -115,6 +117,16 @@ def test_where_it_is_not_there_the_error_says_what_was_looked_for(tmp_path: Path
     message = fail("make", "mvsa-single", "--sources", tmp_path, "--out", tmp_path)
     assert "give its folder with --root" in message
     assert "mcrlab.net" in message
+
+
+def test_the_shipped_manifest_equals_the_default_one(root: Path, tmp_path: Path) -> None:
+    make(root, tmp_path)
+    shipped = load_manifest(REPOSITORY / "manifests" / "mvsa-single.yaml")
+    made = load_manifest(tmp_path / "mvsa-single" / "manifest.yaml")
+    assert Path(shipped.dataset).name == made.name == "mvsa-single"
+    assert {s: shipped.scenario_hash(s) for s in shipped.scenarios} == {
+        s: made.scenario_hash(s) for s in made.scenarios
+    }
 
 
 @pytest.mark.pilot

@@ -242,3 +242,21 @@ def test_options_that_do_not_fit_are_explained(options: dict[str, object], why: 
     }
     with pytest.raises(UsageError, match=why):
         prepared(**given)
+
+
+@pytest.mark.parametrize("pair", ["stem", "class"])
+def test_audio_images_and_texts_are_three_modalities(pair: str, tmp_path: Path) -> None:
+    roots = {name: tmp_path / name for name in ("audio", "image", "text")}
+    for start, (root, suffix) in enumerate(zip(roots.values(), (".wav", ".png", ".txt"), strict=True)):
+        write_classes(root, suffix, count=12, start=100 * start)
+    (roots["text"] / "dog" / "0003.txt").write_bytes(b"")  # an empty text is a text
+    (roots["text"] / "dog" / "0004.txt").write_bytes("café".encode("latin-1"))
+    with pytest.raises(UserError, match=r"0004.txt: unreadable: not UTF-8"):
+        prepared(pair=pair, **roots)
+    result = prepared(skip_bad=True, pair=pair, **roots)
+    assert result.material.modalities == ("audio", "image", "text")
+    assert len(result.samples) == (23 if pair == "stem" else 24)
+    for sample in result.samples:
+        assert len({item.label for item in sample.items}) == 1
+        assert pair == "class" or len({Path(item.media.name).stem for item in sample.items}) == 1
+    assert str(roots["text"] / "dog" / "0003.txt") in used(result)

@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from avbuild.scenarios.manifest_file import load_manifest
 from avbuild.sources.table_file import read_user_table
+from tests.conftest import REPOSITORY
 from tests.support.commands import fail, rows, succeed, tree
 from tests.support.own_files import write_media
 
@@ -292,7 +294,7 @@ def test_folds_of_a_table(media: Path, tmp_path: Path) -> None:
     ("name", "data", "what"),
     [
         ("u16.csv", as_csv(records()).encode("utf-16"), "is UTF-16; a table is UTF-8: save it so, or run  iconv"),
-        ("ko.csv", "text,label\n안녕,가\n".encode("cp949"), "line 2 is not UTF-8, which a table is. It looks like CP949"),
+        ("ko.csv", "text,label\n안녕,가\n".encode("cp949"), "not UTF-8, which a table is. It looks like CP949"),
         ("semi.csv", as_csv(records()).replace(",", ";").encode(), "its columns are separated by ';'"),
         ("empty.csv", b"", "holds no rows"),
         ("header.csv", b"audio,label\n", "holds no rows"),
@@ -365,6 +367,15 @@ def test_csv_cells_come_back_as_they_were(cells: list[list[str]], tmp_path_facto
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, quoting=csv.QUOTE_ALL).writerows([["a", "b", "c"], *cells])
     assert [list(row.cells.values()) for row in read_user_table(path).rows] == cells
+
+
+def test_the_manifest_of_emotion_3_equals_the_default_one(media: Path, tmp_path: Path) -> None:
+    made = load_manifest(make(write(media, records()), tmp_path) / "manifest.yaml")
+    shipped = load_manifest(REPOSITORY / "manifests" / "emotion3.yaml")
+    assert Path(shipped.dataset).name == "emotion-3"
+    assert {s: shipped.scenario_hash(s) for s in shipped.scenarios} == {
+        s: made.scenario_hash(s) for s in made.scenarios
+    }
 
 
 @pytest.mark.pilot
