@@ -38,7 +38,8 @@ class CCA(EmbeddingMethod):
         U diag(r) V^T = SVD(S_ii^-1/2 S_ij S_jj^-1/2),    A_ij = S_ii^-1/2 U_k,    A_ji = S_jj^-1/2 V_k.
 
     The classifier sees M (M - 1) k numbers, 12 of three modalities and 4 of two.  A missing modality is the mean of the
-    training split.  There are no steps: all is solved at the end of an epoch, so one epoch is enough.
+    training split.  There are no steps: all is solved at the end of an epoch, so one epoch is enough.  With hardly more
+    samples than features nearly everything correlates, and a larger `ridge` is needed.
 
     Released code: missing modalities are the means over training, validation and test samples together.  Training does
     not read the test split here, so that cannot be had as an option.
