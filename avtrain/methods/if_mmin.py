@@ -90,7 +90,7 @@ class IFMMIN(TaughtMethod, EmbeddingMethod):
         s = self.teacher["projector"](h)
         logits = self.teacher["classifier"](torch.cat([h, s], dim=1))
         loss = mean_where(cross_entropy(logits.float(), batch.labels, reduction="none"), rows)
-        parts = zip(s.split(MLP_WIDTH, dim=1), batch.present.values(), strict=True)
+        parts = zip(torch.split(s, MLP_WIDTH, dim=1), batch.present.values(), strict=True)
         return loss + self.config.discrepancy * mean_discrepancy([part[rows & mask] for part, mask in parts])
 
     def start_student(self) -> None:
@@ -123,7 +123,7 @@ class SharedProjector(nn.Module):
         )
 
     def forward(self, h: Tensor) -> Tensor:
-        return torch.cat([self.maps(part) for part in h.split(MLP_WIDTH, dim=1)], dim=1)
+        return torch.cat([self.maps(part) for part in torch.split(h, MLP_WIDTH, dim=1)], dim=1)
 
 
 def mean_discrepancy(parts: list[Tensor]) -> Tensor:

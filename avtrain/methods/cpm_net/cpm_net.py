@@ -135,14 +135,15 @@ class CPMNet(EmbeddingMethod):
                 if name == "latent":
                     loss = loss + self.config.weight * classification_loss(h, samples.labels, self.classes)
                 optimizer.zero_grad()
-                loss.backward(inputs=optimizer.param_groups[0]["params"])
+                torch.autograd.backward(loss, inputs=optimizer.param_groups[0]["params"])
                 optimizer.step()
             self.fitting[name] = optimizer.state_dict()
         with torch.no_grad():
             for name, buffer in self.decoders.named_buffers():
                 buffer.copy_(weights[name])
-        self.fitting["latents"] = h.detach()
-        return h.detach()
+        latents: Tensor = h.detach()
+        self.fitting["latents"] = latents
+        return latents
 
     def training_state(self) -> dict[str, Any]:
         return dict(self.fitting)

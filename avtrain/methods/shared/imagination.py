@@ -1,4 +1,4 @@
-"""What methods that imagine missing modalities share: their encoders, and distances on the cells that are known."""
+"""Parts of methods that imagine missing modalities: their encoders, and errors on the cells that are known."""
 
 from collections.abc import Mapping
 

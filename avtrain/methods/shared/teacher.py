@@ -41,7 +41,7 @@ class TaughtMethod(Method):
         saw_complete: whether training has met a complete sample.
     """
 
-    teacher: nn.Module
+    teacher: nn.ModuleDict
     teacher_share: float
     saw_complete = False
 

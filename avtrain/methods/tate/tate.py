@@ -129,13 +129,14 @@ class TATE(TaughtMethod):
         decoded = self.decoder(encoded)
         tags = tag_of(shown).to(decoded.dtype)
         guided = all_present(batch.present) if hides and self.saw_complete else torch.ones_like(batch.labels).bool()
-        return (
+        loss: Tensor = (
             cross_entropy(self.classifier(encoded.mean(dim=1)).float(), batch.labels)
             + self.config.guidance * mean_where(divergence(seen_by_teacher, encoded), guided)
             + self.config.reconstruction * divergence(joint, decoded[:, :-1]).mean()
             + self.config.tag * (tags - self.tag(decoded[:, -1]).sigmoid()).abs().mean()
             + self.config.l2 * self.classifier.weight.square().sum()
         )
+        return loss
 
 
 def divergence(a: Tensor, b: Tensor) -> Tensor:

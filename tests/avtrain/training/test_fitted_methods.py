@@ -26,6 +26,7 @@ from tests.support.video_data import write_data
 ON_EMBEDDINGS = [name for name, method in METHODS.items() if issubclass(method, EmbeddingMethod)]
 FITTED = ("cca", "dccae")  # in closed form, and by both
 THREE = ("audio", "image", "video")
+FASTER = {"cpm-net": ("--set", "method.test_steps=5")}  # each step is traced by the export
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +41,9 @@ def fit(manifest: Path, out: Path, method: str, *more: object) -> Path:
     return out / "run" / "seed0"
 
 
-@pytest.mark.parametrize("method", ON_EMBEDDINGS)
+@pytest.mark.parametrize("method", [*ON_EMBEDDINGS, "tate"])
 def test_three_modalities_from_training_to_the_exported_file(three: Path, tmp_path: Path, method: str) -> None:
-    run = fit(three, tmp_path, method)
+    run = fit(three, tmp_path, method, *FASTER.get(method, ()))
     avtrain_("eval", run)
     scores = json.loads((run / "eval" / "M.json").read_text())
     assert 0 <= scores["accuracy"] <= 1
