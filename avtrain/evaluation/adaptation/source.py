@@ -1,12 +1,10 @@
 """The statistics of a run's training features, by scenario and modality, which adapters compare a stream with.
 
-`source.safetensors` in the folder of the run holds, for each training scenario and modality: mean and standard
-deviation of each feature, some samples' features, and the 95 % quantile of the distance of a batch's mean, by batch
-size.
+They are in `source.safetensors` in the folder of the run.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -18,39 +16,90 @@ from avtrain.runs.folder import Run
 from avtrain.runs.sealed import damaged, open_tensors, sealed_tensors
 
 FILE = "source.safetensors"
-MOST = 512  # samples a scenario that the statistics are computed from
-KEPT = 256  # of which so many are kept
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)  # batch sizes whose quantile is stored
 REPLICATES, LEVEL = 400, 0.95  # of the bootstrap
 SEPARATOR = "/"  # between scenario, modality and statistic in the names of tensors; no scenario's name has one
-STATISTICS = ("mean", "std", "samples", "quantiles")
+RIDGE = 0.1  # share of the diagonal in the covariance, which has more entries than there are samples
+
+
+@dataclass(frozen=True)
+class FeatureSample:
+    """The features of one modality of some samples under one scenario.
+
+    Attributes:
+        features: [n, F].
+        labels: int64 [n].
+        probabilities: [n, C], predicted by the method.
+    """
+
+    features: Tensor
+    labels: Tensor
+    probabilities: Tensor
 
 
 @dataclass(frozen=True)
 class FeatureStatistics:
-    """The features of one modality under one scenario.
+    """The features of one modality under one training scenario.
 
     Attributes:
         mean: [F].
         std: [F], above 0.
-        samples: [n, F], features of some samples.
-        quantiles: [sizes], 95 % quantile of `distance` of batches of the training data, by the sizes in `SIZES`.
+        class_means: [C, F]; the mean of all for a class without samples.
+        residuals: [n, F], training features less the mean of their class.
+        held_out: [k, F], features of held-out samples.
+        quantiles: [sizes], 95 % quantile of the distance of batches of held-out samples, by the sizes in `SIZES`.
     """
 
     mean: Tensor
     std: Tensor
-    samples: Tensor
+    class_means: Tensor
+    residuals: Tensor
+    held_out: Tensor
     quantiles: Tensor
-
-    def distance(self, mean: Tensor) -> float:
-        """Return the root mean square, over features, of a batch mean's difference in standard deviations."""
-        return float(((mean - self.mean) / self.std).square().mean().sqrt())
 
     def quantile(self, size: int) -> float:
         """Return the 95 % quantile of the distance of a batch's mean.  size: of the batch, from 1."""
         # between two sizes as the power law that it nearly is
         logs = np.interp(np.log(size), np.log(SIZES), self.quantiles.double().log().numpy())
         return float(np.exp(logs))
+
+
+STATISTICS = tuple(field.name for field in fields(FeatureStatistics))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The unit of distances between features: their covariance within classes.
+
+    Attributes:
+        directions: [F, F], one eigenvector a column.
+        variances: [F], eigenvalues, above 0.
+    """
+
+    directions: Tensor
+    variances: Tensor
+
+    @classmethod
+    def of(cls, residuals: Tensor, std: Tensor) -> "Metric":
+        """Return the metric of features.
+
+        Args:
+            residuals: [n, F], features less the mean of their class.
+            std: [F], above 0; sets the least variance.
+        """
+        centred = residuals.double()
+        covariance = centred.T @ centred / len(centred)
+        diagonal = covariance.diagonal().maximum(1e-4 * std.double().square())
+        variances, directions = torch.linalg.eigh((1 - RIDGE) * covariance + RIDGE * torch.diag(diagonal))
+        return cls(directions, variances.clamp(min=float(1e-6 * variances.max())))
+
+    def distance(self, shift: Tensor) -> float:
+        """Return the root mean square of a shift [F] over all directions, in standard deviations."""
+        return float((self.along(shift).square() / self.variances).mean().sqrt())
+
+    def along(self, shift: Tensor) -> Tensor:
+        """Return the part of a shift along each direction.  [..., F] to [..., F]."""
+        return shift.double() @ self.directions
 
 
 @dataclass(frozen=True)
@@ -79,46 +128,55 @@ class SourceStatistics:
         for key in tensors:
             scenario, modality, name = key.split(SEPARATOR)
             if name == STATISTICS[0]:
-                parts = [tensors[SEPARATOR.join((scenario, modality, part))] for part in STATISTICS]
+                parts = (tensors[SEPARATOR.join((scenario, modality, part))] for part in STATISTICS)
                 by_modality.setdefault(modality, {})[scenario] = FeatureStatistics(*parts)
         return cls(by_modality)
 
-    @property
-    def finite(self) -> bool:
-        """Return whether all values are finite."""
-        return all(bool(value.isfinite().all()) for value in self.tensors().values())
 
-
-def summarise(features: Mapping[str, Mapping[str, Tensor]], seed: int) -> SourceStatistics:
+def summarise(
+    training: Mapping[str, Mapping[str, FeatureSample]],
+    held_out: Mapping[str, Mapping[str, FeatureSample]],
+    seed: int,
+) -> SourceStatistics:
     """Compute the statistics of features.
 
     Args:
-        features: scenario -> modality -> [n, F]; a modality with fewer than two samples under a scenario is left out.
+        training: scenario -> modality -> training samples; fewer than two under a scenario are left out.
+        held_out: the same of samples that were not trained on; training samples take the place of fewer than two.
         seed: decides the bootstrap's draws.
     """
     by_modality: dict[str, dict[str, FeatureStatistics]] = {}
-    for scenario, modalities in features.items():
-        for modality, values in modalities.items():
-            if len(values) > 1:
+    for scenario, modalities in training.items():
+        for modality, sample in modalities.items():
+            others = held_out.get(scenario, {}).get(modality, sample)
+            if len(sample.labels) > 1:
                 rng = rng_for(seed=seed, scenario=scenario, sample="bootstrap of batches", modality=modality, op=0)
-                by_modality.setdefault(modality, {})[scenario] = _summarise(values.double(), rng)
+                found = _summarise(sample, others if len(others.labels) > 1 else sample, rng)
+                by_modality.setdefault(modality, {})[scenario] = found
     return SourceStatistics(by_modality)
 
 
-def _summarise(values: Tensor, rng: np.random.Generator) -> FeatureStatistics:
+def _summarise(training: FeatureSample, held_out: FeatureSample, rng: np.random.Generator) -> FeatureStatistics:
+    values, classes = training.features.double(), training.probabilities.shape[1]
     mean, std = values.mean(dim=0), values.std(dim=0)
     positive = std[std > 0]
     floor = 1e-3 * positive.median() if len(positive) else std.new_ones(())
     std = std.clamp(min=float(floor))  # a feature that is constant in training must not decide alone
-    standardised = (values - mean) / std
+    class_means = torch.stack(
+        [values[training.labels == c].mean(dim=0) if (training.labels == c).any() else mean for c in range(classes)]
+    )
+    residuals = values - class_means[training.labels]
+    metric = Metric.of(residuals, std)
+    # as a stream is compared: with the classes that are predicted, since the true ones are not known there
+    shifts = held_out.features.double() - held_out.probabilities.double() @ class_means
+    standardised = metric.along(shifts) / metric.variances.sqrt()
     quantiles = []
     for size in SIZES:
-        counts = rng.multinomial(size, np.full(len(values), 1 / len(values)), REPLICATES) / size
+        counts = rng.multinomial(size, np.full(len(shifts), 1 / len(shifts)), REPLICATES) / size
         means = torch.from_numpy(counts) @ standardised
         quantiles.append(float(means.square().mean(dim=1).sqrt().quantile(LEVEL)))
-    return FeatureStatistics(
-        mean.float(), std.float(), values[:KEPT].float(), torch.tensor(quantiles, dtype=torch.float32).clamp(min=1e-9)
-    )
+    statistics = (mean, std, class_means, residuals, held_out.features, torch.tensor(quantiles).clamp(min=1e-9))
+    return FeatureStatistics(*(value.float() for value in statistics))
 
 
 def save_statistics(run: Run, statistics: SourceStatistics) -> None:
@@ -127,7 +185,7 @@ def save_statistics(run: Run, statistics: SourceStatistics) -> None:
 
 
 def load_statistics(run: Run) -> SourceStatistics | None:
-    """Return the statistics that are stored with a run; None where an earlier version trained it.
+    """Return the statistics that are stored with a run; None where there are none.
 
     Raises:
         UserError: the file is damaged.
@@ -138,9 +196,9 @@ def load_statistics(run: Run) -> SourceStatistics | None:
     tensors = open_tensors(path, advice)
     try:
         found = SourceStatistics.from_tensors(tensors)
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError) as error:
         raise damaged(str(path), f"not statistics of features: {error}", advice) from error
-    if not found.finite:
+    if not all(bool(value.isfinite().all()) for value in tensors.values()):
         raise damaged(str(path), "its values are not finite", advice)
     return found
 
@@ -149,7 +207,7 @@ def require_statistics(run: Run) -> SourceStatistics:
     """Return the statistics that are stored with a run.  Raises UserError where there are none."""
     if (found := load_statistics(run)) is None:
         raise UserError(
-            f"{run}: has no {FILE}, since an earlier version of avtrain trained it; "
+            f"{run}: has no {FILE}, as an earlier version of avtrain or several processes trained it; "
             f"avtrain eval {run} --adapt align computes it from the training data"
         )
     return found

@@ -17,6 +17,7 @@ from avtrain.features.cache import CachedData
 StreamKind = Literal["one", "continual", "mixed"]
 STREAMS: tuple[StreamKind, ...] = ("one", "continual", "mixed")
 Item = tuple[int, int]  # index of a condition, and of a row
+StreamSource = MultimodalData | CachedData
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def _permutation(seed: int, stream: str, n: int) -> list[int]:
 
 
 def read_items(
-    sources: Sequence[MultimodalData | CachedData], items: Sequence[Item], batch_size: int, loader: LoaderOptions
+    sources: Sequence[StreamSource], items: Sequence[Item], batch_size: int, loader: LoaderOptions
 ) -> Iterator[Batch]:
     """Yield samples in a given order, in batches.
 
