@@ -39,7 +39,7 @@ class SeenScenario:
     @classmethod
     def of(cls, found: FeatureStatistics) -> "SeenScenario":
         """Return the scenario of statistics as they are stored."""
-        return cls(found.class_means.double(), Metric.of(found.residuals, found.std), found)
+        return cls(found.class_means.double(), Metric.of(found.residuals, found.class_means, found.std), found)
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,6 @@ class Window:
     features: Tensor
     probabilities: Tensor
 
-    def shift(self, scenario: SeenScenario) -> Tensor:
-        """Return the mean difference to the scenario's means of the classes that are predicted, [F]."""
-        return self.features.mean(dim=0) - self.probabilities.mean(dim=0) @ scenario.class_means
-
     def joined(self, features: Tensor, probabilities: Tensor) -> "Window":
         """Return the window after further samples: the last ones, at least all of the new."""
         size = max(WINDOW, len(features))
@@ -70,24 +66,25 @@ class Window:
 class Align(Adapter):
     """Per modality, features that have left every training scenario are moved back towards the nearest one.
 
-    This adapter is ours.  The shift of a window of n samples from scenario s is the mean of its features less what the
-    classes predicted for it would have under s,
+    This adapter is ours.  Distances are between the mean of a window of n samples and the centre of a training
+    scenario s, as a root mean square over the directions of the covariance within classes, in standard deviations,
+    without those along which the classes differ: a batch of few classes is not taken for another condition.  Nothing
+    is done, bit for bit,
 
-        shift_s = mean_i x_i - mean_i p_i M_s          M_s [C, F]: means of the classes
-
-    so that a batch of few classes is not taken for another condition.  Its distance is the root mean square over the
-    directions of the covariance within classes, in standard deviations.  Nothing is done, bit for bit,
-
-    - where the distance from any s is at most 1.4 times the 95 % quantile of batches of n held-out samples under s:
-      the condition is known, and what was learned for it serves best;
-    - where the window spreads wider along the shift than 1.5 times any scenario's held-out samples: it mixes
+    - where the distance from any s is at most 1.4 times the 95 % quantile q of batches of n held-out samples under s
+      (bootstrap): the condition is known, and what was learned for it serves best;
+    - where the window spreads wider along its shift than 1.5 times any scenario's held-out samples: it mixes
       conditions, which have no common shift;
     - while fewer than 16 samples have the modality.
 
-    Otherwise the shift from the nearest scenario is subtracted, except along each direction the part that held-out
-    data show too, 3 q^2 variance / shift^2 of it: recordings that were not trained on differ along the same few
-    directions as classes do, and moving those would do harm.  Deviations are not matched, since on the validation
-    split of the pilot that lost more than it gained.
+    Otherwise the shift from the nearest scenario is subtracted: the mean of the features less what the classes
+    predicted for them have on average,
+
+        shift = mean_i x_i - mean_i p_i M_s          p_i [C]: prediction, M_s [C, F]: means of the classes
+
+    except along each direction the part that held-out data show too, min(1, 3 q^2 variance / shift^2) of it:
+    recordings that were not trained on differ along the same few directions as classes do, and moving those would do
+    harm.  Deviations are not matched, since on the validation split of the pilot that lost more than it gained.
 
     The window is the batch, or the last 64 samples that have the modality where the batch has fewer.  Each modality
     is decided alone; missing ones are not touched.
@@ -172,34 +169,34 @@ def find_shift(window: Window, scenarios: Sequence[SeenScenario]) -> Tensor | No
         window: of one modality.
         scenarios: of the training.
     """
-    shifts = [window.shift(each) for each in scenarios]
-    distances = [each.metric.distance(shift) for each, shift in zip(scenarios, shifts, strict=True)]
-    radii = [each.statistics.quantile(len(window.features)) for each in scenarios]
+    mean, size = window.features.mean(dim=0), len(window.features)
+    distances = [each.metric.distance(mean) for each in scenarios]
+    radii = [each.statistics.quantile(size) for each in scenarios]
     if any(d <= OUTSIDE * radius for d, radius in zip(distances, radii, strict=True)):
         return None
     place = distances.index(min(distances))
-    nearest, shift, radius = scenarios[place], shifts[place], radii[place]
-    if is_mixed(window, shift, nearest, scenarios):
+    nearest, radius, metric = scenarios[place], radii[place], scenarios[place].metric
+    if is_mixed(window, metric, scenarios):
         return None
-    along, metric = nearest.metric.along(shift), nearest.metric
+    along = metric.along(mean - window.probabilities.mean(dim=0) @ nearest.class_means)
     natural = KEPT * radius**2 * metric.variances
     kept = (natural / along.square().clamp(min=1e-30)).clamp(max=1)
     return metric.directions @ (along * (1 - kept))
 
 
-def is_mixed(window: Window, shift: Tensor, nearest: SeenScenario, scenarios: Sequence[SeenScenario]) -> bool:
+def is_mixed(window: Window, metric: Metric, scenarios: Sequence[SeenScenario]) -> bool:
     """Return whether a window seems to hold samples of several conditions.
 
     Args:
         window: outside all scenarios.
-        shift: [F], from the nearest scenario.
-        nearest: the scenario that decides along which direction conditions are told apart best.
+        metric: of the nearest scenario.
         scenarios: all.
     """
-    metric = nearest.metric
-    direction = metric.directions @ (metric.along(shift) / metric.variances)  # of the best linear separation
+    # along the line that separates the window from the scenario best, classes apart
+    line = metric.without_classes(window.features.mean(dim=0))
+    line = line / line.norm()
 
     def spread(features: Tensor) -> float:
-        return float((features.double() @ direction).std())
+        return float((metric.without_classes(features) @ line).std())
 
     return spread(window.features) > SPREAD * max(spread(each.statistics.held_out) for each in scenarios)

@@ -76,7 +76,7 @@ def pool_tokens(method: Method, tokens: Tokens) -> dict[str, Tensor]:
 def _collect(
     method: Method, source: StreamSource, items: Sequence[Item], machine: Machine, precision: str, advance: Advance
 ) -> Mapping[str, FeatureSample]:
-    """Return features, labels and predictions of some rows by modality, without rows that lack it."""
+    """Return features and labels of some rows by modality, without rows that lack it."""
     pooled: list[dict[str, Tensor]] = []
 
     def note(tokens: Tokens, batch: Batch) -> Tokens:
@@ -84,17 +84,17 @@ def _collect(
         return tokens
 
     present: list[Mapping[str, Tensor]] = []
-    labels, probabilities = [], []
+    labels, classes = [], 0
     for batch in read_items([source], items, batch_size=32, loader=machine.loader_options):
         with machine.autocast(precision):
             prediction = predict_through(method, batch.to(machine.device), note)
         present.append(batch.present)
         labels.append(batch.labels)
-        probabilities.append(prediction.logits.double().softmax(dim=1).cpu())
+        classes = prediction.logits.shape[1]
         advance(len(batch))
     found = {}
     for modality in pooled[0]:
         there = torch.cat([masks[modality] for masks in present])
         features = torch.cat([features[modality] for features in pooled])
-        found[modality] = FeatureSample(features[there], torch.cat(labels)[there], torch.cat(probabilities)[there])
+        found[modality] = FeatureSample(features[there], torch.cat(labels)[there], classes)
     return found

@@ -29,12 +29,12 @@ class FeatureSample:
     Attributes:
         features: [n, F].
         labels: int64 [n].
-        probabilities: [n, C], predicted by the method.
+        classes: number C of classes.
     """
 
     features: Tensor
     labels: Tensor
-    probabilities: Tensor
+    classes: int
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class FeatureStatistics:
         class_means: [C, F]; the mean of all for a class without samples.
         residuals: [n, F], training features less the mean of their class.
         held_out: [k, F], features of held-out samples.
-        quantiles: [sizes], 95 % quantile of the distance of batches of held-out samples, by the sizes in `SIZES`.
+        quantiles: [sizes], 95 % quantile of `Metric.distance` of batches of held-out samples, by the sizes in `SIZES`.
     """
 
     mean: Tensor
@@ -72,34 +72,50 @@ class Metric:
     """The unit of distances between features: their covariance within classes.
 
     Attributes:
+        centre: [F], mean of the class means.
         directions: [F, F], one eigenvector a column.
         variances: [F], eigenvalues, above 0.
+        classes: [K, F], orthonormal, along which the class means differ, in units of the deviations.
     """
 
+    centre: Tensor
     directions: Tensor
     variances: Tensor
+    classes: Tensor
 
     @classmethod
-    def of(cls, residuals: Tensor, std: Tensor) -> "Metric":
+    def of(cls, residuals: Tensor, class_means: Tensor, std: Tensor) -> "Metric":
         """Return the metric of features.
 
         Args:
             residuals: [n, F], features less the mean of their class.
+            class_means: [C, F].
             std: [F], above 0; sets the least variance.
         """
-        centred = residuals.double()
+        centred, means = residuals.double(), class_means.double()
         covariance = centred.T @ centred / len(centred)
         diagonal = covariance.diagonal().maximum(1e-4 * std.double().square())
         variances, directions = torch.linalg.eigh((1 - RIDGE) * covariance + RIDGE * torch.diag(diagonal))
-        return cls(directions, variances.clamp(min=float(1e-6 * variances.max())))
-
-    def distance(self, shift: Tensor) -> float:
-        """Return the root mean square of a shift [F] over all directions, in standard deviations."""
-        return float((self.along(shift).square() / self.variances).mean().sqrt())
+        variances = variances.clamp(min=float(1e-6 * variances.max()))
+        between = (means - means.mean(dim=0)) @ directions / variances.sqrt()
+        _, sizes, classes = torch.linalg.svd(between, full_matrices=False)
+        return cls(means.mean(dim=0), directions, variances, classes[sizes > 1e-6 * sizes.max()])
 
     def along(self, shift: Tensor) -> Tensor:
         """Return the part of a shift along each direction.  [..., F] to [..., F]."""
         return shift.double() @ self.directions
+
+    def without_classes(self, features: Tensor) -> Tensor:
+        """Return differences to the centre along each direction, in deviations, without those between classes.
+
+        They tell conditions apart whichever classes there are.  [..., F] to [..., F].
+        """
+        whitened = self.along(features.double() - self.centre) / self.variances.sqrt()
+        return whitened - whitened @ self.classes.T @ self.classes
+
+    def distance(self, mean: Tensor) -> float:
+        """Return the root mean square of these differences for the mean [F] of some samples."""
+        return float(self.without_classes(mean).square().mean().sqrt())
 
 
 @dataclass(frozen=True)
@@ -157,23 +173,20 @@ def summarise(
 
 
 def _summarise(training: FeatureSample, held_out: FeatureSample, rng: np.random.Generator) -> FeatureStatistics:
-    values, classes = training.features.double(), training.probabilities.shape[1]
+    values = training.features.double()
     mean, std = values.mean(dim=0), values.std(dim=0)
     positive = std[std > 0]
     floor = 1e-3 * positive.median() if len(positive) else std.new_ones(())
     std = std.clamp(min=float(floor))  # a feature that is constant in training must not decide alone
     class_means = torch.stack(
-        [values[training.labels == c].mean(dim=0) if (training.labels == c).any() else mean for c in range(classes)]
+        [values[training.labels == c].mean(dim=0) if (training.labels == c).any() else mean for c in range(training.classes)]
     )
     residuals = values - class_means[training.labels]
-    metric = Metric.of(residuals, std)
-    # as a stream is compared: with the classes that are predicted, since the true ones are not known there
-    shifts = held_out.features.double() - held_out.probabilities.double() @ class_means
-    standardised = metric.along(shifts) / metric.variances.sqrt()
+    differences = Metric.of(residuals, class_means, std).without_classes(held_out.features)
     quantiles = []
     for size in SIZES:
-        counts = rng.multinomial(size, np.full(len(shifts), 1 / len(shifts)), REPLICATES) / size
-        means = torch.from_numpy(counts) @ standardised
+        counts = rng.multinomial(size, np.full(len(differences), 1 / len(differences)), REPLICATES) / size
+        means = torch.from_numpy(counts) @ differences
         quantiles.append(float(means.square().mean(dim=1).sqrt().quantile(LEVEL)))
     statistics = (mean, std, class_means, residuals, held_out.features, torch.tensor(quantiles).clamp(min=1e-9))
     return FeatureStatistics(*(value.float() for value in statistics))
