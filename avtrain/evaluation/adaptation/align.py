@@ -15,8 +15,8 @@ from avtrain.evaluation.adaptation.source import FeatureStatistics, Metric
 from avtrain.evaluation.adaptation.tokens import Tokens, predict_through
 from avtrain.methods.base import Method, Prediction
 
-OUTSIDE = 1.4  # distance of a window, in 95 % quantiles of held-out batches, from which it has left a scenario
-SPREAD = 1.5  # spread along the shift, in that of the widest scenario, from which a window is mixed
+OUTSIDE = 1.3  # distance of a window, in 95 % quantiles of held-out batches, from which it has left a scenario
+SEPARATION = 1.8  # shift of a window, in its own deviation along the shift, below which it is mixed
 KEPT = 3.0  # part of a shift that is kept: so many times what held-out data show along a direction
 WINDOW, FEWEST = 64, 16  # samples that a shift is estimated from, at most (or the batch) and at least
 PASSES = 2  # predictions with aligned features, each with the classes that the one before predicted
@@ -71,10 +71,10 @@ class Align(Adapter):
     without those along which the classes differ: a batch of few classes is not taken for another condition.  Nothing
     is done, bit for bit,
 
-    - where the distance from any s is at most 1.4 times the 95 % quantile q of batches of n held-out samples under s
+    - where the distance from any s is at most 1.3 times the 95 % quantile q of batches of n held-out samples under s
       (bootstrap): the condition is known, and what was learned for it serves best;
-    - where the window spreads wider along its shift than 1.5 times any scenario's held-out samples: it mixes
-      conditions, which have no common shift;
+    - where the window's shift is below 1.8 times its own standard deviation along the shift: it mixes conditions,
+      which have no common shift.  Of a half that is not shifted and a half that is, the ratio is at most 1;
     - while fewer than 16 samples have the modality.
 
     Otherwise the shift from the nearest scenario is subtracted: the mean of the features less what the classes
@@ -176,7 +176,7 @@ def find_shift(window: Window, scenarios: Sequence[SeenScenario]) -> Tensor | No
         return None
     place = distances.index(min(distances))
     nearest, radius, metric = scenarios[place], radii[place], scenarios[place].metric
-    if is_mixed(window, metric, scenarios):
+    if is_mixed(window, metric):
         return None
     along = metric.along(mean - window.probabilities.mean(dim=0) @ nearest.class_means)
     natural = KEPT * radius**2 * metric.variances
@@ -184,19 +184,15 @@ def find_shift(window: Window, scenarios: Sequence[SeenScenario]) -> Tensor | No
     return metric.directions @ (along * (1 - kept))
 
 
-def is_mixed(window: Window, metric: Metric, scenarios: Sequence[SeenScenario]) -> bool:
+def is_mixed(window: Window, metric: Metric) -> bool:
     """Return whether a window seems to hold samples of several conditions.
 
     Args:
         window: outside all scenarios.
         metric: of the nearest scenario.
-        scenarios: all.
     """
     # along the line that separates the window from the scenario best, classes apart
-    line = metric.without_classes(window.features.mean(dim=0))
-    line = line / line.norm()
-
-    def spread(features: Tensor) -> float:
-        return float((metric.without_classes(features) @ line).std())
-
-    return spread(window.features) > SPREAD * max(spread(each.statistics.held_out) for each in scenarios)
+    differences = metric.without_classes(window.features)
+    line = differences.mean(dim=0)
+    spread = float((differences @ (line / line.norm())).std())
+    return float(line.norm()) < SEPARATION * spread

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from avbuild.dataset.splits import Split
 from avbuild.errors import UsageError, UserError
 from avbuild.progress import progress_bar
 from avbuild.scenarios.manifest import Manifest
@@ -243,25 +244,35 @@ def _read(
         require_plugins([condition.manifest.scenarios[condition.name]])
     rows = on_disk or clean
     data = MultimodalData(rows, condition.manifest, method.backbone.frontend, (condition.name,))
-    source = data if adapter.needs_inputs else cached_source(method, data, machine, precision)
-    assert isinstance(source, StreamSource)
+    source = data if adapter.needs_inputs else stream_source(method, data, machine, precision)
     return TestedCondition(rows, source, "from disk" if on_disk or condition.severity == 0 else "on the fly")
+
+
+def stream_source(method: Method, data: MultimodalData, machine: Machine, precision: str) -> StreamSource:
+    """Return the data with cached tokens where `avtrain eval` would use them."""
+    source = cached_source(method, data, machine, precision)
+    assert isinstance(source, StreamSource)
+    return source
 
 
 def _source_of(run: Run, config: RunConfig, method: Method, machine: Machine, precision: str) -> AdaptationSource:
     """Return what adapters may know of the training data, read when it is asked for."""
     manifest, scenarios = config.manifest, train_scenarios(config.fit, config.manifest)
 
-    def read(split: Any) -> MultimodalData:
+    def read(split: Split, epoch: int = 0) -> MultimodalData:
         rows = read_rows(manifest, split, machine.row_cache)
-        return MultimodalData(rows, manifest, method.backbone.frontend, scenarios)
+        return MultimodalData(rows, manifest, method.backbone.frontend, scenarios, epoch, draws=1)
 
     def statistics() -> SourceStatistics:
         if (found := load_statistics(run)) is not None:
             return found
         print(f"{run}: has no {FILE} yet; it is computed from the training data and stored", file=sys.stderr)
-        held_out = read("validation" if config.fit.select_on == "validation" else "train")
-        found = collect_statistics(method, read("train"), held_out, scenarios, machine, precision, manifest.seed)
+        # tokens of frozen backbones are those that training has cached: of its first draw
+        sources = [read("train", epoch=1), read("validation")][: 2 if config.fit.select_on == "validation" else 1]
+        training, *held_out = (stream_source(method, data, machine, precision) for data in sources)
+        found = collect_statistics(
+            method, training, *(held_out or [training]), scenarios, machine, precision, manifest.seed
+        )
         save_statistics(run, found)
         return found
 

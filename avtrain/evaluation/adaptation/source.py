@@ -46,7 +46,6 @@ class FeatureStatistics:
         std: [F], above 0.
         class_means: [C, F]; the mean of all for a class without samples.
         residuals: [n, F], training features less the mean of their class.
-        held_out: [k, F], features of held-out samples.
         quantiles: [sizes], 95 % quantile of `Metric.distance` of batches of held-out samples, by the sizes in `SIZES`.
     """
 
@@ -54,7 +53,6 @@ class FeatureStatistics:
     std: Tensor
     class_means: Tensor
     residuals: Tensor
-    held_out: Tensor
     quantiles: Tensor
 
     def quantile(self, size: int) -> float:
@@ -188,7 +186,7 @@ def _summarise(training: FeatureSample, held_out: FeatureSample, rng: np.random.
         counts = rng.multinomial(size, np.full(len(differences), 1 / len(differences)), REPLICATES) / size
         means = torch.from_numpy(counts) @ differences
         quantiles.append(float(means.square().mean(dim=1).sqrt().quantile(LEVEL)))
-    statistics = (mean, std, class_means, residuals, held_out.features, torch.tensor(quantiles).clamp(min=1e-9))
+    statistics = (mean, std, class_means, residuals, torch.tensor(quantiles).clamp(min=1e-9))
     return FeatureStatistics(*(value.float() for value in statistics))
 
 
