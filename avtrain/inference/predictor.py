@@ -238,9 +238,7 @@ def classify_batch(loaded: LoadedRun, batch: Batch, scenario: str, machine: Mach
     return describe_outputs(loaded, batch, prediction, scenario)
 
 
-def describe_outputs(
-    loaded: LoadedRun, batch: Batch, prediction: Prediction, scenario: str
-) -> list[ClassifierOutput]:
+def describe_outputs(loaded: LoadedRun, batch: Batch, prediction: Prediction, scenario: str) -> list[ClassifierOutput]:
     """Return the classification of each sample of a batch.
 
     Args:

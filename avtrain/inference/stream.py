@@ -9,7 +9,7 @@ import torch
 from avbuild.errors import UsageError, UserError, listed
 from avtrain.data.batch import Batch
 from avtrain.device import Machine
-from avtrain.evaluation.adaptation.base import AdaptationSource, Adapter
+from avtrain.evaluation.adaptation.base import AdaptationSource, TestTimeAdapter
 from avtrain.evaluation.adaptation.registry import build_adapter, find_adapter
 from avtrain.evaluation.adaptation.source import require_statistics
 from avtrain.evaluation.evaluate import inference_modes
@@ -75,7 +75,9 @@ def classify_stream(
     find_adapter(adapt)
     scenario = start_inference(loaded, None)
     if loaded.method.inference not in inference_modes(loaded.method, scenario_known=False):
-        raise UsageError(f"--adapt {adapt}: {loaded.method.name} must be given the scenario, which a stream does not say")
+        raise UsageError(
+            f"--adapt {adapt}: {loaded.method.name} must be given the scenario, which a stream does not say"
+        )
     adapter = _adapter(loaded, adapt)
     adapter.reset("predict")
     for start in range(0, len(samples), batch):
@@ -85,9 +87,11 @@ def classify_stream(
         yield from zip(part, describe_outputs(loaded, made, prediction, scenario), strict=True)
 
 
-def _adapter(loaded: LoadedRun, name: str) -> Adapter:
+def _adapter(loaded: LoadedRun, name: str) -> TestTimeAdapter:
     def samples() -> Batch:
-        raise UsageError(f"--adapt {name}: needs training samples, which avtrain eval --adapt {name} reads; choose another")
+        raise UsageError(
+            f"--adapt {name}: needs training samples, which avtrain eval --adapt {name} reads; choose another"
+        )
 
     source = AdaptationSource(loaded.config.manifest.seed, lambda: require_statistics(loaded.run), samples)
     return build_adapter(name, loaded.method, source)

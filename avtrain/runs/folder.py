@@ -44,7 +44,6 @@ from avtrain.runs.sealed import (
 )
 from avtrain.runs.weights import require_finite
 
-
 ADAPTED = "adapted"  # folder of the scores with adapters
 
 

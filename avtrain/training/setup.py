@@ -11,10 +11,10 @@ from avtrain.data.augmentation import Augmentation
 from avtrain.data.batch_source import BatchSource
 from avtrain.data.dataset import MultimodalData
 from avtrain.data.regimes import train_scenarios
+from avtrain.data.row_share import ALL_ROWS
 from avtrain.data.samples import Rows
 from avtrain.data.shards import read_rows
 from avtrain.device import Machine
-from avtrain.data.row_share import ALL_ROWS
 from avtrain.distributed.row_sharing import broadcast_from_rank0, broadcast_weights, distribute_calls, local_row_share
 from avtrain.evaluation.adaptation.collect import collect_statistics
 from avtrain.evaluation.adaptation.source import save_statistics

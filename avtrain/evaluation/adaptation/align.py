@@ -9,7 +9,7 @@ from torch import Tensor
 
 from avbuild.errors import UsageError
 from avtrain.data.batch import Batch
-from avtrain.evaluation.adaptation.base import AdaptationSource, Adapter
+from avtrain.evaluation.adaptation.base import AdaptationSource, TestTimeAdapter
 from avtrain.evaluation.adaptation.collect import pool_tokens
 from avtrain.evaluation.adaptation.source import FeatureStatistics, Metric
 from avtrain.evaluation.adaptation.tokens import Tokens, predict_through
@@ -63,7 +63,7 @@ class Window:
         )
 
 
-class Align(Adapter):
+class Align(TestTimeAdapter):
     """Per modality, features that have left every training scenario are moved back towards the nearest one.
 
     This adapter is ours.  Distances are between the mean of a window of n samples and the centre of a training

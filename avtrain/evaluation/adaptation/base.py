@@ -28,7 +28,7 @@ class AdaptationSource:
     samples: Callable[[], Batch]
 
 
-class Adapter:
+class TestTimeAdapter:
     """A trained method that predicts the batches of a stream in order, and may learn from them without labels.
 
     The folder of the run is never written to.  `reset` is called at the start of each stream.
@@ -83,7 +83,7 @@ class Adapter:
         )
 
 
-class NoAdaptation(Adapter):
+class NoAdaptation(TestTimeAdapter):
     """The trained method as it is, to compare with on the same stream."""
 
     name = "none"

@@ -1,19 +1,12 @@
 """`avtrain eval --adapt`: scores of a run with an adapter on streams of test samples, beside the run's plain scores."""
 
-import fnmatch
 import sys
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-
-import numpy as np
-import torch
 
 from avbuild.dataset.splits import Split
 from avbuild.errors import UsageError, UserError
 from avbuild.progress import progress_bar
-from avbuild.scenarios.manifest import Manifest
 from avbuild.scenarios.recorded_plugins import require_plugins
 from avtrain.config import RunConfig
 from avtrain.data.batch import Batch
@@ -22,18 +15,20 @@ from avtrain.data.regimes import train_scenarios
 from avtrain.data.samples import Rows
 from avtrain.data.shards import content_of, read_corrupted, read_rows, shared_recordings
 from avtrain.device import Machine
-from avtrain.evaluation.adaptation.base import AdaptationSource, Adapter
+from avtrain.evaluation.adaptation.base import AdaptationSource, TestTimeAdapter
 from avtrain.evaluation.adaptation.collect import choose_rows, collect_statistics
+from avtrain.evaluation.adaptation.follow import Followed, follow
 from avtrain.evaluation.adaptation.registry import build_adapter, find_adapter
 from avtrain.evaluation.adaptation.source import FILE, SourceStatistics, load_statistics, save_statistics
-from avtrain.evaluation.adaptation.streams import STREAMS, Item, Stream, StreamKind, StreamSource, make_streams, read_items
-from avtrain.evaluation.conditions import EvalCondition, EvalRequest, conditions_to_test, manifest_under_test
+from avtrain.evaluation.adaptation.stream_conditions import stream_conditions
+from avtrain.evaluation.adaptation.streams import STREAMS, StreamKind, StreamSource, make_streams, read_items
+from avtrain.evaluation.conditions import EvalCondition, EvalRequest
 from avtrain.evaluation.evaluate import describe_condition, inference_modes, load_method, score, write_scores
 from avtrain.evaluation.location import locate_data
 from avtrain.evaluation.predict import Outputs
 from avtrain.evaluation.predictions import scores_file, to_parquet
 from avtrain.features.cache import cached_source
-from avtrain.methods.base import Method, Prediction
+from avtrain.methods.base import Method
 from avtrain.runs.folder import Run
 from avtrain.runs.guards import require_unchanged_plugins
 
@@ -111,7 +106,8 @@ def evaluate_adapted(
         for inference in modes:
             method.inference = inference
             for stream in streams:
-                batches = read_items([each.source for each in tested], stream.items, adapt.batch, machine.loader_options)
+                sources = [each.source for each in tested]
+                batches = read_items(sources, stream.items, adapt.batch, machine.loader_options)
                 followed = follow(adapter, stream, batches, machine, precision, advance)
                 for index, outputs in followed.outputs().items():
                     facts = describe_condition(run, config, conditions[index]) | known
@@ -137,107 +133,8 @@ class TestedCondition:
     computed: str
 
 
-@dataclass
-class Followed:
-    """The predictions for a stream, in its order.
-
-    Attributes:
-        items: condition and row of each sample.
-        predictions: of each batch, on the CPU.
-        batches: without inputs.
-        seconds: time that the adapter took, without loading.
-    """
-
-    items: Sequence[Item]
-    predictions: list[Prediction]
-    batches: list[Batch]
-    seconds: float = 0.0
-
-    def outputs(self) -> dict[int, Outputs]:
-        """Return the predictions for each condition of the stream, in the order of its rows."""
-        by_condition: dict[int, list[int]] = {}
-        for place in sorted(range(len(self.items)), key=lambda place: self.items[place]):
-            by_condition.setdefault(self.items[place][0], []).append(place)
-        return {condition: self._outputs(np.asarray(places)) for condition, places in by_condition.items()}
-
-    def _outputs(self, places: "np.ndarray[Any, np.dtype[np.int64]]") -> Outputs:
-        first, ids = self.predictions[0], [name for batch in self.batches for name in batch.ids]
-
-        def pick(parts: Sequence[torch.Tensor]) -> Any:
-            return torch.cat(list(parts)).numpy()[places]
-
-        choices = [p.choice for p in self.predictions if p.choice is not None]
-        return Outputs(
-            logits=pick([p.logits for p in self.predictions]),
-            per_modality={m: pick([p.per_modality[m] for p in self.predictions]) for m in first.per_modality},
-            present={m: pick([batch.present[m] for batch in self.batches]) for m in self.batches[0].present},
-            labels=pick([batch.labels for batch in self.batches]),
-            ids=tuple(ids[place] for place in places),
-            choice=pick(choices) if choices else None,
-        )
-
-
-def follow(
-    adapter: Adapter, stream: Stream, batches: Any, machine: Machine, precision: str, advance: Any = lambda n: None
-) -> Followed:
-    """Predict a stream batch by batch, adapting.
-
-    Args:
-        adapter: starts anew where the stream says so.
-        stream: order of the samples.
-        batches: of these samples, in this order.
-        machine: where it is computed.
-        precision: `fp32` or `bf16`.
-        advance: called with the number of samples of each batch.
-    """
-    if stream.new:
-        adapter.reset(stream.name)
-    found = Followed(stream.items, [], [])
-    for loaded in batches:
-        batch = loaded.to(machine.device)
-        started = time.perf_counter()
-        with machine.autocast(precision):
-            prediction = adapter(replace(batch, labels=torch.full_like(batch.labels, -1)))  # no adapter sees them
-        found.predictions.append(_on_cpu(prediction))  # waits until a GPU is done
-        found.seconds += time.perf_counter() - started
-        found.batches.append(replace(loaded, inputs={}, tokens={}))
-        advance(len(batch))
-    return found
-
-
-def stream_conditions(own: Manifest, request: EvalRequest) -> list[EvalCondition]:
-    """Return the conditions of a request; of another manifest also those that the run was trained on.
-
-    Args:
-        own: the manifest that the run was trained on.
-        request: may name another manifest.
-
-    Raises:
-        UsageError: the request fits no condition.
-    """
-    other = request.manifest
-    if other is None:
-        return conditions_to_test(own, request)
-    hashes = {other.scenario_hash(name) for name in other.scenarios}
-    trained = {name: spec for name, spec in own.scenarios.items() if own.scenario_hash(name) in hashes}
-    parts = []
-    if trained:
-        parts.append((own.model_copy(update={"scenarios": trained}), replace(request, manifest=None)))
-    if not trained or len(trained) < len(other.scenarios):
-        parts.append((manifest_under_test(own, request), request))
-    names = [name for tested, _ in parts for name in tested.scenarios]
-    if unknown := [pattern for pattern in request.scenarios if not fnmatch.filter(names, pattern)]:
-        raise UsageError(f"no scenario {', '.join(unknown)} in manifest {other.name}; it has {', '.join(names)}")
-    found = []
-    for tested, asked in parts:
-        patterns = tuple(pattern for pattern in request.scenarios if fnmatch.filter(list(tested.scenarios), pattern))
-        if patterns:
-            found += conditions_to_test(tested, replace(asked, scenarios=patterns))
-    return found
-
-
 def _read(
-    condition: EvalCondition, clean: Rows, method: Method, adapter: Adapter, machine: Machine, precision: str
+    condition: EvalCondition, clean: Rows, method: Method, adapter: TestTimeAdapter, machine: Machine, precision: str
 ) -> TestedCondition:
     on_disk = read_corrupted(condition.manifest, "test", condition.name, machine.row_cache)
     if not on_disk:
@@ -284,7 +181,7 @@ def _source_of(run: Run, config: RunConfig, method: Method, machine: Machine, pr
     return AdaptationSource(manifest.seed, statistics, samples)
 
 
-def _describe(adapt: AdaptRequest, adapter: Adapter, followed: Followed) -> dict[str, Any]:
+def _describe(adapt: AdaptRequest, adapter: TestTimeAdapter, followed: Followed) -> dict[str, Any]:
     return {
         "name": adapt.name,
         "stream": adapt.stream,
@@ -294,17 +191,7 @@ def _describe(adapt: AdaptRequest, adapter: Adapter, followed: Followed) -> dict
     }
 
 
-def _write(
-    run: Run, condition: EvalCondition, facts: dict[str, Any], outputs: Outputs, rows: Rows
-) -> dict[str, Any]:
+def _write(run: Run, condition: EvalCondition, facts: dict[str, Any], outputs: Outputs, rows: Rows) -> dict[str, Any]:
     result = facts | score(outputs, rows) | {"choice": None}
     predicted = to_parquet(outputs, rows, condition.name, condition.severity, facts["inference"])
     return write_scores(run, scores_file(result), result, predicted)
-
-
-def _on_cpu(prediction: Prediction) -> Prediction:
-    return Prediction(
-        prediction.logits.double().cpu(),
-        {m: scores.double().cpu() for m, scores in prediction.per_modality.items()},
-        None if prediction.choice is None else prediction.choice.double().cpu(),
-    )

@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 from avbuild.errors import UsageError
 from avtrain.data.batch import Batch
-from avtrain.evaluation.adaptation.base import AdaptationSource, Adapter
+from avtrain.evaluation.adaptation.base import AdaptationSource, TestTimeAdapter
 from avtrain.evaluation.adaptation.tokens import predict_through, unchanged
 from avtrain.methods.base import Method, Prediction
 
 LR = 1e-4  # of Adam
 
 
-class GradientAdapter(Adapter):
+class GradientAdapter(TestTimeAdapter):
     """One step of Adam for each batch, on the weights that `select` names; all others stay as trained."""
 
     needs_inputs: ClassVar[bool] = True
@@ -110,5 +110,3 @@ def norm_weights(module: nn.Module, kinds: tuple[type[nn.Module], ...], user: st
 def weights_of(modules: Iterable[nn.Module]) -> list[nn.Parameter]:
     """Return all parameters of some modules."""
     return [weight for module in modules for weight in module.parameters()]
-
-

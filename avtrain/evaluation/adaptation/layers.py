@@ -68,9 +68,7 @@ class PromptedLayers:
                     mask = kept[modality] if kept is not None and place == 0 else None
                     prompt = self.prompts[modality][place] if prompted else None
                     handles.append(layer.register_forward_pre_hook(_before(prompt, mask)))
-                    handles.append(
-                        layer.register_forward_hook(_behind(prompt, present[modality], moments[modality]))
-                    )
+                    handles.append(layer.register_forward_hook(_behind(prompt, present[modality], moments[modality])))
             yield moments
         finally:
             for handle in handles:

@@ -177,7 +177,10 @@ def _summarise(training: FeatureSample, held_out: FeatureSample, rng: np.random.
     floor = 1e-3 * positive.median() if len(positive) else std.new_ones(())
     std = std.clamp(min=float(floor))  # a feature that is constant in training must not decide alone
     class_means = torch.stack(
-        [values[training.labels == c].mean(dim=0) if (training.labels == c).any() else mean for c in range(training.classes)]
+        [
+            values[training.labels == c].mean(dim=0) if (training.labels == c).any() else mean
+            for c in range(training.classes)
+        ]
     )
     residuals = values - class_means[training.labels]
     differences = Metric.of(residuals, class_means, std).without_classes(held_out.features)

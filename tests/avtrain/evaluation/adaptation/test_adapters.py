@@ -95,11 +95,11 @@ def test_a_stream_is_the_same_again_and_the_global_generators_are_left_alone(nam
     adapter = adapter_for(name, method)
     batches = [batch_for(method, seed=seed) for seed in range(3)]
     torch.manual_seed(1)
-    np.random.seed(1)  # noqa: NPY002  # the global generator is what is watched
-    states = torch.get_rng_state(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    np.random.seed(1)  # the global generator is what is watched
+    states = torch.get_rng_state(), np.random.get_state()[1].tolist()
     first = [adapter(batch).logits for batch in batches]
     assert torch.equal(torch.get_rng_state(), states[0])
-    assert np.random.get_state()[1].tolist() == states[1]  # noqa: NPY002
+    assert np.random.get_state()[1].tolist() == states[1]
     adapter.reset("a stream")
     torch.manual_seed(2)
     assert all(torch.equal(adapter(batch).logits, logits) for batch, logits in zip(batches, first, strict=True))
@@ -109,7 +109,9 @@ def test_a_stream_is_the_same_again_and_the_global_generators_are_left_alone(nam
 def test_a_missing_modality_has_no_influence(name: str) -> None:
     method = tiny("finetune")
     batch = batch_for(method)
-    batch = replace(batch, present={"audio": torch.zeros(8, dtype=torch.bool), "image": torch.ones(8, dtype=torch.bool)})
+    batch = replace(
+        batch, present={"audio": torch.zeros(8, dtype=torch.bool), "image": torch.ones(8, dtype=torch.bool)}
+    )
     other = replace(batch, inputs={**batch.inputs, "audio": torch.randn_like(batch.inputs["audio"])})
     adapter = adapter_for(name, method)
     first = [adapter(batch).logits for _ in range(2)]
@@ -190,14 +192,14 @@ def test_a_method_without_such_weights_is_one_error(
 ) -> None:
     method = toy_method("late-fusion", ("audio", "image", "text"))
     monkeypatch.setattr(type(method.backbone), "name", "toy", raising=False)
-    source = AdaptationSource(0, lambda: SourceStatistics({}), lambda: toy_batch())
+    source = AdaptationSource(0, lambda: SourceStatistics({}), toy_batch)
     with pytest.raises(UsageError, match=message):
         adapter(method, source)
 
 
 def test_tsa_works_on_three_modalities_of_a_backbone_of_ones_own() -> None:
     method = toy_method("late-fusion", ("audio", "image", "text")).eval()
-    adapter = build_adapter("tsa", method, AdaptationSource(0, lambda: SourceStatistics({}), lambda: toy_batch()))
+    adapter = build_adapter("tsa", method, AdaptationSource(0, lambda: SourceStatistics({}), toy_batch))
     batch = toy_batch(16, ("audio", "image", "text"))
     assert adapter(batch).logits.isfinite().all()
     assert adapter(batch.rows(slice(0, 1))).logits.shape == (1, 3)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from avtrain.evaluation.adaptation.brimpr import TEMPERATURE, contrastive_loss, moment_loss
@@ -22,13 +23,13 @@ def drawn(*shape: int, seed: int = 0, scale: float = 3.0) -> Tensor:
     return torch.from_numpy(scale * np.random.default_rng(seed).standard_normal(shape))
 
 
-def softmax(row: "np.ndarray") -> "np.ndarray":
-    raised = np.exp(row - row.max())
+def softmax(row: NDArray[np.float64]) -> NDArray[np.float64]:
+    raised: NDArray[np.float64] = np.exp(row - row.max())
     return raised / raised.sum()
 
 
-def entropy_of(p: "np.ndarray") -> float:
-    return -sum(x * math.log(x) for x in p)
+def entropy_of(p: NDArray[np.float64]) -> float:
+    return float(-sum(x * math.log(x) for x in p))
 
 
 def test_tent_minimises_the_mean_entropy() -> None:
@@ -75,10 +76,9 @@ def test_sumi_adapts_to_sure_samples_within_the_fences() -> None:
     found = within_fences(features, present) & sure(logits, own, present)
     assert found.nonzero()[:, 0].tolist() == chosen
     shares = []
-    for m in own:
-        rows = [i for i in chosen if present[m][i]]
-        p, q = ([softmax(z[i].numpy()) for i in rows] for z in (logits, own[m]))
-        shares.append(np.mean([sum(a * math.log(a / b) for a, b in zip(x, y, strict=True)) for x, y in zip(p, q, strict=True)]))
+    for m, scores in own.items():
+        pairs = [(softmax(logits[i].numpy()), softmax(scores[i].numpy())) for i in chosen if present[m][i]]
+        shares.append(np.mean([sum(a * math.log(a / b) for a, b in zip(p, q, strict=True)) for p, q in pairs]))
     expected = np.mean([entropy_of(softmax(logits[i].numpy())) for i in chosen]) + np.mean(shares)
     assert sumi_loss(Prediction(logits, own), features, present).item() == pytest.approx(expected, rel=1e-10)
 
@@ -92,7 +92,9 @@ def test_tsa_is_fixmatch_and_balance() -> None:
     weak, strong = drawn(B, C, scale=4), drawn(B, C, seed=1)
     p = [softmax(row) for row in weak.numpy()]
     assert 0 < sum(x.max() >= CONFIDENT for x in p) < B
-    each = [-math.log(softmax(z)[x.argmax()]) if x.max() >= 0.9 else 0.0 for x, z in zip(p, strong.numpy(), strict=True)]
+    each = [
+        -math.log(softmax(z)[x.argmax()]) if x.max() >= 0.9 else 0.0 for x, z in zip(p, strong.numpy(), strict=True)
+    ]
     expected = np.mean(each) - entropy_of(np.mean(p, axis=0))
     assert tsa_loss(weak, strong).item() == pytest.approx(expected, rel=1e-10)
 
@@ -111,9 +113,9 @@ def test_brimpr_compares_means_and_deviations_of_layers() -> None:
     layers = {m: [drawn(B, 4, 6, seed=10 * i + j) for j in range(3)] for i, m in enumerate(("audio", "image"))}
     source = {m: [drawn(B, 4, 6, seed=100 + 10 * i + j, scale=2) for j in range(3)] for i, m in enumerate(layers)}
     expected = 0.0
-    for m in layers:
+    for m, found in layers.items():
         distances = []
-        for x, y in zip(layers[m], source[m], strict=True):
+        for x, y in zip(found, source[m], strict=True):
             a, b = x.numpy().reshape(-1, 6), y.numpy().reshape(-1, 6)
             distances.append(
                 np.linalg.norm(a.std(axis=0) - b.std(axis=0)) + np.linalg.norm(a.mean(axis=0) - b.mean(axis=0))
@@ -131,7 +133,9 @@ def test_brimpr_contrasts_the_modalities_of_a_sample() -> None:
     expected = 0.0
     for one, other in (("audio", "image"), ("audio", "text"), ("image", "text")):
         rows = (present[one] & present[other]).numpy()
-        a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (embeddings[m].numpy()[rows] for m in (one, other)))
+        a, b = (
+            x / np.linalg.norm(x, axis=1, keepdims=True) for x in (embeddings[m].numpy()[rows] for m in (one, other))
+        )
         similarity = a @ b.T / TEMPERATURE
         for z in (similarity, similarity.T):
             expected += np.mean([-math.log(softmax(row)[i]) for i, row in enumerate(z)]) / 2
