@@ -50,7 +50,7 @@ def test_help_shows_job_share_without_its_old_name(command: str) -> None:
     ("program", "command", "panels"),
     [
         ("avtrain", "fit", {"Model and training", "Data", "Folder of the run", "Machine and cache"}),
-        ("avtrain", "eval", {"Conditions", "A model of your own", "Data", "Machine and cache"}),
+        ("avtrain", "eval", {"Conditions", "A model of your own", "Test-time adaptation", "Data", "Machine and cache"}),
         (
             "avbuild",
             "make",

@@ -1,6 +1,7 @@
 """`avtrain eval`."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,8 @@ import typer
 from avbuild.errors import UsageError, UserError
 from avtrain.commands.options import Cache, DataPlace, Device, LoaderWorkers, NoCache, Precision, expand
 
-CONDITIONS, OWN_MODEL = "Conditions", "A model of your own"  # headings over the options in --help
+# headings over the options in --help
+CONDITIONS, OWN_MODEL, ADAPTATION = "Conditions", "A model of your own", "Test-time adaptation"
 
 
 def evaluate(
@@ -54,6 +56,26 @@ def evaluate(
         int | None,
         typer.Option(help="With --model: samples per batch.", show_default="32", min=1, rich_help_panel=OWN_MODEL),
     ] = None,
+    adapt: Annotated[
+        str | None,
+        typer.Option(
+            help="Adapt to the stream without labels, by: none, align, tent, read, sumi, tsa or brimpr.",
+            rich_help_panel=ADAPTATION,
+        ),
+    ] = None,
+    stream: Annotated[
+        str | None,
+        typer.Option(
+            help="With --adapt: one condition after another, each from the start; continual: without starting anew; "
+            "mixed: all conditions interleaved.",
+            show_default="one",
+            rich_help_panel=ADAPTATION,
+        ),
+    ] = None,
+    adapt_batch: Annotated[
+        int | None,
+        typer.Option(help="With --adapt: samples per batch.", show_default="64", min=1, rich_help_panel=ADAPTATION),
+    ] = None,
     data: DataPlace = None,
     device: Device = "auto",
     precision: Precision = "fp32",
@@ -72,25 +94,22 @@ def evaluate(
         avtrain eval runs/ --scenarios 'D*'
         avtrain eval runs/ --severities 1,2,3,4,5
         avtrain eval runs/ --manifest manifests/weather.yaml
+        avtrain eval runs/ --adapt align --stream mixed
         avtrain eval --model my_models:net manifests/demo.yaml
         avtrain eval copied/seed0 --data /mnt/data/urbansound8k-av
     """
+    _refuse_without("--adapt", adapt, {"--stream": stream, "--adapt-batch": adapt_batch}, "name an adapter")
     chosen, patterns = _parse_severities(severities), tuple(pattern.strip() for pattern in scenarios.split(","))
     if model is not None:
-        if manifest is not None:
-            raise UsageError(f"--manifest {manifest}: with --model the manifest is the argument; leave --manifest out")
-        if data is not None:
-            raise UsageError(f"--data {data}: is for runs; with --model the manifest says where its data set is")
-        if precision not in ("fp32", "auto") or cache is not None:
-            raise UsageError("--precision and --cache are for runs; your own model computes as it is written")
+        _refuse_of_runs(manifest, data, adapt, precision, cache)
         _evaluate_model(runs, model, name, out or Path("runs"), patterns, chosen, batch_size or 32, device, workers)
         return
-    for option, value in (("--name", name), ("--out", out), ("--batch-size", batch_size)):
-        if value is not None:
-            raise UsageError(f"{option} {value}: is for --model alone; scores of a run go into its own folder")
+    of_model = {"--name": name, "--out": out, "--batch-size": batch_size}
+    _refuse_without("--model", None, of_model, "scores of a run go into its own folder")
     from avbuild.progress import progress_bar
     from avbuild.scenarios.manifest_file import load_manifest
     from avtrain.device import Machine, pick_device, pick_precision
+    from avtrain.evaluation.adaptation.evaluate import BATCH, check_request, evaluate_adapted
     from avtrain.evaluation.conditions import EvalRequest
     from avtrain.evaluation.evaluate import count_conditions
     from avtrain.evaluation.evaluate import evaluate as evaluate_run
@@ -101,10 +120,10 @@ def evaluate(
     from avtrain.runs.outside import outside_config
     from avtrain.runs.search import find_runs
 
+    wanted = None if adapt is None else check_request(adapt, stream or "one", adapt_batch or BATCH)
     request = EvalRequest(patterns, chosen, load_manifest(manifest) if manifest else None, data)
-    everything = find_runs(runs)
-    outside = [run for run in everything if outside_config(run) is not None]
-    found = [run for run in everything if run not in outside]
+    outside = [run for run in find_runs(runs) if outside_config(run) is not None]
+    found = [run for run in find_runs(runs) if run.folder not in {each.folder for each in outside}]
     if not found:
         places = ", ".join(map(str, runs))
         raise UserError(f"{places}: holds scores of outside models alone; avtrain eval --model scores one again")
@@ -113,11 +132,16 @@ def evaluate(
     tidy(features)
     scored: list[Mapping[str, object]] = []
     lines, errors = [without_controls(f"{run}: an outside model, not scored again") for run in outside], []
-    with progress_bar("evaluating", sum(count_conditions(run, request) for run in found)) as advance:
+    number = pick_precision(precision, machine.device)
+    conditions = sum(count_conditions(run, request) for run in found)
+    with nullcontext() if wanted else progress_bar("evaluating", conditions) as advance:
         for run in found:
             run.remove_abandoned()
             try:
-                results = evaluate_run(run, request, machine, pick_precision(precision, machine.device), advance)
+                if advance is None and wanted:
+                    results = evaluate_adapted(run, request, wanted, machine, number)
+                else:
+                    results = evaluate_run(run, request, machine, number, advance or (lambda: None))
                 scored += results
                 lines.append(without_controls(f"{run}: {_summary(results)}"))
             except UserError as error:  # the other runs are scored all the same
@@ -125,8 +149,28 @@ def evaluate(
     if lines:
         typer.echo("\n".join([*lines, *map(without_controls, fold_means(scored))]))
         typer.echo(without_controls(f"next: avtrain report {_folder_to_report(runs)}"))
-    if errors:
-        raise _together(errors)
+    _raise_together(errors)
+
+
+def _refuse_of_runs(
+    manifest: str | None, data: str | None, adapt: str | None, precision: str, cache: Path | None
+) -> None:
+    """Refuse options of runs where --model is given."""
+    if manifest is not None:
+        raise UsageError(f"--manifest {manifest}: with --model the manifest is the argument; leave --manifest out")
+    if data is not None:
+        raise UsageError(f"--data {data}: is for runs; with --model the manifest says where its data set is")
+    if adapt is not None:
+        raise UsageError(f"--adapt {adapt}: is for runs; avtrain knows nothing of what your own model trains on")
+    if precision not in ("fp32", "auto") or cache is not None:
+        raise UsageError("--precision and --cache are for runs; your own model computes as it is written")
+
+
+def _refuse_without(needed: str, given: object, options: Mapping[str, object], advice: str) -> None:
+    """Refuse options that need another one which is not given."""
+    for option, value in options.items():
+        if value is not None and given is None:
+            raise UsageError(f"{option} {value}: is for {needed} alone; {advice}")
 
 
 def _evaluate_model(
@@ -167,12 +211,14 @@ def _evaluate_model(
     typer.echo(without_controls(f"next: avtrain report {out}"))
 
 
-def _together(errors: Sequence[UserError]) -> UserError:
-    """Return one error for those of several runs: a usage error where all are."""
+def _raise_together(errors: Sequence[UserError]) -> None:
+    """Raise one error for those of several runs, a usage error where all are; nothing where there are none."""
+    if not errors:
+        return
     if len(errors) == 1:
-        return errors[0]
+        raise errors[0]
     message = "\n".join(dict.fromkeys(map(str, errors)))
-    return UsageError(message) if all(isinstance(error, UsageError) for error in errors) else UserError(message)
+    raise UsageError(message) if all(isinstance(error, UsageError) for error in errors) else UserError(message)
 
 
 def _parse_severities(text: str) -> tuple[int, ...]:

@@ -36,11 +36,22 @@ def predict(
     ] = None,
     top: Annotated[int, typer.Option(help="Number of classes to print; --json prints all.", min=1)] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+    adapt: Annotated[
+        str | None,
+        typer.Option(
+            help="Adapt to the samples of folders, a stream, without labels: none, align, tent, read, sumi or tsa."
+        ),
+    ] = None,
+    adapt_batch: Annotated[
+        int | None,
+        typer.Option(help="With --adapt: samples classified and adapted to together.", show_default="64", min=1),
+    ] = None,
     device: Device = "cpu",
 ) -> None:
     """Classify one sample from audio, an image, a video or a text, or several of them.
 
     A modality without a file is missing. For a method with prompts, the scenario that it assumed is printed too.
+    With --adapt, the options name folders, whose files are a stream in order of name; files of one name are a sample.
 
     Examples:
 
@@ -48,6 +59,7 @@ def predict(
         avtrain predict runs/demo-prompt-tiny --image dog.jpg --scenario A --json
         avtrain predict runs/cremad-mla-resnet --video clip.flv --audio clip.wav
         avtrain predict runs/posts-finetune-dual --text-string "What a day!" --image dog.jpg
+        avtrain predict runs/demo-finetune-tiny --audio clips/ --adapt align
     """
     import json
 
@@ -61,6 +73,9 @@ def predict(
     given: tuple[tuple[str, Path | str | None], ...]
     given = (("audio", audio), ("image", image), ("video", video), ("text", texts))
     files = {modality: path for modality, path in given if path is not None}
+    if adapt is not None or adapt_batch is not None:
+        _predict_stream(run, files, adapt, adapt_batch or 64, scenario, device, as_json)
+        return
     with progress_bar("predicting", 3) as advance:  # the first import of PyTorch takes most of the time
         from avtrain.device import Machine, pick_device
         from avtrain.inference.predictor import classify, load_run, read_media
@@ -87,6 +102,45 @@ def predict(
     _print_probabilities(found, top)
     condition = _describe_condition(found, scenario_given=scenario is not None)
     typer.echo(without_controls(f"{trained.run}: {condition}"))
+
+
+def _predict_stream(
+    run: Path, folders: dict[str, Path], adapt: str | None, batch: int, scenario: str | None, device: str, as_json: bool
+) -> None:
+    """Classify the files of folders with an adapter, and print a line for each sample."""
+    import json
+
+    from avbuild.errors import UsageError
+    from avbuild.progress import progress_bar
+    from avtrain.device import Machine, pick_device
+    from avtrain.inference.predictor import load_run
+    from avtrain.inference.stream import classify_stream, find_samples
+    from avtrain.report.terminal import without_controls
+
+    if adapt is None:
+        raise UsageError(f"--adapt-batch {batch}: is for --adapt alone; name an adapter")
+    if scenario is not None:
+        raise UsageError(f"--scenario {scenario}: the condition of a stream is not told; leave it out with --adapt")
+    if not folders:
+        raise UsageError("nothing to predict from: give --audio FOLDER, --image FOLDER, --video FOLDER, or several")
+    machine, samples = Machine(pick_device(device)), find_samples(folders)
+    trained = load_run(run, machine)
+    with progress_bar("predicting", len(samples)) as advance:
+        lines = []
+        for (name, files), found in classify_stream(trained, samples, adapt, batch, machine):
+            record = {
+                "sample": name,
+                "files": {modality: str(path) for modality, path in files.items()},
+                "present": found.present,
+                "label": found.label,
+                "probabilities": found.probabilities,
+            }
+            row = f"{name}  {found.label}  {found.probabilities[found.label]:.3f}"
+            lines.append(json.dumps(record) if as_json else without_controls(row))
+            advance()
+    typer.echo("\n".join(lines))
+    if not as_json:
+        typer.echo(without_controls(f"{trained.run}: {len(lines)} samples in order of name, adapted by {adapt}"))
 
 
 def _print_probabilities(found: "ClassifierOutput", top: int) -> None:

@@ -84,7 +84,7 @@ def evaluate(
         data = MultimodalData(rows, condition.manifest, method.backbone.frontend, (condition.name,))
         source = cached_source(method, data, machine, precision)
         computed = "from disk" if on_disk or condition.severity == 0 else "on the fly"
-        facts = _describe(run, config, condition) | {"leaky": leaky, "computed": computed, "content": content}
+        facts = describe_condition(run, config, condition) | {"leaky": leaky, "computed": computed, "content": content}
         for inference in inference_modes(method, scenario_known=condition.other is None):
             method.inference = inference
             outputs = predict(method, source, config.fit.batch_size, machine, precision)
@@ -199,7 +199,8 @@ def score(outputs: Outputs, rows: Rows) -> dict[str, Any]:
     }
 
 
-def _describe(run: Run, config: RunConfig, condition: EvalCondition) -> dict[str, Any]:
+def describe_condition(run: Run, config: RunConfig, condition: EvalCondition) -> dict[str, Any]:
+    """Return what the scores of a run under a condition say of both."""
     fit, manifest = config.fit, config.manifest
     return {
         "manifest": manifest.name,

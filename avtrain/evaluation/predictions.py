@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from avbuild.errors import UserError
 from avtrain.data.samples import Rows
 from avtrain.evaluation.predict import Outputs
+from avtrain.runs.folder import ADAPTED
 from avtrain.runs.sealed import damaged, digest_of
 
 DIGEST = "predictions"  # key of a JSON file of scores
@@ -66,7 +67,11 @@ def predictions_file(scores_file: str) -> str:
 
 def scores_file(evaluation: Mapping[str, Any]) -> str:
     """Return the path in a run's folder of the JSON file whose content this is."""
-    return condition_file(evaluation["scenario"], evaluation["other_manifest"], evaluation["inference"])
+    file = condition_file(evaluation["scenario"], evaluation["other_manifest"], evaluation["inference"])
+    if (adapted := evaluation.get("adaptation")) is None:
+        return file
+    stream = f"{adapted['name']}-{adapted['stream']}-{adapted['batch']}"
+    return f"{ADAPTED}/{stream}/{file.removeprefix('eval/')}"
 
 
 def condition_file(scenario: str, other_manifest: str | None, inference: str | None) -> str:

@@ -61,9 +61,10 @@ class CachedData:
         """Yield all samples once, in batches; arguments as for `BatchSource.batches`, of which `loader` is not used."""
         order = self.data.order(shuffle_seed)
         for start in range(0, len(order), batch_size):
-            yield self._batch(order[start : start + batch_size])
+            yield self.batch_of(order[start : start + batch_size])
 
-    def _batch(self, rows: list[int]) -> Batch:
+    def batch_of(self, rows: list[int]) -> Batch:
+        """Return some rows as a batch, in the order of their indices."""
         samples = [self.data.rows.samples[row] for row in rows]
         names = [self.data.scenario_of(sample) for sample in samples]
         places = {name: [place for place, own in enumerate(names) if own == name] for name in dict.fromkeys(names)}

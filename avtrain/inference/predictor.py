@@ -17,7 +17,7 @@ from avtrain.data.dataset import MultimodalData
 from avtrain.data.samples import Media, Rows, Sample
 from avtrain.device import Machine
 from avtrain.evaluation.evaluate import ORACLE, load_method
-from avtrain.methods.base import Method
+from avtrain.methods.base import Method, Prediction
 from avtrain.runs.folder import Run
 from avtrain.runs.search import find_runs
 
@@ -249,8 +249,20 @@ def classify_batch(loaded: LoadedRun, batch: Batch, scenario: str, machine: Mach
         scenario: by `start_inference`.
         machine: where it is computed.
     """
+    prediction = loaded.method(batch.to(machine.device))
+    return describe_outputs(loaded, batch, prediction, scenario)
+
+
+def describe_outputs(loaded: LoadedRun, batch: Batch, prediction: Prediction, scenario: str) -> list[ClassifierOutput]:
+    """Return the classification of each sample of a batch.
+
+    Args:
+        loaded: the run.
+        batch: that was predicted.
+        prediction: of the batch.
+        scenario: by `start_inference`.
+    """
     method = loaded.method
-    prediction = method(batch.to(machine.device))
     probabilities = prediction.logits.double().softmax(dim=1).tolist()
     choices = None if prediction.choice is None else prediction.choice.tolist()
     outputs = []

@@ -139,7 +139,7 @@ def gather(runs: Sequence[Run]) -> list[Results]:
 
 def has_evaluations(runs: Iterable[Run]) -> bool:
     """Return whether any of some runs has been evaluated."""
-    return any(run.evaluations() for run in runs)
+    return any(run.evaluations() or run.adapted_evaluations() for run in runs)
 
 
 def folds_of(evaluation: Evaluation) -> tuple[int, ...]:
@@ -203,7 +203,7 @@ def display_order(scenarios: Sequence[str]) -> tuple[str, ...]:
 
 
 def _evaluations(run: Run) -> list[Evaluation]:
-    evaluations = run.evaluations()
+    evaluations = [*run.evaluations(), *run.adapted_evaluations()]
     if any("inference" not in evaluation for evaluation in evaluations):
         raise UserError(
             f"{run}/eval: written by an earlier version of avtrain, and lacks what a report needs; "

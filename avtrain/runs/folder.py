@@ -9,6 +9,8 @@ state.pt          what a stopped training continues from: weights, optimizer, ra
 result.json       written last: the run is finished
 eval/D.json       scores of `avtrain eval`, one file for each scenario and inference mode (D.oracle.json); those under
                   another manifest are in a folder of its name; D.predictions.parquet beside it: a row a test sample
+adapted/          the same with an adapter, a folder for each adapter, stream and batch size (align-one-64)
+source.safetensors statistics of the training features, which adapters compare a stream with
 
 Each holds its own digest, by sealed.py, and is checked when it is read.
 """
@@ -41,6 +43,8 @@ from avtrain.runs.sealed import (
     sealed_text,
 )
 from avtrain.runs.weights import require_finite
+
+ADAPTED = "adapted"  # folder of the scores with adapters
 
 
 class Run:
@@ -186,7 +190,14 @@ class Run:
 
     def evaluations(self) -> list[dict[str, Any]]:
         """Return the scores that `avtrain eval` wrote, in order of scenario name."""
-        names = [path.relative_to(self.folder) for path in sorted((self.folder / "eval").rglob("*.json"))]
+        return self._read_scores("eval")
+
+    def adapted_evaluations(self) -> list[dict[str, Any]]:
+        """Return the scores that `avtrain eval --adapt` wrote, in order of adapter, stream and scenario name."""
+        return self._read_scores(ADAPTED)
+
+    def _read_scores(self, folder: str) -> list[dict[str, Any]]:
+        names = [path.relative_to(self.folder) for path in sorted((self.folder / folder).rglob("*.json"))]
         advice = f"Run avtrain eval {self.folder} again, which writes it anew"
         return [self.read_json(str(path), advice) for path in names if not path.name.startswith(".partial-")]
 
@@ -197,7 +208,7 @@ class Run:
             nobody_else_writes: whether this process holds the lock of the run.  Unfinished files that name no process,
                 as version 0.1 wrote them, are removed too.
         """
-        for folder in (self.folder, *(self.folder / "eval").glob("**/")):
+        for folder in (self.folder, *(self.folder / "eval").glob("**/"), *(self.folder / ADAPTED).glob("**/")):
             remove_abandoned(folder, 0.0 if nobody_else_writes else None)
 
     def write_bytes(self, name: str, data: bytes) -> None:

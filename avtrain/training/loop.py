@@ -31,6 +31,7 @@ from avtrain.training.setup import (
     prepare_data,
     read_train_rows,
     splits_read,
+    store_statistics,
     synchronise_ranks,
 )
 from avtrain.training.text_lengths import report_cut_texts
@@ -94,6 +95,7 @@ def fit(
             run.log(line)
             track(line)
             run.save_state(state.as_dict())
+    store_statistics(run, config, method, train_data, selection_data, machine)
     result = {
         "best_epoch": state.best["epoch"],
         "selected_on": settings.select_on,

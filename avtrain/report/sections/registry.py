@@ -7,6 +7,7 @@ come last.
 from avbuild.plugins.registry import defined, refuse_shipped
 from avtrain.report.sections import (
     accuracy_tables,
+    adaptation,
     confusion,
     cross_validation,
     discrimination,
@@ -25,6 +26,7 @@ from avtrain.report.sections.base import Section
 
 SECTIONS: list[Section] = [
     accuracy_tables.SECTION,
+    adaptation.SECTION,
     option_sweeps.SECTION,
     cross_validation.SECTION,
     discrimination.SECTION,

@@ -1,0 +1,197 @@
+"""`avtrain eval --adapt`: scores of a run with an adapter on streams of test samples, beside the run's plain scores."""
+
+import sys
+from dataclasses import dataclass, replace
+from typing import Any
+
+from avbuild.dataset.splits import Split
+from avbuild.errors import UsageError, UserError
+from avbuild.progress import progress_bar
+from avbuild.scenarios.recorded_plugins import require_plugins
+from avtrain.config import RunConfig
+from avtrain.data.batch import Batch
+from avtrain.data.dataset import MultimodalData
+from avtrain.data.regimes import train_scenarios
+from avtrain.data.samples import Rows
+from avtrain.data.shards import content_of, read_corrupted, read_rows, shared_recordings
+from avtrain.device import Machine
+from avtrain.evaluation.adaptation.base import AdaptationSource, TestTimeAdapter
+from avtrain.evaluation.adaptation.collect import choose_rows, collect_statistics
+from avtrain.evaluation.adaptation.follow import Followed, follow
+from avtrain.evaluation.adaptation.registry import build_adapter, find_adapter
+from avtrain.evaluation.adaptation.source import FILE, SourceStatistics, load_statistics, save_statistics
+from avtrain.evaluation.adaptation.stream_conditions import stream_conditions
+from avtrain.evaluation.adaptation.streams import STREAMS, StreamKind, StreamSource, make_streams, read_items
+from avtrain.evaluation.conditions import EvalCondition, EvalRequest
+from avtrain.evaluation.evaluate import describe_condition, inference_modes, load_method, score, write_scores
+from avtrain.evaluation.location import locate_data
+from avtrain.evaluation.predict import Outputs
+from avtrain.evaluation.predictions import scores_file, to_parquet
+from avtrain.features.cache import cached_source
+from avtrain.methods.base import Method
+from avtrain.runs.folder import Run
+from avtrain.runs.guards import require_unchanged_plugins
+
+BATCH = 64  # default of --adapt-batch
+SOURCE_SAMPLES = 32  # training samples that an adapter may look at
+
+
+@dataclass(frozen=True)
+class AdaptRequest:
+    """The adapter and the streams that the user of `avtrain eval --adapt` asks for.
+
+    Attributes:
+        name: of the adapter.
+        stream: kind of stream.
+        batch: samples of a batch of the stream.
+    """
+
+    name: str
+    stream: StreamKind = "one"
+    batch: int = BATCH
+
+    def label(self, method: str) -> str:
+        """Return the name of a method with this adapter for tables; defaults are left out."""
+        parts = [f"{method}+{self.name}", self.stream if self.stream != "one" else "", str(self.batch)]
+        return ":".join(part for part in parts if part and part != str(BATCH))
+
+
+def check_request(name: str, stream: str, batch: int) -> AdaptRequest:
+    """Return a request.  Raises UsageError where there is no such adapter or stream."""
+    find_adapter(name)
+    for kind in STREAMS:
+        if kind == stream:
+            return AdaptRequest(name, kind, batch)
+    raise UsageError(f"--stream {stream}: no such stream; allowed are {', '.join(STREAMS)}")
+
+
+def evaluate_adapted(
+    run: Run, request: EvalRequest, adapt: AdaptRequest, machine: Machine, precision: str
+) -> list[dict[str, Any]]:
+    """Score a run with an adapter on streams of the test split, and write the JSON files into `adapted/`.
+
+    The plain scores of the run stay as they are.  Of a method with ways of inference, those that are given the true
+    scenario are left out: the condition of a stream is not known.
+
+    Args:
+        run: finished.
+        request: which conditions; of another manifest also those that the run was trained on.
+        adapt: adapter and streams.
+        machine: where it is computed.
+        precision: `fp32` or `bf16`.
+
+    Returns:
+        The content of the files.
+
+    Raises:
+        UsageError: request and run do not fit, or the method has nothing that the adapter could change.
+        UserError: the run is not finished, or its data have changed.
+    """
+    if not run.finished:
+        raise UserError(f"{run}: training is not finished; run the same avtrain fit again")
+    config, machine = run.config(), replace(machine, run=run.folder)
+    require_unchanged_plugins(run, config.plugins)
+    located, request = locate_data(run, config.manifest, request)
+    config = config.model_copy(update={"manifest": located})
+    conditions = stream_conditions(config.manifest, request)
+    clean = read_rows(config.manifest, "test", machine.row_cache)
+    method = load_method(run, config, len(clean.classes), machine)
+    adapter = build_adapter(adapt.name, method, _source_of(run, config, method, machine, precision))
+    tested = [_read(condition, clean, method, adapter, machine, precision) for condition in conditions]
+    known = {"leaky": bool(shared_recordings(config.manifest)), "content": content_of(config.manifest, ["test"])}
+    streams = make_streams(adapt.stream, [each.name for each in conditions], len(clean.samples), config.manifest.seed)
+    modes = inference_modes(method, scenario_known=False)
+    results = []
+    with progress_bar(f"adapting by {adapt.name}", len(modes) * len(conditions) * len(clean.samples)) as advance:
+        for inference in modes:
+            method.inference = inference
+            for stream in streams:
+                sources = [each.source for each in tested]
+                batches = read_items(sources, stream.items, adapt.batch, machine.loader_options)
+                followed = follow(adapter, stream, batches, machine, precision, advance)
+                for index, outputs in followed.outputs().items():
+                    facts = describe_condition(run, config, conditions[index]) | known
+                    facts |= {"method": adapt.label(config.fit.method), "computed": tested[index].computed}
+                    facts |= {"inference": inference, "adaptation": _describe(adapt, adapter, followed)}
+                    results.append(_write(run, conditions[index], facts, outputs, tested[index].rows))
+        adapter.reset("")  # weights as trained
+    return results
+
+
+@dataclass(frozen=True)
+class TestedCondition:
+    """The test split under one condition.
+
+    Attributes:
+        rows: of the split.
+        source: read by streams.
+        computed: where its corruptions come from, for the scores.
+    """
+
+    rows: Rows
+    source: StreamSource
+    computed: str
+
+
+def _read(
+    condition: EvalCondition, clean: Rows, method: Method, adapter: TestTimeAdapter, machine: Machine, precision: str
+) -> TestedCondition:
+    on_disk = read_corrupted(condition.manifest, "test", condition.name, machine.row_cache)
+    if not on_disk:
+        require_plugins([condition.manifest.scenarios[condition.name]])
+    rows = on_disk or clean
+    data = MultimodalData(rows, condition.manifest, method.backbone.frontend, (condition.name,))
+    source = data if adapter.needs_inputs else stream_source(method, data, machine, precision)
+    return TestedCondition(rows, source, "from disk" if on_disk or condition.severity == 0 else "on the fly")
+
+
+def stream_source(method: Method, data: MultimodalData, machine: Machine, precision: str) -> StreamSource:
+    """Return the data with cached tokens where `avtrain eval` would use them."""
+    source = cached_source(method, data, machine, precision)
+    assert isinstance(source, StreamSource)
+    return source
+
+
+def _source_of(run: Run, config: RunConfig, method: Method, machine: Machine, precision: str) -> AdaptationSource:
+    """Return what adapters may know of the training data, read when it is asked for."""
+    manifest, scenarios = config.manifest, train_scenarios(config.fit, config.manifest)
+
+    def read(split: Split, epoch: int = 0) -> MultimodalData:
+        rows = read_rows(manifest, split, machine.row_cache)
+        return MultimodalData(rows, manifest, method.backbone.frontend, scenarios, epoch, draws=1)
+
+    def statistics() -> SourceStatistics:
+        if (found := load_statistics(run)) is not None:
+            return found
+        print(f"{run}: has no {FILE} yet; it is computed from the training data and stored", file=sys.stderr)
+        # tokens of frozen backbones are those that training has cached: of its first draw
+        sources = [read("train", epoch=1), read("validation")][: 2 if config.fit.select_on == "validation" else 1]
+        training, *held_out = (stream_source(method, data, machine, precision) for data in sources)
+        found = collect_statistics(
+            method, training, *(held_out or [training]), scenarios, machine, precision, manifest.seed
+        )
+        save_statistics(run, found)
+        return found
+
+    def samples() -> Batch:
+        training = read("train")
+        items = choose_rows(len(training), SOURCE_SAMPLES, manifest.seed)
+        return next(read_items([training], items, SOURCE_SAMPLES, machine.loader_options)).to(machine.device)
+
+    return AdaptationSource(manifest.seed, statistics, samples)
+
+
+def _describe(adapt: AdaptRequest, adapter: TestTimeAdapter, followed: Followed) -> dict[str, Any]:
+    return {
+        "name": adapt.name,
+        "stream": adapt.stream,
+        "batch": adapt.batch,
+        "predicts": adapter.predicts,
+        "seconds_per_sample": followed.seconds / max(1, len(followed.items)),
+    }
+
+
+def _write(run: Run, condition: EvalCondition, facts: dict[str, Any], outputs: Outputs, rows: Rows) -> dict[str, Any]:
+    result = facts | score(outputs, rows) | {"choice": None}
+    predicted = to_parquet(outputs, rows, condition.name, condition.severity, facts["inference"])
+    return write_scores(run, scores_file(result), result, predicted)
