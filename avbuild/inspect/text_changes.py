@@ -23,7 +23,7 @@ class TextPiece:
 
 @dataclass(frozen=True, slots=True)
 class ShownText:
-    """What is shown of a text."""
+    """The part of a text that is shown."""
 
     pieces: tuple[TextPiece, ...]
     note: str  # how much of it is shown; empty where that is all

@@ -21,8 +21,8 @@ def _look_alikes() -> dict[str, tuple[str, ...]]:
     for one, other in BOTH_WAYS:
         found[one] = (*found.get(one, ()), other)
         found[other] = (*found.get(other, ()), one)
-    for *marked, plain in LOST_MARKS.split():
-        found |= dict.fromkeys(marked, (plain,))
+    for group in LOST_MARKS.split():
+        found |= dict.fromkeys(group[:-1], (group[-1],))
     return found
 
 

@@ -15,8 +15,8 @@ TAGS = range(0xE0020, 0xE0080)  # letters of a regional flag
 def characters(text: str) -> list[str]:
     """Split a text into characters as a reader sees them: a letter with its marks, an emoji with its parts, a flag.
 
-    >>> characters("e\u0301a")
-    ['é', 'a']
+    >>> characters("a👍🏽b")
+    ['a', '👍🏽', 'b']
 
     Args:
         text: to split.

@@ -249,3 +249,28 @@ def test_the_python_api_loads_texts(data: Path) -> None:
     loaded = avbuild.load(data, "D", "test")
     assert loaded["text"] == [row["text"] for row in rows(data, "D")]
     assert loaded[0]["audio"]["sampling_rate"] == 16_000
+
+
+def test_mlcroissant_reads_the_texts(data: Path) -> None:
+    croissant = pytest.importorskip("mlcroissant")
+    dataset = croissant.Dataset(str(data / "croissant.json"))  # raises if it is invalid
+    assert [row["T/text"].decode() for row in dataset.records("T")] == [row["text"] for row in rows(data, "T")]
+
+
+def test_a_plug_in_may_define_a_corruption_of_texts(data: Path, tmp_path: Path) -> None:
+    plugin = tmp_path / "my_ops.py"
+    plugin.write_text(
+        "from avbuild.corruptions.registry import text_corruption\n\n"
+        "@text_corruption(version=1, severities=(1.0, 2.0, 3.0, 4.0, 5.0), within=(0.0, 9.0))\n"
+        "def decomposed(text, count, rng):\n"
+        '    """Append accents, as letters with marks beside them."""\n'
+        '    return text + " " + int(count) * "e\\u0301"\n'
+    )
+    folder = Path(shutil.copytree(data, tmp_path / "data"))
+    manifest = tmp_path / "m.yaml"
+    plan = "{text: {chain: [decomposed], severity: 2}}"
+    manifest.write_text(f"manifest: 1\nname: m\ndataset: .\nscenarios:\n  C: {{}}\n  X: {plan}\n")
+    options = ("--manifest", manifest, "--data", folder, "--workers", 1, "--plugin", plugin)
+    succeed("corrupt", "--scenario", "X", *options)
+    assert all(row["text"].endswith(" \u00e9\u00e9") for row in rows(folder, "X"))  # stored in NFC
+    assert "intact" in succeed("verify", folder)
