@@ -34,7 +34,7 @@ def mix(batch: Batch, rate: float, concentration: float) -> tuple[Batch, Blend]:
     al.: Manifold mixup, ICML 2019); only samples that have the same modalities are blended with each other.
 
     Args:
-        batch: by `Backbone.blendable`, or with tokens, and its inputs are then left out; it is not changed, and its
+        batch: by `Backbone.blendable`, or with tokens, and ids of words are then left out; it is not changed, and its
             labels are not blended.
         rate: share of the samples that is blended, 0 to 1.
         concentration: weights are drawn from Beta(concentration, concentration).
@@ -49,6 +49,7 @@ def mix(batch: Batch, rate: float, concentration: float) -> tuple[Batch, Blend]:
     for present in batch.present.values():
         blended &= present == present[partner]
     blend = Blend(torch.where(blended, weight, 1.0), partner)
-    read = {} if batch.tokens else batch.inputs
+    # where tokens are read, ids of words have nothing to do
+    read = {m: x for m, x in batch.inputs.items() if x.is_floating_point() or not batch.tokens}
     inputs, tokens = ({m: blend(x) for m, x in values.items()} for values in (read, batch.tokens))
     return replace(batch, inputs=inputs, tokens=tokens), blend
