@@ -74,7 +74,12 @@ def predict(
     given = (("audio", audio), ("image", image), ("video", video), ("text", texts))
     files = {modality: path for modality, path in given if path is not None}
     if adapt is not None or adapt_batch is not None:
-        _predict_stream(run, files, adapt, adapt_batch or 64, scenario, device, as_json)
+        if text_string is not None:
+            from avbuild.errors import UsageError
+
+            raise UsageError("--text-string with --adapt: a stream is read from folders; give --text FOLDER")
+        folders = {modality: Path(path) for modality, path in files.items()}
+        _predict_stream(run, folders, adapt, adapt_batch or 64, scenario, device, as_json)
         return
     with progress_bar("predicting", 3) as advance:  # the first import of PyTorch takes most of the time
         from avtrain.device import Machine, pick_device
@@ -122,7 +127,7 @@ def _predict_stream(
     if scenario is not None:
         raise UsageError(f"--scenario {scenario}: the condition of a stream is not told; leave it out with --adapt")
     if not folders:
-        raise UsageError("nothing to predict from: give --audio FOLDER, --image FOLDER, --video FOLDER, or several")
+        raise UsageError("nothing to predict from: give a folder to --audio, --image, --video or --text, or to several")
     machine, samples = Machine(pick_device(device)), find_samples(folders)
     trained = load_run(run, machine)
     with progress_bar("predicting", len(samples)) as advance:

@@ -44,11 +44,11 @@ def collect_statistics(
     chosen = ((training, choose_rows(len(training), MOST, seed)), (held_out, _held_out_rows(held_out, seed)))
     total = len(scenarios) * sum(len(rows) for _, rows in chosen)
     with progress_bar("features of training data", total) as advance:
-        found = [
+        trained_on, others = (
             {name: _collect(method, source.under(name), rows, machine, precision, advance) for name in scenarios}
             for source, rows in chosen
-        ]
-    return summarise(*found, seed)
+        )
+    return summarise(trained_on, others, seed)
 
 
 def _held_out_rows(source: StreamSource, seed: int) -> Sequence[Item]:

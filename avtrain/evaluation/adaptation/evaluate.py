@@ -166,10 +166,8 @@ def _source_of(run: Run, config: RunConfig, method: Method, machine: Machine, pr
         print(f"{run}: has no {FILE} yet; it is computed from the training data and stored", file=sys.stderr)
         # tokens of frozen backbones are those that training has cached: of its first draw
         sources = [read("train", epoch=1), read("validation")][: 2 if config.fit.select_on == "validation" else 1]
-        training, *held_out = (stream_source(method, data, machine, precision) for data in sources)
-        found = collect_statistics(
-            method, training, *(held_out or [training]), scenarios, machine, precision, manifest.seed
-        )
+        streams = [stream_source(method, data, machine, precision) for data in sources]
+        found = collect_statistics(method, streams[0], streams[-1], scenarios, machine, precision, manifest.seed)
         save_statistics(run, found)
         return found
 

@@ -31,7 +31,7 @@ def markdown(view: ReportView) -> str:
 
 def _rows(view: ReportView) -> list[tuple[str, tuple[str, ...]]]:
     """Return name and cells of each entry with an adapter."""
-    rows = []
+    rows: list[tuple[str, tuple[str, ...]]] = []
     for entry, evaluations in view.results.entries.items():
         adapted = [e for e in evaluations if e.get("adaptation")]
         if adapted:
