@@ -3,7 +3,7 @@ condition and inference mode."""
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,9 +21,10 @@ from avtrain.device import Machine
 from avtrain.evaluation.conditions import EvalCondition, EvalRequest, conditions_to_test, manifest_under_test
 from avtrain.evaluation.contributions import modality_contributions
 from avtrain.evaluation.location import locate_data
-from avtrain.evaluation.metrics import accuracy, calibration_error, confusion_matrix, macro_f1, reliability, softmax
+from avtrain.evaluation.metrics import accuracy, confusion_matrix, macro_f1
 from avtrain.evaluation.predict import Outputs, predict, unimodal_accuracy
 from avtrain.evaluation.predictions import DIGEST, predictions_file, to_parquet
+from avtrain.evaluation.probability_scores import score_probabilities
 from avtrain.features.cache import cached_source
 from avtrain.frontends.base import AnyFrontend, version_of, with_version
 from avtrain.methods.base import Method
@@ -179,13 +180,11 @@ def score(outputs: Outputs, rows: Rows) -> dict[str, Any]:
     """
     labels, predicted = outputs.labels, outputs.logits.argmax(axis=1)
     confusion = confusion_matrix(predicted, labels, len(rows.classes))
-    bins = reliability(softmax(outputs.logits), labels)
     return {
         "n": len(labels),
         "accuracy": accuracy(predicted, labels),
         "macro_f1": macro_f1(confusion),
-        "calibration_error": calibration_error(bins),
-        "reliability": [asdict(each) for each in bins],
+        **score_probabilities(outputs),
         "per_modality": unimodal_accuracy(outputs),
         "missing_rate": {m: float(1 - np.mean(present)) for m, present in outputs.present.items()},
         "classes": list(rows.classes),

@@ -1,7 +1,8 @@
 """The predictions of `avtrain eval`, one Parquet file beside each JSON file of scores, a row a test sample.
 
 id, group, fold, label, logits (a list), scenario, severity and inference; for each modality `<modality>_missing`, and
-`<modality>_logits` where the method scores a modality alone.  Every metric of the JSON file but the contributions of
+`<modality>_logits` where the method scores a modality alone; `temperature` where probabilities are calibrated, which are
+then the softmax of logits / temperature: the logits are those of the model.  Every metric of the JSON file but the contributions of
 modalities can be computed from it.  The JSON file holds the digest of its Parquet file, so that damage, and a file of
 another evaluation, are noticed.
 """
@@ -38,6 +39,7 @@ class Predictions:
         logits: [n, classes].
         present: modality -> [n].
         per_modality: modality -> [n, classes], where the method scores a modality alone.
+        temperature: [n], that the logits are divided by for probabilities; None: they are not calibrated.
     """
 
     ids: tuple[str, ...]
@@ -47,6 +49,7 @@ class Predictions:
     logits: NDArray[np.float64]
     present: dict[str, NDArray[np.bool_]]
     per_modality: dict[str, NDArray[np.float64]]
+    temperature: NDArray[np.float64] | None = None
 
     @property
     def correct(self) -> NDArray[np.bool_]:
@@ -56,7 +59,9 @@ class Predictions:
 
     def outputs(self) -> Outputs:
         """Return what the metrics are computed from; the choices of a router are not kept."""
-        return Outputs(self.logits, self.per_modality, self.present, self.labels, self.ids)
+        return Outputs(
+            self.logits, self.per_modality, self.present, self.labels, self.ids, temperature=self.temperature
+        )
 
 
 def predictions_file(scores_file: str) -> str:
@@ -107,6 +112,8 @@ def to_parquet(outputs: Outputs, rows: Rows, scenario: str, severity: int | None
     }
     columns |= {f"{m}_missing": pa.array(~present) for m, present in outputs.present.items()}
     columns |= {f"{m}_logits": _lists(scores) for m, scores in outputs.per_modality.items()}
+    if outputs.temperature is not None:
+        columns["temperature"] = pa.array(outputs.temperature, pa.float64())
     buffer = io.BytesIO()
     pq.write_table(pa.table(columns), buffer, compression="zstd")
     return buffer.getvalue()
@@ -152,6 +159,7 @@ def _from_parquet(data: bytes) -> Predictions:
         logits=_matrix(table["logits"]),
         present={name.removesuffix("_missing"): ~np.asarray(table[name].to_numpy(), dtype=bool) for name in missing},
         per_modality={name.removesuffix("_logits"): _matrix(table[name]) for name in scored},
+        temperature=table["temperature"].to_numpy() if "temperature" in table.column_names else None,
     )
 
 
