@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 from avbuild.errors import UsageError, UserError
-from avtrain.commands.options import Cache, DataPlace, Device, LoaderWorkers, NoCache, Precision, expand
+from avtrain.commands.options import (
+    Cache,
+    DataPlace,
+    Device,
+    LoaderWorkers,
+    NoCache,
+    Precision,
+    calibration_option,
+    expand,
+)
 
 CONDITIONS, OWN_MODEL = "Conditions", "A model of your own"  # headings over the options in --help
 
@@ -54,6 +63,7 @@ def evaluate(
         int | None,
         typer.Option(help="With --model: samples per batch.", show_default="32", min=1, rich_help_panel=OWN_MODEL),
     ] = None,
+    calibration: Annotated[str | None, calibration_option(CONDITIONS)] = None,
     data: DataPlace = None,
     device: Device = "auto",
     precision: Precision = "fp32",
@@ -81,6 +91,8 @@ def evaluate(
             raise UsageError(f"--manifest {manifest}: with --model the manifest is the argument; leave --manifest out")
         if data is not None:
             raise UsageError(f"--data {data}: is for runs; with --model the manifest says where its data set is")
+        if calibration is not None:
+            raise UsageError(f"--calibration {calibration}: is for runs; your own model has no temperature")
         if precision not in ("fp32", "auto") or cache is not None:
             raise UsageError("--precision and --cache are for runs; your own model computes as it is written")
         _evaluate_model(runs, model, name, out or Path("runs"), patterns, chosen, batch_size or 32, device, workers)
@@ -91,6 +103,7 @@ def evaluate(
     from avbuild.progress import progress_bar
     from avbuild.scenarios.manifest_file import load_manifest
     from avtrain.device import Machine, pick_device, pick_precision
+    from avtrain.evaluation.calibration import no_temperature
     from avtrain.evaluation.conditions import EvalRequest
     from avtrain.evaluation.evaluate import count_conditions
     from avtrain.evaluation.evaluate import evaluate as evaluate_run
@@ -117,16 +130,20 @@ def evaluate(
         for run in found:
             run.remove_abandoned()
             try:
-                results = evaluate_run(run, request, machine, pick_precision(precision, machine.device), advance)
+                results = evaluate_run(
+                    run, request, machine, pick_precision(precision, machine.device), advance, calibration
+                )
                 scored += results
                 lines.append(without_controls(f"{run}: {_summary(results)}"))
+                if calibration is None and results and results[0]["calibration"]["kind"] == "none":
+                    typer.echo(without_controls(f"{run} {no_temperature(run)}"), err=True)
             except UserError as error:  # the other runs are scored all the same
                 errors.append(error)
     if lines:
         typer.echo("\n".join([*lines, *map(without_controls, fold_means(scored))]))
         typer.echo(without_controls(f"next: avtrain report {_folder_to_report(runs)}"))
     if errors:
-        raise _together(errors)
+        raise together(errors)
 
 
 def _evaluate_model(
@@ -167,7 +184,7 @@ def _evaluate_model(
     typer.echo(without_controls(f"next: avtrain report {out}"))
 
 
-def _together(errors: Sequence[UserError]) -> UserError:
+def together(errors: Sequence[UserError]) -> UserError:
     """Return one error for those of several runs: a usage error where all are."""
     if len(errors) == 1:
         return errors[0]

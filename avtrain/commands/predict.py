@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avtrain.commands.options import Device, OneRun, expand
+from avtrain.commands.options import Calibration, Device, OneRun, expand
 
 if TYPE_CHECKING:
     from avtrain.inference.predictor import ClassifierOutput
@@ -30,6 +30,13 @@ def predict(
             help="The scenario, for a method that can be given it.", show_default="its router, or the first scenario"
         ),
     ] = None,
+    calibration: Calibration = None,
+    abstain_below: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P", help="Give no label if the most likely class has a probability below this, 0 to 1."
+        ),
+    ] = None,
     top: Annotated[int, typer.Option(help="Number of classes to print; --json prints all.", min=1)] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
     device: Device = "cpu",
@@ -42,6 +49,7 @@ def predict(
 
         avtrain predict runs/demo-finetune-tiny --audio bark.wav --image dog.jpg
         avtrain predict runs/demo-prompt-tiny --image dog.jpg --scenario A --json
+        avtrain predict runs/demo-finetune-tiny --audio bark.wav --abstain-below 0.8
         avtrain predict runs/cremad-mla-resnet --video clip.flv --audio clip.wav
     """
     import json
@@ -52,14 +60,16 @@ def predict(
     files = {modality: path for modality, path in given if path is not None}
     with progress_bar("predicting", 3) as advance:  # the first import of PyTorch takes most of the time
         from avtrain.device import Machine, pick_device
-        from avtrain.inference.predictor import classify, load_run, read_media
+        from avtrain.evaluation.calibration import no_temperature
+        from avtrain.inference.predictor import check_abstain_below, classify, load_run, read_media
         from avtrain.report.terminal import without_controls
 
+        below = 0.0 if abstain_below is None else check_abstain_below(abstain_below, "--abstain-below")
         machine, media = Machine(pick_device(device)), read_media(files)
         advance()
-        trained = load_run(run, machine)
+        trained = load_run(run, machine, calibration)
         advance()
-        found = classify(trained, media, scenario, machine)
+        found = classify(trained, media, scenario, machine, below)
         advance()
     if as_json:
         record = {
@@ -69,6 +79,11 @@ def predict(
             "inference": found.inference,
             "scenario": found.scenario,
             "choice": found.choice,
+            "label": found.label,
+            "predicted": found.predicted,
+            "probability": found.probability,
+            "abstained": found.abstained,
+            "temperature": found.temperature,
             "probabilities": found.probabilities,
         }
         typer.echo(json.dumps(record))
@@ -76,6 +91,8 @@ def predict(
     _print_probabilities(found, top)
     condition = _describe_condition(found, scenario_given=scenario is not None)
     typer.echo(without_controls(f"{trained.run}: {condition}"))
+    if abstain_below is not None:
+        typer.echo(without_controls(_describe_abstention(found)))
 
 
 def _print_probabilities(found: "ClassifierOutput", top: int) -> None:
@@ -93,6 +110,14 @@ def _print_probabilities(found: "ClassifierOutput", top: int) -> None:
     if rest:
         table.add_row(f"{len(rest)} more", f"{sum(rest):.3f}")
     Console().print(table)
+
+
+def _describe_abstention(found: "ClassifierOutput") -> str:
+    """Return whether the model abstained, and by what."""
+    if found.abstained:
+        said = f"no label: {found.predicted} has a probability of {found.probability:.3f}"
+        return f"1 of 1 abstained, {said}, below {found.abstain_below:g}"
+    return f"0 of 1 abstained, label: {found.label}"
 
 
 def _describe_condition(found: "ClassifierOutput", scenario_given: bool) -> str:

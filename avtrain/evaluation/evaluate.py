@@ -18,6 +18,7 @@ from avtrain.data.regimes import train_scenarios
 from avtrain.data.samples import Rows
 from avtrain.data.shards import content_of, read_corrupted, read_rows, shared_recordings
 from avtrain.device import Machine
+from avtrain.evaluation.calibration import calibrated, describe_temperature, pick_temperature
 from avtrain.evaluation.conditions import EvalCondition, EvalRequest, conditions_to_test, manifest_under_test
 from avtrain.evaluation.contributions import modality_contributions
 from avtrain.evaluation.location import locate_data
@@ -44,6 +45,7 @@ def evaluate(
     machine: Machine,
     precision: str,
     advance: Callable[[], None] = lambda: None,
+    calibration: str | None = None,
 ) -> list[dict[str, Any]]:
     """Score a run on the test split under each condition and inference mode, and write the JSON files.
 
@@ -55,6 +57,7 @@ def evaluate(
         machine: where it is computed.
         precision: `fp32` or `bf16`.
         advance: called after each condition, for a progress bar.
+        calibration: as for `pick_temperature`.
 
     Returns:
         The content of the files.  Empty where the method's only inference mode needs the true scenario and the
@@ -71,7 +74,7 @@ def evaluate(
     located, request = locate_data(run, config.manifest, request)
     config = config.model_copy(update={"manifest": located})
     tested = manifest_under_test(config.manifest, request)
-    conditions = conditions_to_test(tested, request)
+    conditions, temperature = conditions_to_test(tested, request), pick_temperature(run, calibration)
     clean = read_rows(tested, "test", machine.row_cache)
     method = load_method(run, config, len(clean.classes), machine)
     leaky, content = bool(shared_recordings(config.manifest)), content_of(tested, ["test"])
@@ -88,7 +91,9 @@ def evaluate(
         for inference in inference_modes(method, scenario_known=condition.other is None):
             method.inference = inference
             outputs = predict(method, source, config.fit.batch_size, machine, precision)
-            result = facts | {"inference": inference} | score(outputs, rows)
+            outputs = calibrated(outputs, temperature, inference)
+            applied = {"calibration": describe_temperature(temperature, inference)}
+            result = facts | {"inference": inference} | applied | score(outputs, rows)
             result["choice"] = _mean_choice(outputs, config.manifest)
             if condition.severity == 0:  # on clean data nothing is missing but what is hidden here
                 result |= modality_contributions(method, source, outputs, config.fit.batch_size, machine, precision)

@@ -1,4 +1,4 @@
-"""How far the probabilities of one condition can be trusted, for its JSON file."""
+"""Metrics of the probabilities of one condition, as they are used and before calibration."""
 
 from dataclasses import asdict
 from typing import Any

@@ -14,6 +14,7 @@ from torch.export import ExportedProgram
 
 from avbuild.dataset.storage import write_whole
 from avbuild.errors import UserError
+from avtrain.evaluation.calibration import describe_temperature
 from avtrain.frontends.base import SAMPLE_RATE
 from avtrain.inference.export_file import METADATA, ONNX, PROGRAM, check_target
 from avtrain.inference.exportable import Exportable, FeatureClassifier, SignalClassifier
@@ -133,7 +134,7 @@ def exported(
     if kind == ONNX:
         require_onnx()
     loaded.method.inference = pick_inference(loaded.method, inference)
-    module = (SignalClassifier if frontend else FeatureClassifier)(loaded.method.eval())
+    module = (SignalClassifier if frontend else FeatureClassifier)(loaded.method.eval(), loaded.temperature)
     description = describe(loaded, module)
     text = json.dumps(description, indent=1, default=str)
     advance()
@@ -168,6 +169,7 @@ def describe(loaded: LoadedRun, module: Exportable) -> dict[str, Any]:
         "classes": list(loaded.classes),
         "modalities": list(method.backbone.modalities),
         "inference": method.inference,
+        "calibration": describe_temperature(loaded.temperature, method.inference),  # included in the output
         "scenarios": list(loaded.scenarios) if "scenario" in module.examples(1) else [],
         "inputs": {
             name: {"shape": module.shape(name), "type": str(x.dtype).removeprefix("torch.")}
