@@ -87,14 +87,7 @@ def evaluate(
     """
     chosen, patterns = _parse_severities(severities), tuple(pattern.strip() for pattern in scenarios.split(","))
     if model is not None:
-        if manifest is not None:
-            raise UsageError(f"--manifest {manifest}: with --model the manifest is the argument; leave --manifest out")
-        if data is not None:
-            raise UsageError(f"--data {data}: is for runs; with --model the manifest says where its data set is")
-        if calibration is not None:
-            raise UsageError(f"--calibration {calibration}: is for runs; your own model has no temperature")
-        if precision not in ("fp32", "auto") or cache is not None:
-            raise UsageError("--precision and --cache are for runs; your own model computes as it is written")
+        _refuse_options_of_runs(manifest, data, calibration, precision, cache)
         _evaluate_model(runs, model, name, out or Path("runs"), patterns, chosen, batch_size or 32, device, workers)
         return
     for option, value in (("--name", name), ("--out", out), ("--batch-size", batch_size)):
@@ -135,7 +128,7 @@ def evaluate(
                 )
                 scored += results
                 lines.append(without_controls(f"{run}: {_summary(results)}"))
-                if calibration is None and results and results[0]["calibration"]["kind"] == "none":
+                if calibration is None and any(e["calibration"]["kind"] == "none" for e in results):
                     typer.echo(without_controls(f"{run} {no_temperature(run)}"), err=True)
             except UserError as error:  # the other runs are scored all the same
                 errors.append(error)
@@ -144,6 +137,20 @@ def evaluate(
         typer.echo(without_controls(f"next: avtrain report {_folder_to_report(runs)}"))
     if errors:
         raise together(errors)
+
+
+def _refuse_options_of_runs(
+    manifest: str | None, data: str | None, calibration: str | None, precision: str, cache: Path | None
+) -> None:
+    """Raise UsageError for an option that --model cannot be given with."""
+    if manifest is not None:
+        raise UsageError(f"--manifest {manifest}: with --model the manifest is the argument; leave --manifest out")
+    if data is not None:
+        raise UsageError(f"--data {data}: is for runs; with --model the manifest says where its data set is")
+    if calibration is not None:
+        raise UsageError(f"--calibration {calibration}: is for runs; your own model has no temperature")
+    if precision not in ("fp32", "auto") or cache is not None:
+        raise UsageError("--precision and --cache are for runs; your own model computes as it is written")
 
 
 def _evaluate_model(

@@ -85,7 +85,6 @@ SelectOnTest = Annotated[
 OneRun = Annotated[Path, typer.Argument(help="A finished run, e.g. runs/demo-finetune-tiny/seed0.", callback=expand)]
 
 
-
 def calibration_option(panel: str | None = None) -> OptionInfo:
     """Return `--calibration`.  panel: heading that it stands under in the help; None: the general options."""
     option: OptionInfo = typer.Option(

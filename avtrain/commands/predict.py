@@ -33,9 +33,7 @@ def predict(
     calibration: Calibration = None,
     abstain_below: Annotated[
         float | None,
-        typer.Option(
-            metavar="P", help="Give no label if the most likely class has a probability below this, 0 to 1."
-        ),
+        typer.Option(metavar="P", help="Give no label if the most likely class has a probability below this, 0 to 1."),
     ] = None,
     top: Annotated[int, typer.Option(help="Number of classes to print; --json prints all.", min=1)] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
@@ -60,7 +58,6 @@ def predict(
     files = {modality: path for modality, path in given if path is not None}
     with progress_bar("predicting", 3) as advance:  # the first import of PyTorch takes most of the time
         from avtrain.device import Machine, pick_device
-        from avtrain.evaluation.calibration import no_temperature
         from avtrain.inference.predictor import check_abstain_below, classify, load_run, read_media
         from avtrain.report.terminal import without_controls
 

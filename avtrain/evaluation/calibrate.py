@@ -59,7 +59,4 @@ def fit_mode(parts: Sequence[Outputs], inference: str | None) -> ModeCalibration
     values = [signals_of(*as_tensors(part), found.value) for part in parts]
     joined = {name: np.concatenate([each[name].numpy() for each in values]) for name in values[0]}
     signals = () if found.notices else fit_signals(logits, labels, joined, found.value)
-    return ModeCalibration(
-        inference=inference, temperature=found.value, signals=signals, notices=found.notices
-    )
-
+    return ModeCalibration(inference=inference, temperature=found.value, signals=signals, notices=found.notices)

@@ -157,7 +157,8 @@ def risk_coverage(confidence: Floats, correct: NDArray[np.bool_]) -> Floats:
     Returns:
         The risk at each coverage k / n, [n].
     """
-    _, place, count = np.unique(-confidence, return_inverse=True, return_counts=True)
+    rounded = np.round(confidence, 12)  # the order in which a softmax adds its classes changes the last digits
+    _, place, count = np.unique(-rounded, return_inverse=True, return_counts=True)
     errors = np.bincount(place, weights=~correct) / count
     ordered = np.repeat(errors, count)
     risks: Floats = np.cumsum(ordered) / np.arange(1, len(ordered) + 1)

@@ -1,10 +1,10 @@
 """The predictions of `avtrain eval`, one Parquet file beside each JSON file of scores, a row a test sample.
 
 id, group, fold, label, logits (a list), scenario, severity and inference; for each modality `<modality>_missing`, and
-`<modality>_logits` where the method scores a modality alone; `temperature` where probabilities are calibrated, which are
-then the softmax of logits / temperature: the logits are those of the model.  Every metric of the JSON file but the contributions of
-modalities can be computed from it.  The JSON file holds the digest of its Parquet file, so that damage, and a file of
-another evaluation, are noticed.
+`<modality>_logits` where the method scores a modality alone; `temperature` where probabilities are calibrated.  Logits
+are those of the model, and probabilities the softmax of logits / temperature.  Every metric of the JSON file but the
+contributions of modalities can be computed from it.  The JSON file holds the digest of its Parquet file, so that
+damage, and a file of another evaluation, are noticed.
 """
 
 import io

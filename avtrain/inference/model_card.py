@@ -150,8 +150,8 @@ def _calibration(loaded: LoadedRun) -> str:
     inference = pick_inference(loaded.method, None)
     value = loaded.temperature.mode(inference).temperature
     return (
-        f"Probabilities are calibrated: `avtrain.load` and `model.pt2` divide the logits by a temperature of {value:.3f}, "
-        f"fitted on {loaded.temperature.calibration.samples:,} validation samples under "
+        f"Probabilities are calibrated: `avtrain.load` and `model.pt2` divide the logits by a temperature of "
+        f"{value:.3f}, fitted on {loaded.temperature.calibration.samples:,} validation samples under "
         f"{', '.join(map(in_markdown, loaded.temperature.calibration.scenarios))}. The predicted class does not change."
     )
 

@@ -90,7 +90,9 @@ def calibrate_run(
     require_plugins(located.scenarios[name] for name in scenarios)
     rows = read_rows(located, "validation", machine.row_cache)
     method = load_method(run, config, len(rows.classes), machine)
-    source = cached_source(method, MultimodalData(rows, located, method.backbone.frontend, scenarios), machine, precision)
+    source = cached_source(
+        method, MultimodalData(rows, located, method.backbone.frontend, scenarios), machine, precision
+    )
     found = calibrate(method, source, scenarios, config.fit.batch_size, machine, precision, advance)
     _print_notices(run, found)
     run.write_json("result.json", run.read_json("result.json") | {KEY: found.model_dump(mode="json")})

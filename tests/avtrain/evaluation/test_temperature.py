@@ -49,9 +49,7 @@ def test_no_other_temperature_is_more_likely() -> None:
     assert min(losses) == losses[2]
 
 
-@given(
-    n=st.integers(0, 40), scale=st.floats(0, 1e6), seed=st.integers(0, 99), right=st.floats(0, 1), one=st.booleans()
-)
+@given(n=st.integers(0, 40), scale=st.floats(0, 1e6), seed=st.integers(0, 99), right=st.floats(0, 1), one=st.booleans())
 def test_a_temperature_is_finite_and_within_its_limits(
     n: int, scale: float, seed: int, right: float, one: bool
 ) -> None:
@@ -135,7 +133,9 @@ def test_a_temperature_that_depends_on_the_sample_follows_the_certainty_of_a_mod
 def test_a_sample_unlike_all_of_the_fit_gets_no_temperature_beyond_theirs() -> None:
     mode = fit_mode([half_noisy(400, 0)], None)
     present = {m: torch.ones(1, dtype=torch.bool) for m in ("audio", "image")}
-    seen = calibrated(half_noisy(400, 0), Temperature("condition", Calibration(scenarios=(), samples=1, modes=(mode,))), None)
+    seen = calibrated(
+        half_noisy(400, 0), Temperature("condition", Calibration(scenarios=(), samples=1, modes=(mode,))), None
+    )
     assert seen.temperature is not None
     for scale in (0.0, 1e-9, 1e9):
         logits = torch.randn(1, CLASSES, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * scale
