@@ -129,4 +129,5 @@ def _certainty(logits: Tensor, temperature: float) -> Tensor:
     """Return 1 - entropy / log C of the probabilities, float64 [B].  logits: [B, C]."""
     probabilities = (logits.double() / temperature).softmax(dim=1)
     entropy = torch.special.entr(probabilities).sum(dim=1)
-    return 1 - entropy / math.log(max(2, logits.shape[1]))
+    certainty: Tensor = 1 - entropy / math.log(max(2, logits.shape[1]))
+    return certainty

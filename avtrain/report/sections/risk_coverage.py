@@ -15,7 +15,10 @@ NOTE = (
     "Error among the most confident share of the samples, mean over n seeds; at the right end all are answered. "
     "avtrain predict --abstain-below P answers where the probability is P or more."
 )
-AREA_NOTE = "Mean error over all coverages in % (area under the curve), mean ± standard deviation over n seeds; lower is better."
+AREA_NOTE = (
+    "Mean error over all coverages in % (area under the curve), mean ± standard deviation over n seeds; lower is "
+    "better."
+)
 TICKS = {share: f"{100 * share:.0f}" for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)}
 
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -227,8 +226,8 @@ def test_an_unknown_kind_is_answered_with_those_there_are(runs: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def classifier(trained: Path) -> Iterator[Classifier]:
-    yield avtrain.load(trained / FINETUNE)
+def classifier(trained: Path) -> Classifier:
+    return avtrain.load(trained / FINETUNE)
 
 
 def test_a_model_abstains_below_a_probability(classifier: Classifier) -> None:
@@ -246,7 +245,7 @@ def test_a_model_abstains_below_a_probability(classifier: Classifier) -> None:
 
 @pytest.mark.parametrize("wrong", [-0.01, 1.01, float("nan"), float("inf"), "0.5", True, None])
 def test_a_probability_is_from_0_to_1(classifier: Classifier, wrong: Any) -> None:
-    with pytest.raises(UsageError, match="abstain_below .*: give a probability from 0 to 1"):
+    with pytest.raises(UsageError, match=r"abstain_below .*: give a probability from 0 to 1"):
         classifier(image=IMAGE, abstain_below=wrong)
 
 
@@ -266,5 +265,5 @@ def test_abstention_on_the_command_line(trained: Path, tmp_path: Path) -> None:
     bare = json.loads(avtrain_(*arguments, "--json", "--calibration", "none"))
     assert bare["temperature"] == 1
     assert said[0]["temperature"] == pytest.approx(calibration(trained / FINETUNE).modes[0].temperature)
-    with pytest.raises(UsageError, match="--abstain-below 1.5: give a probability from 0 to 1"):
+    with pytest.raises(UsageError, match=r"--abstain-below 1\.5: give a probability from 0 to 1"):
         avtrain_(*arguments, "--abstain-below", 1.5)
