@@ -58,6 +58,7 @@ def predict(
     files = {modality: path for modality, path in given if path is not None}
     with progress_bar("predicting", 3) as advance:  # the first import of PyTorch takes most of the time
         from avtrain.device import Machine, pick_device
+        from avtrain.evaluation.calibration import no_temperature
         from avtrain.inference.predictor import check_abstain_below, classify, load_run, read_media
         from avtrain.report.terminal import without_controls
 
@@ -68,6 +69,8 @@ def predict(
         advance()
         found = classify(trained, media, scenario, machine, below)
         advance()
+    if trained.temperature is None and calibration is None:
+        typer.echo(without_controls(f"{trained.run} {no_temperature(trained.run)}"), err=True)
     if as_json:
         record = {
             "run": str(trained.run),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import Result
+from PIL import Image
 from scipy.special import softmax
 from typer.testing import CliRunner
 
@@ -164,6 +165,10 @@ def test_a_run_of_an_earlier_version_says_so_and_can_be_calibrated(
     advice = f"{old} has no temperature, so its probabilities are not calibrated; avtrain calibrate {old} fits one"
     assert result.stderr.replace("\n", " ").strip() == advice
     assert evaluation(old.folder, "C")["uncalibrated"] is None
+    Image.fromarray(IMAGE).save(tmp_path / "a.png")
+    predicted = invoke("predict", old, "--image", tmp_path / "a.png", "--json")
+    assert predicted.stderr.replace("\n", " ").strip() == advice
+    assert json.loads(predicted.stdout)["temperature"] == 1
     for command in ("eval", "export"):
         with pytest.raises(UserError, match=r"--calibration run: .* has no temperature"):
             avtrain_(command, old, "--calibration", "run")
@@ -250,8 +255,6 @@ def test_a_probability_is_from_0_to_1(classifier: Classifier, wrong: Any) -> Non
 
 
 def test_abstention_on_the_command_line(trained: Path, tmp_path: Path) -> None:
-    from PIL import Image
-
     Image.fromarray(IMAGE).save(tmp_path / "a.png")
     arguments = ("predict", trained / FINETUNE, "--image", tmp_path / "a.png")
     said = [json.loads(avtrain_(*arguments, "--json", "--abstain-below", p)) for p in (0, 1)]
