@@ -7,6 +7,7 @@ import typer
 from avbuild.command_line import VersionOption, run_program
 from avbuild.plugins.option import offer_plugins
 from avtrain.commands.cache import app as cache
+from avtrain.commands.calibrate import calibrate
 from avtrain.commands.compare import compare
 from avtrain.commands.errors import errors
 from avtrain.commands.evaluate import evaluate
@@ -47,6 +48,7 @@ def options(version: VersionOption = False) -> None:
 
 app.command()(fit)
 app.command(name="eval")(evaluate)
+app.command()(calibrate)
 app.command()(report)
 app.command()(sweep)
 app.command()(compare)

@@ -52,7 +52,7 @@ def reader(demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_examples_of_the_page_run(reader: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
-    assert len(blocks) == 9
+    assert len(blocks) == 10
     (export,) = re.findall(r"`avtrain (export runs\S+ --out \S+)`", PAGE)
     avtrain_(*export.split())
     names: dict[str, object] = {}

@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from avbuild.errors import UsageError, UserError
-from avtrain.commands.options import Cache, DataPlace, Device, LoaderWorkers, NoCache, Precision, expand
+from avtrain.commands.options import (
+    Cache,
+    DataPlace,
+    Device,
+    LoaderWorkers,
+    NoCache,
+    Precision,
+    calibration_option,
+    expand,
+)
 
 # headings over the options in --help
 CONDITIONS, OWN_MODEL, ADAPTATION = "Conditions", "A model of your own", "Test-time adaptation"
@@ -76,6 +85,7 @@ def evaluate(
         int | None,
         typer.Option(help="With --adapt: samples per batch.", show_default="64", min=1, rich_help_panel=ADAPTATION),
     ] = None,
+    calibration: Annotated[str | None, calibration_option(CONDITIONS)] = None,
     data: DataPlace = None,
     device: Device = "auto",
     precision: Precision = "fp32",
@@ -101,7 +111,7 @@ def evaluate(
     _refuse_without("--adapt", adapt, {"--stream": stream, "--adapt-batch": adapt_batch}, "name an adapter")
     chosen, patterns = _parse_severities(severities), tuple(pattern.strip() for pattern in scenarios.split(","))
     if model is not None:
-        _refuse_of_runs(manifest, data, adapt, precision, cache)
+        _refuse_of_runs(manifest, data, adapt, calibration, precision, cache)
         _evaluate_model(runs, model, name, out or Path("runs"), patterns, chosen, batch_size or 32, device, workers)
         return
     of_model = {"--name": name, "--out": out, "--batch-size": batch_size}
@@ -110,6 +120,7 @@ def evaluate(
     from avbuild.scenarios.manifest_file import load_manifest
     from avtrain.device import Machine, pick_device, pick_precision
     from avtrain.evaluation.adaptation.evaluate import BATCH, check_request, evaluate_adapted
+    from avtrain.evaluation.calibration import no_temperature
     from avtrain.evaluation.conditions import EvalRequest
     from avtrain.evaluation.evaluate import count_conditions
     from avtrain.evaluation.evaluate import evaluate as evaluate_run
@@ -139,21 +150,28 @@ def evaluate(
             run.remove_abandoned()
             try:
                 if advance is None and wanted:
-                    results = evaluate_adapted(run, request, wanted, machine, number)
+                    results = evaluate_adapted(run, request, wanted, machine, number, calibration)
                 else:
-                    results = evaluate_run(run, request, machine, number, advance or (lambda: None))
+                    results = evaluate_run(run, request, machine, number, advance or (lambda: None), calibration)
                 scored += results
                 lines.append(without_controls(f"{run}: {_summary(results)}"))
+                if calibration is None and any(e["calibration"]["kind"] == "none" for e in results):
+                    typer.echo(without_controls(f"{run} {no_temperature(run)}"), err=True)
             except UserError as error:  # the other runs are scored all the same
                 errors.append(error)
     if lines:
         typer.echo("\n".join([*lines, *map(without_controls, fold_means(scored))]))
         typer.echo(without_controls(f"next: avtrain report {_folder_to_report(runs)}"))
-    _raise_together(errors)
+    raise_together(errors)
 
 
 def _refuse_of_runs(
-    manifest: str | None, data: str | None, adapt: str | None, precision: str, cache: Path | None
+    manifest: str | None,
+    data: str | None,
+    adapt: str | None,
+    calibration: str | None,
+    precision: str,
+    cache: Path | None,
 ) -> None:
     """Refuse options of runs where --model is given."""
     if manifest is not None:
@@ -162,6 +180,8 @@ def _refuse_of_runs(
         raise UsageError(f"--data {data}: is for runs; with --model the manifest says where its data set is")
     if adapt is not None:
         raise UsageError(f"--adapt {adapt}: is for runs; avtrain knows nothing of what your own model trains on")
+    if calibration is not None:
+        raise UsageError(f"--calibration {calibration}: is for runs; your own model has no temperature")
     if precision not in ("fp32", "auto") or cache is not None:
         raise UsageError("--precision and --cache are for runs; your own model computes as it is written")
 
@@ -211,7 +231,7 @@ def _evaluate_model(
     typer.echo(without_controls(f"next: avtrain report {out}"))
 
 
-def _raise_together(errors: Sequence[UserError]) -> None:
+def raise_together(errors: Sequence[UserError]) -> None:
     """Raise one error for those of several runs, a usage error where all are; nothing where there are none."""
     if not errors:
         return

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from avtrain.commands.options import OneRun, expand
+from avtrain.commands.options import Calibration, OneRun, expand
 
 
 def export(
@@ -27,6 +27,7 @@ def export(
             help="How prompts are chosen, e.g. oracle or router.", show_default="router, where the method has one"
         ),
     ] = None,
+    calibration: Calibration = None,
     without_frontend: Annotated[
         bool,
         typer.Option("--without-frontend", help="The model alone: from spectrograms and normalised images to logits."),
@@ -57,7 +58,7 @@ def export(
         chosen = pick_format(kind, out)
         if out is not None:
             check_target(out)
-        trained = load_run(run, Machine(torch.device("cpu")))
+        trained = load_run(run, Machine(torch.device("cpu")), calibration)
         path = out or trained.run.folder / f"model.{chosen}"
         advance()
         write_program(trained, path, inference, kind=chosen, frontend=not without_frontend, advance=advance)

@@ -85,6 +85,20 @@ SelectOnTest = Annotated[
 OneRun = Annotated[Path, typer.Argument(help="A finished run, e.g. runs/demo-finetune-tiny/seed0.", callback=expand)]
 
 
+def calibration_option(panel: str | None = None) -> OptionInfo:
+    """Return `--calibration`.  panel: heading that it stands under in the help; None: the general options."""
+    option: OptionInfo = typer.Option(
+        help="Probabilities: none (of the bare model), run (one temperature for all samples) or condition (a "
+        "temperature that depends on the sample).",
+        show_default="run, where the run has a temperature",
+        rich_help_panel=panel,
+    )
+    return option
+
+
+Calibration = Annotated[str | None, calibration_option()]
+
+
 def set_option(examples: str) -> OptionInfo:
     """Return `--set`, for settings without an option of their own.
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avtrain.commands.options import Device, OneRun, expand
+from avtrain.commands.options import Calibration, Device, OneRun, expand
 
 if TYPE_CHECKING:
     from avtrain.inference.predictor import ClassifierOutput
@@ -34,6 +34,11 @@ def predict(
             help="The scenario, for a method that can be given it.", show_default="its router, or the first scenario"
         ),
     ] = None,
+    calibration: Calibration = None,
+    abstain_below: Annotated[
+        float | None,
+        typer.Option(metavar="P", help="Give no label if the most likely class has a probability below this, 0 to 1."),
+    ] = None,
     top: Annotated[int, typer.Option(help="Number of classes to print; --json prints all.", min=1)] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
     adapt: Annotated[
@@ -57,6 +62,7 @@ def predict(
 
         avtrain predict runs/demo-finetune-tiny --audio bark.wav --image dog.jpg
         avtrain predict runs/demo-prompt-tiny --image dog.jpg --scenario A --json
+        avtrain predict runs/demo-finetune-tiny --audio bark.wav --abstain-below 0.8
         avtrain predict runs/cremad-mla-resnet --video clip.flv --audio clip.wav
         avtrain predict runs/posts-finetune-dual --text-string "What a day!" --image dog.jpg
         avtrain predict runs/demo-finetune-tiny --audio clips/ --adapt align
@@ -74,24 +80,29 @@ def predict(
     given = (("audio", audio), ("image", image), ("video", video), ("text", texts))
     files = {modality: path for modality, path in given if path is not None}
     if adapt is not None or adapt_batch is not None:
-        if text_string is not None:
-            from avbuild.errors import UsageError
+        from avtrain.commands.predict_stream import predict_stream
 
-            raise UsageError("--text-string with --adapt: a stream is read from folders; give --text FOLDER")
+        request = {"--scenario": scenario, "--text-string": text_string}
         folders = {modality: Path(path) for modality, path in files.items()}
-        _predict_stream(run, folders, adapt, adapt_batch or 64, scenario, device, as_json)
+        predict_stream(
+            run, folders, adapt, adapt_batch or 64, request, calibration, abstain_below, device, as_json=as_json
+        )
         return
     with progress_bar("predicting", 3) as advance:  # the first import of PyTorch takes most of the time
         from avtrain.device import Machine, pick_device
-        from avtrain.inference.predictor import classify, load_run, read_media
+        from avtrain.evaluation.calibration import no_temperature
+        from avtrain.inference.predictor import check_abstain_below, classify, load_run, read_media
         from avtrain.report.terminal import without_controls
 
+        below = 0.0 if abstain_below is None else check_abstain_below(abstain_below, "--abstain-below")
         machine, media = Machine(pick_device(device)), read_media(files)
         advance()
-        trained = load_run(run, machine)
+        trained = load_run(run, machine, calibration)
         advance()
-        found = classify(trained, media, scenario, machine)
+        found = classify(trained, media, scenario, machine, below)
         advance()
+    if trained.temperature is None and calibration is None:
+        typer.echo(without_controls(f"{trained.run} {no_temperature(trained.run)}"), err=True)
     if as_json:
         record = {
             "run": str(trained.run),
@@ -100,6 +111,11 @@ def predict(
             "inference": found.inference,
             "scenario": found.scenario,
             "choice": found.choice,
+            "label": found.label,
+            "predicted": found.predicted,
+            "probability": found.probability,
+            "abstained": found.abstained,
+            "temperature": found.temperature,
             "probabilities": found.probabilities,
         }
         typer.echo(json.dumps(record))
@@ -107,45 +123,8 @@ def predict(
     _print_probabilities(found, top)
     condition = _describe_condition(found, scenario_given=scenario is not None)
     typer.echo(without_controls(f"{trained.run}: {condition}"))
-
-
-def _predict_stream(
-    run: Path, folders: dict[str, Path], adapt: str | None, batch: int, scenario: str | None, device: str, as_json: bool
-) -> None:
-    """Classify the files of folders with an adapter, and print a line for each sample."""
-    import json
-
-    from avbuild.errors import UsageError
-    from avbuild.progress import progress_bar
-    from avtrain.device import Machine, pick_device
-    from avtrain.inference.predictor import load_run
-    from avtrain.inference.stream import classify_stream, find_samples
-    from avtrain.report.terminal import without_controls
-
-    if adapt is None:
-        raise UsageError(f"--adapt-batch {batch}: is for --adapt alone; name an adapter")
-    if scenario is not None:
-        raise UsageError(f"--scenario {scenario}: the condition of a stream is not told; leave it out with --adapt")
-    if not folders:
-        raise UsageError("nothing to predict from: give a folder to --audio, --image, --video or --text, or to several")
-    machine, samples = Machine(pick_device(device)), find_samples(folders)
-    trained = load_run(run, machine)
-    with progress_bar("predicting", len(samples)) as advance:
-        lines = []
-        for (name, files), found in classify_stream(trained, samples, adapt, batch, machine):
-            record = {
-                "sample": name,
-                "files": {modality: str(path) for modality, path in files.items()},
-                "present": found.present,
-                "label": found.label,
-                "probabilities": found.probabilities,
-            }
-            row = f"{name}  {found.label}  {found.probabilities[found.label]:.3f}"
-            lines.append(json.dumps(record) if as_json else without_controls(row))
-            advance()
-    typer.echo("\n".join(lines))
-    if not as_json:
-        typer.echo(without_controls(f"{trained.run}: {len(lines)} samples in order of name, adapted by {adapt}"))
+    if abstain_below is not None:
+        typer.echo(without_controls(_describe_abstention(found)))
 
 
 def _print_probabilities(found: "ClassifierOutput", top: int) -> None:
@@ -163,6 +142,14 @@ def _print_probabilities(found: "ClassifierOutput", top: int) -> None:
     if rest:
         table.add_row(f"{len(rest)} more", f"{sum(rest):.3f}")
     Console().print(table)
+
+
+def _describe_abstention(found: "ClassifierOutput") -> str:
+    """Return whether the model abstained, and by what."""
+    if found.abstained:
+        said = f"no label: {found.predicted} has a probability of {found.probability:.3f}"
+        return f"1 of 1 abstained, {said}, below {found.abstain_below:g}"
+    return f"0 of 1 abstained, label: {found.label}"
 
 
 def _describe_condition(found: "ClassifierOutput", scenario_given: bool) -> str:

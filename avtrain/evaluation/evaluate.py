@@ -3,7 +3,7 @@ condition and inference mode."""
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,14 @@ from avtrain.data.regimes import train_scenarios
 from avtrain.data.samples import Rows
 from avtrain.data.shards import content_of, read_corrupted, read_rows, shared_recordings
 from avtrain.device import Machine
+from avtrain.evaluation.calibration import calibrated, describe_temperature, pick_temperature
 from avtrain.evaluation.conditions import EvalCondition, EvalRequest, conditions_to_test, manifest_under_test
 from avtrain.evaluation.contributions import modality_contributions
 from avtrain.evaluation.location import locate_data
-from avtrain.evaluation.metrics import accuracy, calibration_error, confusion_matrix, macro_f1, reliability, softmax
+from avtrain.evaluation.metrics import accuracy, confusion_matrix, macro_f1
 from avtrain.evaluation.predict import Outputs, predict, unimodal_accuracy
 from avtrain.evaluation.predictions import DIGEST, predictions_file, to_parquet
+from avtrain.evaluation.probability_scores import score_probabilities
 from avtrain.evaluation.swap_test import router_accuracy, swap_test
 from avtrain.features.cache import cached_source
 from avtrain.frontends.base import AnyFrontend, version_of, with_version
@@ -44,6 +46,7 @@ def evaluate(
     machine: Machine,
     precision: str,
     advance: Callable[[], None] = lambda: None,
+    calibration: str | None = None,
 ) -> list[dict[str, Any]]:
     """Score a run on the test split under each condition and inference mode, and write the JSON files.
 
@@ -55,6 +58,7 @@ def evaluate(
         machine: where it is computed.
         precision: `fp32` or `bf16`.
         advance: called after each condition, for a progress bar.
+        calibration: as for `pick_temperature`.
 
     Returns:
         The content of the files.  Empty where the method's only inference mode needs the true scenario and the
@@ -71,7 +75,7 @@ def evaluate(
     located, request = locate_data(run, config.manifest, request)
     config = config.model_copy(update={"manifest": located})
     tested = manifest_under_test(config.manifest, request)
-    conditions = conditions_to_test(tested, request)
+    conditions, temperature = conditions_to_test(tested, request), pick_temperature(run, calibration)
     clean = read_rows(tested, "test", machine.row_cache)
     method = load_method(run, config, len(clean.classes), machine)
     leaky, content = bool(shared_recordings(config.manifest)), content_of(tested, ["test"])
@@ -88,7 +92,9 @@ def evaluate(
         for inference in inference_modes(method, scenario_known=condition.other is None):
             method.inference = inference
             outputs = predict(method, source, config.fit.batch_size, machine, precision)
-            result = facts | {"inference": inference} | score(outputs, rows)
+            outputs = calibrated(outputs, temperature, inference)
+            applied = {"calibration": describe_temperature(temperature, inference)}
+            result = facts | {"inference": inference} | applied | score(outputs, rows)
             result["choice"] = _mean_choice(outputs, config.manifest)
             if condition.other is None:  # the method has learned prompts for this scenario
                 result["router_accuracy"] = router_accuracy(outputs, condition.position)
@@ -185,13 +191,11 @@ def score(outputs: Outputs, rows: Rows) -> dict[str, Any]:
     """
     labels, predicted = outputs.labels, outputs.logits.argmax(axis=1)
     confusion = confusion_matrix(predicted, labels, len(rows.classes))
-    bins = reliability(softmax(outputs.logits), labels)
     return {
         "n": len(labels),
         "accuracy": accuracy(predicted, labels),
         "macro_f1": macro_f1(confusion),
-        "calibration_error": calibration_error(bins),
-        "reliability": [asdict(each) for each in bins],
+        **score_probabilities(outputs),
         "per_modality": unimodal_accuracy(outputs),
         "missing_rate": {m: float(1 - np.mean(present)) for m, present in outputs.present.items()},
         "classes": list(rows.classes),

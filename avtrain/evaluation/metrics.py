@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 
 CALIBRATION_BINS = 15
 
@@ -118,3 +119,52 @@ def softmax(logits: Floats) -> Floats:
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities: Floats = exponentials / exponentials.sum(axis=1, keepdims=True)
     return probabilities
+
+
+def negative_log_likelihood(logits: Floats, labels: Integers) -> float:
+    """Compute the mean of -log of the probability of the true class, in nats; infinite where one is zero.
+
+    Args:
+        logits: [n, classes].
+        labels: class indices, [n].
+    """
+    return float(-np.mean(log_softmax(logits, axis=1)[np.arange(len(labels)), labels]))
+
+
+def brier_score(probabilities: Floats, labels: Integers) -> float:
+    """Compute the mean squared distance between probabilities and the true class as a one-hot vector, 0 to 2.
+
+    Brier: Verification of forecasts expressed in terms of probability, Monthly Weather Review 1950.
+
+    Args:
+        probabilities: [n, classes].
+        labels: class indices, [n].
+    """
+    distances = probabilities - np.eye(probabilities.shape[1])[labels]
+    return float(np.mean(np.sum(distances**2, axis=1)))
+
+
+def risk_coverage(confidence: Floats, correct: NDArray[np.bool_]) -> Floats:
+    """Compute the error among the k most confident predictions, for k from 1 to n.
+
+    Geifman and El-Yaniv: Selective classification for deep neural networks, NeurIPS 2017.  Predictions of equal
+    confidence cannot be told apart, so each counts as the mean of its equals.
+
+    Args:
+        confidence: probability of the predicted class, [n].
+        correct: whether each prediction is right, [n].
+
+    Returns:
+        The risk at each coverage k / n, [n].
+    """
+    rounded = np.round(confidence, 12)  # the order in which a softmax adds its classes changes the last digits
+    _, place, count = np.unique(-rounded, return_inverse=True, return_counts=True)
+    errors = np.bincount(place, weights=~correct) / count
+    ordered = np.repeat(errors, count)
+    risks: Floats = np.cumsum(ordered) / np.arange(1, len(ordered) + 1)
+    return risks
+
+
+def area_under_risk_coverage(risks: Floats) -> float:
+    """Compute the mean risk over all coverages; lower is better.  risks: by `risk_coverage`."""
+    return float(np.mean(risks))

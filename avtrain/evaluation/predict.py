@@ -24,6 +24,7 @@ class Outputs:
         labels: [n].
         ids: n sample ids.
         choice: [n, sets], weight of each prompt set chosen by a router; None for other methods.
+        temperature: [n], that each sample's logits are divided by for its probabilities; None: they are not calibrated.
     """
 
     logits: NDArray[np.float64]
@@ -32,6 +33,12 @@ class Outputs:
     labels: NDArray[np.int64]
     ids: tuple[str, ...]
     choice: NDArray[np.float64] | None = None
+    temperature: NDArray[np.float64] | None = None
+
+    @property
+    def calibrated(self) -> NDArray[np.float64]:
+        """Return the logits over their temperatures, whose softmax are the probabilities, [n, classes]."""
+        return self.logits if self.temperature is None else self.logits / self.temperature[:, None]
 
 
 @torch.no_grad()

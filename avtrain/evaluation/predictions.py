@@ -1,9 +1,10 @@
 """The predictions of `avtrain eval`, one Parquet file beside each JSON file of scores, a row a test sample.
 
 id, group, fold, label, logits (a list), scenario, severity and inference; for each modality `<modality>_missing`, and
-`<modality>_logits` where the method scores a modality alone.  Every metric of the JSON file but the contributions of
-modalities can be computed from it.  The JSON file holds the digest of its Parquet file, so that damage, and a file of
-another evaluation, are noticed.
+`<modality>_logits` where the method scores a modality alone; `temperature` where probabilities are calibrated.  Logits
+are those of the model, and probabilities the softmax of logits / temperature.  Every metric of the JSON file but the
+contributions of modalities can be computed from it.  The JSON file holds the digest of its Parquet file, so that
+damage, and a file of another evaluation, are noticed.
 """
 
 import io
@@ -39,6 +40,7 @@ class Predictions:
         logits: [n, classes].
         present: modality -> [n].
         per_modality: modality -> [n, classes], where the method scores a modality alone.
+        temperature: [n], that the logits are divided by for probabilities; None: they are not calibrated.
     """
 
     ids: tuple[str, ...]
@@ -48,6 +50,7 @@ class Predictions:
     logits: NDArray[np.float64]
     present: dict[str, NDArray[np.bool_]]
     per_modality: dict[str, NDArray[np.float64]]
+    temperature: NDArray[np.float64] | None = None
 
     @property
     def correct(self) -> NDArray[np.bool_]:
@@ -57,7 +60,9 @@ class Predictions:
 
     def outputs(self) -> Outputs:
         """Return what the metrics are computed from; the choices of a router are not kept."""
-        return Outputs(self.logits, self.per_modality, self.present, self.labels, self.ids)
+        return Outputs(
+            self.logits, self.per_modality, self.present, self.labels, self.ids, temperature=self.temperature
+        )
 
 
 def predictions_file(scores_file: str) -> str:
@@ -112,6 +117,8 @@ def to_parquet(outputs: Outputs, rows: Rows, scenario: str, severity: int | None
     }
     columns |= {f"{m}_missing": pa.array(~present) for m, present in outputs.present.items()}
     columns |= {f"{m}_logits": _lists(scores) for m, scores in outputs.per_modality.items()}
+    if outputs.temperature is not None:
+        columns["temperature"] = pa.array(outputs.temperature, pa.float64())
     buffer = io.BytesIO()
     pq.write_table(pa.table(columns), buffer, compression="zstd")
     return buffer.getvalue()
@@ -157,6 +164,7 @@ def _from_parquet(data: bytes) -> Predictions:
         logits=_matrix(table["logits"]),
         present={name.removesuffix("_missing"): ~np.asarray(table[name].to_numpy(), dtype=bool) for name in missing},
         per_modality={name.removesuffix("_logits"): _matrix(table[name]) for name in scored},
+        temperature=table["temperature"].to_numpy() if "temperature" in table.column_names else None,
     )
 
 

@@ -22,6 +22,7 @@ from avtrain.device import Machine, pick_device
 from avtrain.inference.predictor import (
     ClassifierOutput,
     LoadedRun,
+    check_abstain_below,
     classify_batch,
     load_run,
     start_inference,
@@ -57,30 +58,37 @@ class Classifier:
     def __repr__(self) -> str:
         return f"Classifier({str(self._loaded.run)!r}, {len(self.classes)} classes, {' and '.join(self.modalities)})"
 
-    def __call__(self, *, rate: int = 16_000, **media: Any) -> ClassifierOutput:
+    def __call__(self, *, rate: int = 16_000, abstain_below: float = 0.0, **media: Any) -> ClassifierOutput:
         """Classify one sample.
 
         Args:
             rate: sample rate in Hz of audio that is given as an array; a file knows its own.
+            abstain_below: probability from 0 to 1; if the most likely class has less, `label` is empty and `abstained`
+                true.
             media: by modality, such as `audio=..., image=...`; None or left out: missing.  A path, the bytes of an
                 encoded file, a NumPy array or a PyTorch tensor, or a PIL image; arrays as `avbuild.corrupt` takes them,
                 of any rate.  A str for `text` is the text itself; a `pathlib.Path` is a file of it.
 
         Returns:
-            Its `label`, its `probabilities` by class with the most likely first, and the modalities that are `missing`.
+            Its `label`, its `probabilities` by class with the most likely first, and the modalities that are `missing`;
+            `predicted`, the most likely class, and its `probability`, which are there also where it `abstained`.
 
         Raises:
-            UsageError: nothing was given, or a signal that the run cannot use; says what is wrong with it.
+            UsageError: nothing was given, a signal that the run cannot use, or no probability; says what is wrong.
             UserError: a file is absent or cannot be read.
         """
-        return self._classify([self._signals(media, rate)])[0]
+        below = check_abstain_below(abstain_below, "abstain_below")
+        return self._classify([self._signals(media, rate)], below)[0]
 
-    def batch(self, samples: Sequence[Mapping[str, Any]], rate: int = 16_000) -> list[ClassifierOutput]:
+    def batch(
+        self, samples: Sequence[Mapping[str, Any]], rate: int = 16_000, *, abstain_below: float = 0.0
+    ) -> list[ClassifierOutput]:
         """Classify several samples, which takes less time than one call for each.
 
         Args:
             samples: media by modality, each as the call takes them; not all need the same modalities.
             rate: as for the call.
+            abstain_below: as for the call.
 
         Returns:
             The output of each, in order.
@@ -91,17 +99,17 @@ class Classifier:
         """
         if isinstance(samples, (Mapping, str, bytes)) or not all(isinstance(sample, Mapping) for sample in samples):
             raise UsageError('samples: give a list of dictionaries, such as [{"audio": ...}, {"image": ...}]')
-        signals = []
+        below, signals = check_abstain_below(abstain_below, "abstain_below"), []
         for position, sample in enumerate(samples):
             try:
                 signals.append(self._signals(sample, rate))
             except UserError as error:
                 raise type(error)(f"sample {position}: {error}") from error
         parts = [signals[start : start + TOGETHER] for start in range(0, len(signals), TOGETHER)]
-        return [output for part in parts for output in self._classify(part)]
+        return [output for part in parts for output in self._classify(part, below)]
 
-    def _classify(self, samples: Sequence[Mapping[str, Signal]]) -> list[ClassifierOutput]:
-        return classify_batch(self._loaded, self._make_batch(samples), self._scenario, self._machine)
+    def _classify(self, samples: Sequence[Mapping[str, Signal]], abstain_below: float) -> list[ClassifierOutput]:
+        return classify_batch(self._loaded, self._make_batch(samples), self._scenario, self._machine, abstain_below)
 
     def _make_batch(self, samples: Sequence[Mapping[str, Signal]]) -> Batch:
         """Return signals as evaluation gives them to the model."""
@@ -124,7 +132,9 @@ class Classifier:
         return {modality: read_signal(modality, value, rate) for modality, value in given.items()}
 
 
-def load(run: str | Path, *, scenario: str | None = None, device: str = "cpu") -> Classifier:
+def load(
+    run: str | Path, *, scenario: str | None = None, device: str = "cpu", calibration: str | None = None
+) -> Classifier:
     """Load a finished run as a classifier.
 
     >>> import avtrain
@@ -140,15 +150,17 @@ def load(run: str | Path, *, scenario: str | None = None, device: str = "cpu") -
         scenario: for a method that is given the true scenario: the one to assume.  None: its router where it has one,
             else the manifest's first.
         device: auto, cpu, cuda or cuda:N.
+        calibration: none: the probabilities of the bare model; run: by the temperature of the run; condition: by one
+            that depends on the sample.  None: run, where it has a temperature.
 
     Raises:
-        UsageError: there are several runs, or the method does not use scenarios.
-        UserError: there is no finished run.
+        UsageError: there are several runs, the method does not use scenarios, or there is no such calibration.
+        UserError: there is no finished run, or it has no temperature.
     """
     if not isinstance(run, (str, Path)):
         raise UsageError(f"run: {run!r}; give the folder of a run")
     machine = Machine(pick_device(device))
-    return Classifier(load_run(Path(expanded(run)), machine), machine, scenario)
+    return Classifier(load_run(Path(expanded(run)), machine, calibration), machine, scenario)
 
 
 def read_signal(modality: str, value: Any, rate: object) -> Signal:

@@ -14,6 +14,7 @@ from torch.export import ExportedProgram
 
 from avbuild.dataset.storage import write_whole
 from avbuild.errors import UserError
+from avtrain.evaluation.calibration import describe_temperature
 from avtrain.frontends.base import SAMPLE_RATE
 from avtrain.frontends.text import TextFrontend
 from avtrain.inference.export_file import METADATA, ONNX, PROGRAM, TOKENIZER, check_target, tokenizer_beside
@@ -142,7 +143,7 @@ def exported(
     if kind == ONNX:
         require_onnx()
     loaded.method.inference = pick_inference(loaded.method, inference)
-    module = (SignalClassifier if frontend else FeatureClassifier)(loaded.method.eval())
+    module = (SignalClassifier if frontend else FeatureClassifier)(loaded.method.eval(), loaded.temperature)
     description, own_frontend = describe(loaded, module), loaded.method.backbone.frontend
     splitter = own_frontend.tokenizer.encode() if isinstance(own_frontend, TextFrontend) else None
     if splitter is not None:
@@ -180,6 +181,7 @@ def describe(loaded: LoadedRun, module: Exportable) -> dict[str, Any]:
         "classes": list(loaded.classes),
         "modalities": list(method.backbone.modalities),
         "inference": method.inference,
+        "calibration": describe_temperature(loaded.temperature, method.inference),  # included in the output
         "scenarios": list(loaded.scenarios) if "scenario" in module.examples(1) else [],
         "inputs": {
             name: {"shape": module.shape(name), "type": str(x.dtype).removeprefix("torch.")}

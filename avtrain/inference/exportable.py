@@ -10,6 +10,7 @@ from torch.export import Dim
 from avbuild.errors import UserError
 from avbuild.modalities.registry import MODALITIES
 from avtrain.data.batch import Batch
+from avtrain.evaluation.calibration import Temperature
 from avtrain.evaluation.evaluate import ORACLE
 from avtrain.frontends.base import dtype_of
 from avtrain.frontends.traceable import TraceableFrontend
@@ -28,14 +29,15 @@ class Exportable(nn.Module):
 
     output: str  # name of the result, [B, C]
 
-    def __init__(self, method: Method) -> None:
+    def __init__(self, method: Method, temperature: Temperature | None = None) -> None:
         """Wrap a method.
 
         Args:
             method: in eval mode.
+            temperature: that its logits are divided by; None: they stay as they are.
         """
         super().__init__()
-        self.method = method
+        self.method, self.temperature = method, temperature
 
         def forward(**inputs: Tensor) -> Tensor:
             return self.compute(inputs)
@@ -92,7 +94,7 @@ class Exportable(nn.Module):
         return [*dynamic, *self.examples(1)[name].shape[len(dynamic) :]]
 
     def logits(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor], scenario: Tensor | None) -> Tensor:
-        """Return the logits of the method.
+        """Return the logits of the method, over their temperatures.
 
         Args:
             features: modality -> output of the front end.
@@ -103,8 +105,12 @@ class Exportable(nn.Module):
         # as evaluation has them, the features of what is absent are zeros
         inputs = {m: x.masked_fill(~_column(present[m], x.dim()), 0) for m, x in features.items()}
         scenarios = zeros if scenario is None else scenario
-        logits: Tensor = self.method(Batch(inputs, dict(present), zeros, scenarios, ids=())).logits
-        return logits
+        prediction = self.method(Batch(inputs, dict(present), zeros, scenarios, ids=()))
+        logits: Tensor = prediction.logits
+        if self.temperature is None:
+            return logits
+        # 64 bits, as the other ways of prediction use
+        return logits.double() / self.temperature.of(prediction, present, self.method.inference)[:, None]
 
 
 class FeatureClassifier(Exportable):
@@ -128,7 +134,8 @@ class FeatureClassifier(Exportable):
 
     def compute(self, inputs: Mapping[str, Tensor]) -> Tensor:
         features = {m: inputs[m] for m in self.modalities}
-        return self.logits(features, _present(self.modalities, inputs), inputs.get("scenario"))
+        logits = self.logits(features, _present(self.modalities, inputs), inputs.get("scenario"))
+        return logits if self.temperature is None else logits.float()
 
 
 class SignalClassifier(Exportable):
@@ -140,16 +147,17 @@ class SignalClassifier(Exportable):
 
     output = "probabilities"
 
-    def __init__(self, method: Method) -> None:
+    def __init__(self, method: Method, temperature: Temperature | None = None) -> None:
         """Wrap a method.
 
         Args:
             method: in eval mode.
+            temperature: as for `Exportable`.
 
         Raises:
             UserError: its front end cannot be exported.
         """
-        super().__init__(method)
+        super().__init__(method, temperature)
         frontend = method.backbone.frontend
         if not isinstance(frontend, TraceableFrontend):
             raise UserError(

@@ -11,7 +11,7 @@ from avbuild.escaping import in_markdown, in_markdown_code, visible
 from avbuild.modalities.registry import MODALITIES
 from avtrain.config import SELECTED_ON_TEST
 from avtrain.inference.card_usage import usage
-from avtrain.inference.predictor import LoadedRun
+from avtrain.inference.predictor import LoadedRun, pick_inference
 
 Scores = Mapping[str, Any]  # the content of a file that `avtrain eval` wrote
 
@@ -137,10 +137,24 @@ def _scores(facts: CardFacts) -> str:
         notes.append(
             f"**{SELECTED_ON_TEST}**: the best epoch was chosen on the test split, so the scores are too high."
         )
+    notes.append(_calibration(facts.loaded))
     if facts.not_evaluated:
         notes.append(f"Not evaluated: {', '.join(map(in_markdown, facts.not_evaluated))}.")
     table = _table(columns, rows) + "\n" if rows else ""
     return f"## Scores on the test split\n\n{table}{' '.join(notes)}\n"
+
+
+def _calibration(loaded: LoadedRun) -> str:
+    """Return how the probabilities were calibrated, and whether the exported program does it too."""
+    if loaded.temperature is None:
+        return "Probabilities are not calibrated."
+    inference = pick_inference(loaded.method, None)
+    value = loaded.temperature.mode(inference).temperature
+    return (
+        f"Probabilities are calibrated: `avtrain.load` and `model.pt2` divide the logits by a temperature of "
+        f"{value:.3f}, fitted on {loaded.temperature.calibration.samples:,} validation samples under "
+        f"{', '.join(map(in_markdown, loaded.temperature.calibration.scenarios))}. The predicted class does not change."
+    )
 
 
 def _scenarios(facts: CardFacts) -> str:

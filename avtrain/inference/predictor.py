@@ -16,6 +16,7 @@ from avtrain.data.batch import Batch
 from avtrain.data.dataset import MultimodalData
 from avtrain.data.samples import Media, Rows, Sample
 from avtrain.device import Machine
+from avtrain.evaluation.calibration import Temperature, pick_temperature
 from avtrain.evaluation.evaluate import ORACLE, load_method
 from avtrain.methods.base import Method, Prediction
 from avtrain.runs.folder import Run
@@ -33,12 +34,14 @@ class LoadedRun:
         config: of the run.
         classes: names, in the order of the logits.
         method: the model, in eval mode.
+        temperature: that its probabilities are calibrated by; None: they are not.
     """
 
     run: Run
     config: RunConfig
     classes: tuple[str, ...]
     method: Method
+    temperature: Temperature | None = None
 
     @property
     def scenarios(self) -> tuple[str, ...]:
@@ -56,6 +59,8 @@ class ClassifierOutput:
         inference: mode by which prompts were chosen; None for a method without inference modes.
         scenario: given to the mode `oracle`; None for other modes.
         choice: scenario -> weight of its prompt set chosen by a router; None for other modes.
+        temperature: that the logits were divided by for the probabilities; 1 where they are not calibrated.
+        abstain_below: probability below which no label is given; 0: there always is one.
     """
 
     probabilities: dict[str, float]
@@ -63,11 +68,28 @@ class ClassifierOutput:
     inference: str | None
     scenario: str | None
     choice: dict[str, float] | None
+    temperature: float = 1.0
+    abstain_below: float = 0.0
+
+    @property
+    def predicted(self) -> str:
+        """Return the most likely class."""
+        return next(iter(self.probabilities))
+
+    @property
+    def probability(self) -> float:
+        """Return the probability of the most likely class."""
+        return self.probabilities[self.predicted]
+
+    @property
+    def abstained(self) -> bool:
+        """Return whether the most likely class is too unlikely to be given as the label."""
+        return self.probability < self.abstain_below
 
     @property
     def label(self) -> str:
-        """Return the most likely class."""
-        return next(iter(self.probabilities))
+        """Return the most likely class; empty where the model abstained."""
+        return "" if self.abstained else self.predicted
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -75,12 +97,13 @@ class ClassifierOutput:
         return tuple(modality for modality, there in self.present.items() if not there)
 
 
-def load_run(place: Path, machine: Machine) -> LoadedRun:
+def load_run(place: Path, machine: Machine, calibration: str | None = None) -> LoadedRun:
     """Load the one run at or below a folder.
 
     Args:
         place: the folder.
         machine: its device gets the model.
+        calibration: as for `pick_temperature`.
 
     Raises:
         UsageError: there are several runs.
@@ -96,7 +119,9 @@ def load_run(place: Path, machine: Machine) -> LoadedRun:
     classes = run.read_json("result.json").get("classes")
     if classes is None:
         raise UserError(f"{run}: its result.json names no classes, as an older avtrain wrote it; fit it again")
-    return LoadedRun(run, config, tuple(classes), load_method(run, config, len(classes), machine).eval())
+    temperature = pick_temperature(run, calibration)
+    method = load_method(run, config, len(classes), machine).eval()
+    return LoadedRun(run, config, tuple(classes), method, temperature)
 
 
 def read_media(files: Mapping[str, Path | str]) -> dict[str, Media]:
@@ -207,7 +232,13 @@ def _check_modalities(loaded: LoadedRun, media: Iterable[str]) -> None:
         )
 
 
-def classify(loaded: LoadedRun, media: Mapping[str, Media], scenario: str | None, machine: Machine) -> ClassifierOutput:
+def classify(
+    loaded: LoadedRun,
+    media: Mapping[str, Media],
+    scenario: str | None,
+    machine: Machine,
+    abstain_below: float = 0.0,
+) -> ClassifierOutput:
     """Classify one sample.
 
     Args:
@@ -215,12 +246,28 @@ def classify(loaded: LoadedRun, media: Mapping[str, Media], scenario: str | None
         media: by `read_media`.
         scenario: as for `start_inference`.
         machine: where it is computed.
+        abstain_below: as for `classify_batch`.
 
     Raises:
         UsageError: the run does not fit the modalities or the scenario.
     """
     used = start_inference(loaded, scenario)
-    return classify_batch(loaded, make_batch(loaded, media, used), used, machine)[0]
+    return classify_batch(loaded, make_batch(loaded, media, used), used, machine, abstain_below)[0]
+
+
+def check_abstain_below(value: object, name: str) -> float:
+    """Return the probability below which a model abstains.
+
+    Args:
+        value: as a user gave it.
+        name: of the option or argument, for the error.
+
+    Raises:
+        UsageError: it is no number from 0 to 1.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise UsageError(f"{name} {value}: give a probability from 0 to 1, such as 0.8")
+    return float(value)
 
 
 def start_inference(loaded: LoadedRun, scenario: str | None) -> str:
@@ -240,7 +287,9 @@ def start_inference(loaded: LoadedRun, scenario: str | None) -> str:
 
 
 @torch.no_grad()
-def classify_batch(loaded: LoadedRun, batch: Batch, scenario: str, machine: Machine) -> list[ClassifierOutput]:
+def classify_batch(
+    loaded: LoadedRun, batch: Batch, scenario: str, machine: Machine, abstain_below: float = 0.0
+) -> list[ClassifierOutput]:
     """Classify the samples of a batch.
 
     Args:
@@ -248,22 +297,30 @@ def classify_batch(loaded: LoadedRun, batch: Batch, scenario: str, machine: Mach
         batch: of its front end.
         scenario: by `start_inference`.
         machine: where it is computed.
+        abstain_below: probability from 0 to 1; a sample whose most likely class has less gets no label.
     """
-    prediction = loaded.method(batch.to(machine.device))
-    return describe_outputs(loaded, batch, prediction, scenario)
+    batch = batch.to(machine.device)
+    return describe_outputs(loaded, batch, loaded.method(batch), scenario, abstain_below)
 
 
-def describe_outputs(loaded: LoadedRun, batch: Batch, prediction: Prediction, scenario: str) -> list[ClassifierOutput]:
+def describe_outputs(
+    loaded: LoadedRun, batch: Batch, prediction: Prediction, scenario: str, abstain_below: float = 0.0
+) -> list[ClassifierOutput]:
     """Return the classification of each sample of a batch.
 
     Args:
         loaded: the run.
-        batch: that was predicted.
+        batch: that was predicted, on the device of the prediction.
         prediction: of the batch.
         scenario: by `start_inference`.
+        abstain_below: as for `classify_batch`.
     """
     method = loaded.method
-    probabilities = prediction.logits.double().softmax(dim=1).tolist()
+    logits, temperatures = prediction.logits.double(), torch.ones(len(batch), dtype=torch.float64)
+    if loaded.temperature is not None:
+        temperatures = loaded.temperature.of(prediction, batch.present, method.inference)
+        logits = logits / temperatures[:, None]
+    probabilities = logits.softmax(dim=1).tolist()
     choices = None if prediction.choice is None else prediction.choice.tolist()
     outputs = []
     for row, values in enumerate(probabilities):
@@ -275,6 +332,8 @@ def describe_outputs(loaded: LoadedRun, batch: Batch, prediction: Prediction, sc
                 inference=method.inference,
                 scenario=scenario if method.inference == ORACLE else None,
                 choice=None if choices is None else dict(zip(loaded.scenarios, choices[row], strict=True)),
+                temperature=float(temperatures[row]),
+                abstain_below=abstain_below,
             )
         )
     return outputs

@@ -54,7 +54,12 @@ def find_samples(folders: Mapping[str, Path]) -> list[StreamSample]:
 
 
 def classify_stream(
-    loaded: LoadedRun, samples: Sequence[StreamSample], adapt: str, batch: int, machine: Machine
+    loaded: LoadedRun,
+    samples: Sequence[StreamSample],
+    adapt: str,
+    batch: int,
+    machine: Machine,
+    abstain_below: float = 0.0,
 ) -> Iterator[tuple[StreamSample, ClassifierOutput]]:
     """Classify the samples of a stream in order, adapting.
 
@@ -64,6 +69,7 @@ def classify_stream(
         adapt: name of the adapter.
         batch: number of samples that are classified, and adapted to, together.
         machine: where it is computed.
+        abstain_below: as for `classify_batch`.
 
     Yields:
         Each sample with its classification.
@@ -83,8 +89,8 @@ def classify_stream(
     for start in range(0, len(samples), batch):
         part = samples[start : start + batch]
         made = join([make_batch(loaded, read_media(files), scenario) for _, files in part])
-        prediction = adapter(replace(made, ids=tuple(name for name, _ in part)).to(machine.device))
-        yield from zip(part, describe_outputs(loaded, made, prediction, scenario), strict=True)
+        made = replace(made, ids=tuple(name for name, _ in part)).to(machine.device)
+        yield from zip(part, describe_outputs(loaded, made, adapter(made), scenario, abstain_below), strict=True)
 
 
 def _adapter(loaded: LoadedRun, name: str) -> TestTimeAdapter:

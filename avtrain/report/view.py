@@ -1,12 +1,13 @@
 """The view that all sections of a report share: the measurements of one manifest, and how each entry is drawn."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from avtrain.report.charts.lines import Point
 from avtrain.report.charts.series import SeriesStyle
 from avtrain.report.differences import tested
 from avtrain.report.results import Cell, Entry, Evaluation, Results, find_entry, own_scenarios
+from avtrain.report.risk import RiskCurves, risk_curves
 from avtrain.report.tables import SeverityCurve, Table, accuracy_tables, severity_curves
 from avtrain.report.validation_sweeps import ValidationSweep
 
@@ -23,6 +24,7 @@ class ReportView:
         styles: colour, marker and name of each entry, the same in all charts.
         baseline: the entry that corruption errors are relative to; None where no run has been evaluated.
         sweeps: of options, on the validation split.
+        risks: error over coverage, by entry and scenario; entries without predictions are absent.
     """
 
     results: Results
@@ -32,6 +34,7 @@ class ReportView:
     styles: Mapping[Entry, SeriesStyle]
     baseline: Entry | None
     sweeps: Sequence[ValidationSweep] = ()
+    risks: RiskCurves = field(default_factory=dict)
 
     def accuracy_point(self, entry: Entry, x: float, cell: Cell) -> Point:
         """Return the point of an entry's accuracy in %.
@@ -65,6 +68,7 @@ def build_view(results: Results, baseline: str | None = None, sweeps: Sequence[V
         {entry: SeriesStyle(index, name) for index, (entry, name) in enumerate(results.labels.items())},
         _baseline(results, baseline),
         sweeps,
+        risk_curves(results),
     )
 
 

@@ -18,10 +18,12 @@ from avtrain.data.regimes import train_scenarios
 from avtrain.data.shards import content_of, read_rows
 from avtrain.device import Machine
 from avtrain.distributed.row_sharing import broadcast_values, gather_rows
+from avtrain.evaluation.calibration import KEY
 from avtrain.frontends.base import version_of
 from avtrain.methods.base import Method, TrainingProgress
 from avtrain.runs.folder import Run
 from avtrain.runs.weights import Diverged, require_finite
+from avtrain.training.calibration import calibrate_trained
 from avtrain.training.checkpoint import INITIAL_WEIGHTS, TrainingState, fingerprints_of
 from avtrain.training.optimizer import make_optimizer, schedule
 from avtrain.training.selection import pop_mean_gradient_norms, score_selection
@@ -96,6 +98,7 @@ def fit(
             track(line)
             run.save_state(state.as_dict())
     store_statistics(run, config, method, train_data, selection_data, machine)
+    calibration = calibrate_trained(run, method, selection_data, scenarios, settings, machine)
     result = {
         "best_epoch": state.best["epoch"],
         "selected_on": settings.select_on,
@@ -109,6 +112,7 @@ def fit(
         **cut_texts,
         "content": content,  # digest of the rows of each split
         "initial": state.fingerprints.get(INITIAL_WEIGHTS),  # digest of the weights of --init-from
+        KEY: calibration and calibration.model_dump(mode="json"),
     }
     run.finish(result)
     return result

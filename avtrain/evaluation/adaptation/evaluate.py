@@ -22,6 +22,7 @@ from avtrain.evaluation.adaptation.registry import build_adapter, find_adapter
 from avtrain.evaluation.adaptation.source import FILE, SourceStatistics, load_statistics, save_statistics
 from avtrain.evaluation.adaptation.stream_conditions import stream_conditions
 from avtrain.evaluation.adaptation.streams import STREAMS, StreamKind, StreamSource, make_streams, read_items
+from avtrain.evaluation.calibration import calibrated, describe_temperature, pick_temperature
 from avtrain.evaluation.conditions import EvalCondition, EvalRequest
 from avtrain.evaluation.evaluate import describe_condition, inference_modes, load_method, score, write_scores
 from avtrain.evaluation.location import locate_data
@@ -66,7 +67,12 @@ def check_request(name: str, stream: str, batch: int) -> AdaptRequest:
 
 
 def evaluate_adapted(
-    run: Run, request: EvalRequest, adapt: AdaptRequest, machine: Machine, precision: str
+    run: Run,
+    request: EvalRequest,
+    adapt: AdaptRequest,
+    machine: Machine,
+    precision: str,
+    calibration: str | None = None,
 ) -> list[dict[str, Any]]:
     """Score a run with an adapter on streams of the test split, and write the JSON files into `adapted/`.
 
@@ -79,6 +85,7 @@ def evaluate_adapted(
         adapt: adapter and streams.
         machine: where it is computed.
         precision: `fp32` or `bf16`.
+        calibration: as for `pick_temperature`.
 
     Returns:
         The content of the files.
@@ -93,7 +100,7 @@ def evaluate_adapted(
     require_unchanged_plugins(run, config.plugins)
     located, request = locate_data(run, config.manifest, request)
     config = config.model_copy(update={"manifest": located})
-    conditions = stream_conditions(config.manifest, request)
+    conditions, temperature = stream_conditions(config.manifest, request), pick_temperature(run, calibration)
     clean = read_rows(config.manifest, "test", machine.row_cache)
     method = load_method(run, config, len(clean.classes), machine)
     adapter = build_adapter(adapt.name, method, _source_of(run, config, method, machine, precision))
@@ -112,6 +119,8 @@ def evaluate_adapted(
                 for index, outputs in followed.outputs().items():
                     facts = describe_condition(run, config, conditions[index]) | known
                     facts |= {"method": adapt.label(config.fit.method), "computed": tested[index].computed}
+                    outputs = calibrated(outputs, temperature, inference)
+                    facts |= {"calibration": describe_temperature(temperature, inference)}
                     facts |= {"inference": inference, "adaptation": _describe(adapt, adapter, followed)}
                     results.append(_write(run, conditions[index], facts, outputs, tested[index].rows))
         adapter.reset("")  # weights as trained

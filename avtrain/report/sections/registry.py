@@ -15,6 +15,7 @@ from avtrain.report.sections import (
     modality_contributions,
     option_sweeps,
     reliability,
+    risk_coverage,
     robustness,
     router_choices,
     severity_curves,
@@ -39,6 +40,7 @@ SECTIONS: list[Section] = [
     modality_contributions.SECTION,
     training_curves.SECTION,
     reliability.SECTION,
+    risk_coverage.SECTION,
     confusion.SECTION,
 ]
 

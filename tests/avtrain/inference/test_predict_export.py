@@ -17,6 +17,7 @@ from avtrain.data.batch import Batch
 from avtrain.data.dataset import MultimodalData
 from avtrain.data.shards import read_rows
 from avtrain.device import Machine
+from avtrain.evaluation.calibration import calibrated
 from avtrain.evaluation.metrics import softmax
 from avtrain.evaluation.predict import predict
 from avtrain.inference.export import export_program
@@ -57,7 +58,8 @@ def test_a_prediction_is_what_evaluation_gives(runs: Path, tmp_path: Path) -> No
     rows = read_rows(manifest, "test")
     data = MultimodalData(rows, manifest, trained.method.backbone.frontend, ("C",))
     outputs = predict(trained.method, data, 32, CPU, "fp32")
-    wanted = softmax(outputs.logits)
+    assert trained.temperature is not None
+    wanted = softmax(calibrated(outputs, trained.temperature, None).calibrated)
     for index in (0, 7):
         media = rows.samples[index].media
         paths = {modality: tmp_path / f"{index}-{modality}" for modality in media}
