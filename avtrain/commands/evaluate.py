@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,13 @@ from avtrain.commands.options import (
     calibration_option,
     expand,
 )
+from avtrain.report.terminal import without_controls
+
+if TYPE_CHECKING:
+    from avtrain.device import Machine
+    from avtrain.evaluation.adaptation.evaluate import AdaptRequest
+    from avtrain.evaluation.conditions import EvalRequest
+    from avtrain.runs.folder import Run
 
 # headings over the options in --help
 CONDITIONS, OWN_MODEL, ADAPTATION = "Conditions", "A model of your own", "Test-time adaptation"
@@ -116,43 +123,60 @@ def evaluate(
         return
     of_model = {"--name": name, "--out": out, "--batch-size": batch_size}
     _refuse_without("--model", None, of_model, "scores of a run go into its own folder")
-    from avbuild.progress import progress_bar
     from avbuild.scenarios.manifest_file import load_manifest
     from avtrain.device import Machine, pick_device, pick_precision
-    from avtrain.evaluation.adaptation.evaluate import BATCH, check_request, evaluate_adapted
-    from avtrain.evaluation.calibration import no_temperature
+    from avtrain.evaluation.adaptation.evaluate import BATCH, check_request
     from avtrain.evaluation.conditions import EvalRequest
-    from avtrain.evaluation.evaluate import count_conditions
-    from avtrain.evaluation.evaluate import evaluate as evaluate_run
-    from avtrain.evaluation.fold_means import fold_means
     from avtrain.features.inventory import tidy
-    from avtrain.report.terminal import without_controls
     from avtrain.runs.layout import features_beside
     from avtrain.runs.outside import outside_config
     from avtrain.runs.search import find_runs
 
     wanted = None if adapt is None else check_request(adapt, stream or "one", adapt_batch or BATCH)
     request = EvalRequest(patterns, chosen, load_manifest(manifest) if manifest else None, data)
-    outside = [run for run in find_runs(runs) if outside_config(run) is not None]
-    found = [run for run in find_runs(runs) if run.folder not in {each.folder for each in outside}]
+    everything = find_runs(runs)
+    outside = [run for run in everything if outside_config(run) is not None]
+    found = [run for run in everything if run not in outside]
     if not found:
         places = ", ".join(map(str, runs))
         raise UserError(f"{places}: holds scores of outside models alone; avtrain eval --model scores one again")
     features = None if no_cache else cache or features_beside(found[0].folder)  # where fit keeps those of other splits
     machine = Machine(pick_device(device), workers, features)
     tidy(features)
-    scored: list[Mapping[str, object]] = []
-    lines, errors = [without_controls(f"{run}: an outside model, not scored again") for run in outside], []
+    if outside:
+        typer.echo("\n".join(without_controls(f"{run}: an outside model, not scored again") for run in outside))
     number = pick_precision(precision, machine.device)
-    conditions = sum(count_conditions(run, request) for run in found)
-    with nullcontext() if wanted else progress_bar("evaluating", conditions) as advance:
-        for run in found:
+    _evaluate_runs(found, request, wanted, machine, number, calibration, _folder_to_report(runs))
+
+
+def _evaluate_runs(
+    runs: "Sequence[Run]",
+    request: "EvalRequest",
+    adapt: "AdaptRequest | None",
+    machine: "Machine",
+    precision: str,
+    calibration: str | None,
+    folder: Path,
+) -> None:
+    """Score runs, print a line for each, and raise the errors of all of them at the end."""
+    from avbuild.progress import progress_bar
+    from avtrain.evaluation.adaptation.evaluate import evaluate_adapted
+    from avtrain.evaluation.calibration import no_temperature
+    from avtrain.evaluation.evaluate import count_conditions
+    from avtrain.evaluation.evaluate import evaluate as evaluate_run
+    from avtrain.evaluation.fold_means import fold_means
+
+    scored: list[Mapping[str, object]] = []
+    lines, errors = [], []
+    conditions = sum(count_conditions(run, request) for run in runs)
+    with nullcontext() if adapt else progress_bar("evaluating", conditions) as advance:  # an adapter has its own bar
+        for run in runs:
             run.remove_abandoned()
             try:
-                if advance is None and wanted:
-                    results = evaluate_adapted(run, request, wanted, machine, number, calibration)
+                if adapt:
+                    results = evaluate_adapted(run, request, adapt, machine, precision, calibration)
                 else:
-                    results = evaluate_run(run, request, machine, number, advance or (lambda: None), calibration)
+                    results = evaluate_run(run, request, machine, precision, advance or (lambda: None), calibration)
                 scored += results
                 lines.append(without_controls(f"{run}: {_summary(results)}"))
                 if calibration is None and any(e["calibration"]["kind"] == "none" for e in results):
@@ -161,7 +185,7 @@ def evaluate(
                 errors.append(error)
     if lines:
         typer.echo("\n".join([*lines, *map(without_controls, fold_means(scored))]))
-        typer.echo(without_controls(f"next: avtrain report {_folder_to_report(runs)}"))
+        typer.echo(without_controls(f"next: avtrain report {folder}"))
     raise_together(errors)
 
 
@@ -212,7 +236,6 @@ def _evaluate_model(
     from avtrain.device import pick_device
     from avtrain.evaluation.import_model import import_model
     from avtrain.evaluation.outside_model import evaluate as evaluate_model
-    from avtrain.report.terminal import without_controls
 
     where, found = pick_device(device), import_model(model)
     if isinstance(found, nn.Module):

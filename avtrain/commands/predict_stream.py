@@ -62,7 +62,8 @@ def predict_stream(
                 "abstained": found.abstained,
                 "probabilities": found.probabilities,
             }
-            row = f"{name}  {found.label or 'no label'}  {found.predicted}  {found.probability:.3f}"
+            label = f"no label ({found.predicted})" if found.abstained else found.label
+            row = f"{name}  {label}  {found.probability:.3f}"
             lines.append(json.dumps(record) if as_json else without_controls(row))
             advance()
     typer.echo("\n".join(lines))

@@ -116,10 +116,10 @@ def evaluate_adapted(
                 sources = [each.source for each in tested]
                 batches = read_items(sources, stream.items, adapt.batch, machine.loader_options)
                 followed = follow(adapter, stream, batches, machine, precision, advance)
-                for index, outputs in followed.outputs().items():
+                for index, raw in followed.outputs().items():
                     facts = describe_condition(run, config, conditions[index]) | known
                     facts |= {"method": adapt.label(config.fit.method), "computed": tested[index].computed}
-                    outputs = calibrated(outputs, temperature, inference)
+                    outputs = calibrated(raw, temperature, inference)
                     facts |= {"calibration": describe_temperature(temperature, inference)}
                     facts |= {"inference": inference, "adaptation": _describe(adapt, adapter, followed)}
                     results.append(_write(run, conditions[index], facts, outputs, tested[index].rows))

@@ -56,13 +56,22 @@ def test_each_sample_is_printed_on_a_line(run: Path, folders: tuple[Path, Path])
     assert "5 samples in order of name, adapted by align" in lines[5]
 
 
+def test_a_stream_can_abstain(run: Path, folders: tuple[Path, Path]) -> None:
+    options = ("--audio", folders[0], "--adapt", "align", "--abstain-below", "1")
+    lines = avtrain_("predict", run, *options).splitlines()
+    assert all("no label (" in line for line in lines[:5])
+    assert "5 of them abstained" in lines[5]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--adapt", "align"), "give --audio FOLDER"),
+        (("--adapt", "align"), "give a folder to --audio"),
         (("--audio", "FILE", "--adapt", "align"), "not a folder"),
         (("--audio", "SOUNDS", "--adapt-batch", "4"), "is for --adapt alone"),
-        (("--audio", "SOUNDS", "--adapt", "align", "--scenario", "D"), "is not told"),
+        (("--audio", "SOUNDS", "--adapt", "align", "--scenario", "D"), "is for one sample"),
+        (("--text-string", "hello", "--adapt", "align"), "is for one sample"),
+        (("--audio", "SOUNDS", "--adapt", "align", "--abstain-below", "2"), "probability from 0 to 1"),
         (("--audio", "SOUNDS", "--adapt", "brimpr"), "needs training samples"),
         (("--audio", "SOUNDS", "--adapt", "nothing"), "no such adapter"),
     ],
