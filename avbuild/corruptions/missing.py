@@ -11,6 +11,7 @@ that can go missing, from which its real rates are computed.
 
 import itertools
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -84,11 +85,8 @@ def _bernoulli(draw: Draw, modalities: tuple[str, ...], rate: float) -> frozense
     the first ones of a random order are dropped. One draw always suffices; and since that distribution moves up with
     the rate, what is missing at one rate is missing at every higher one.
     """
-    u, lost, below = draw("how many"), 0, 0.0
-    for lost, chance in enumerate(_bernoulli_counts(len(modalities), rate)):
-        below += chance
-        if u < below:
-            break
+    below = list(itertools.accumulate(_bernoulli_counts(len(modalities), rate)))
+    lost = min(bisect_right(below, draw("how many")), len(modalities) - 1)
     return frozenset(sorted(modalities, key=lambda modality: (draw(modality), modality))[:lost])
 
 
@@ -169,8 +167,8 @@ def _always(modality: str) -> tuple[Choose, Chances]:
     """Return choice and probabilities of the rule that every sample loses one modality, if it has another."""
     choose, chances = _one_of_share(_only(modality))
     return (
-        lambda draw, modalities, rate: choose(draw, modalities, 1.0),
-        lambda modalities, rate: chances(modalities, 1.0),
+        lambda draw, modalities, _: choose(draw, modalities, 1.0),
+        lambda modalities, _: chances(modalities, 1.0),
     )
 
 

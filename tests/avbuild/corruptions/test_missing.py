@@ -45,35 +45,35 @@ def test_at_least_one_modality_is_kept_at_any_rate(protocol: str, count: int, ra
 
 def in_words(protocol: str, modalities: tuple[str, ...], rate: float) -> dict[frozenset[str], float]:
     """Return the chance of every set of missing modalities, each rule written out anew from its definition."""
-    count, empty = len(modalities), frozenset[str]()
+    count, empty, only = len(modalities), frozenset[str](), protocol.partition("_")[2]
     subsets = [frozenset(some) for n in range(count) for some in itertools.combinations(modalities, n)]
     ones = [some for some in subsets if len(some) == 1]
-    only = protocol.partition("_")[2]
+    chances = Counter({empty: 1.0})
     if count == 1:
-        return {empty: 1.0}
-    if protocol == "cpm":  # the safe one is any of V; the others are lost with chance rate * V / (V - 1), at most 1
+        pass
+    elif protocol == "cpm":  # the safe one is any of V; the others are lost with chance rate * V / (V - 1), at most 1
         lost = min(1.0, rate * count / (count - 1))
         chances = Counter[frozenset[str]]()
         for safe, some in itertools.product(modalities, subsets):
             if safe not in some:
                 chances[some] += lost ** len(some) * (1 - lost) ** (count - 1 - len(some)) / count
-        return dict(chances)
-    if protocol == "bernoulli":  # independent, given that not all are lost; at a rate of 1, the limit
-        if rate > 1 - 1e-9:
-            return {some: 1 / count if len(some) == count - 1 else 0.0 for some in subsets}
+    elif protocol == "bernoulli" and rate > 1 - 1e-9:  # the limit
+        chances = Counter({some: 1 / count for some in subsets if len(some) == count - 1})
+    elif protocol == "bernoulli":  # independent, given that not all are lost
         independent = {some: rate ** len(some) * (1 - rate) ** (count - len(some)) for some in subsets}
-        return {some: chance / (1 - rate**count) for some, chance in independent.items()}
-    if protocol == "mmin":
-        return {some: 1 / (len(subsets) - 1) if some else 0.0 for some in subsets}
-    if protocol in ("tate", "map"):
-        return {empty: 1 - rate} | {one: rate / count for one in ones}
-    if protocol == "tate_as_released":
+        chances = Counter({some: chance / (1 - rate**count) for some, chance in independent.items()})
+    elif protocol == "mmin":
+        chances = Counter(dict.fromkeys(subsets[1:], 1 / (len(subsets) - 1)))
+    elif protocol in ("tate", "map"):
+        chances = Counter({empty: 1 - rate} | dict.fromkeys(ones, rate / count))
+    elif protocol == "tate_as_released":
         fourth = frozenset({"audio", "text"}) if set(modalities) > {"audio", "text"} else frozenset(modalities[-1:])
-        chances = Counter({empty: 1 - rate} | {one: rate / (count + 1) for one in ones})
+        chances = Counter({empty: 1 - rate} | dict.fromkeys(ones, rate / (count + 1)))
         chances[fourth] += rate / (count + 1)
-        return dict(chances)
-    share = 1.0 if protocol.startswith("fixed_") else rate
-    return {frozenset({only}): share, empty: 1 - share} if only in modalities else {empty: 1.0}
+    elif only in modalities:
+        share = 1.0 if protocol.startswith("fixed_") else rate
+        chances = Counter({frozenset({only}): share, empty: 1 - share})
+    return dict(chances)
 
 
 SETS = [some for n in (1, 2, 3, 4) for some in itertools.combinations(MODALITIES, n)]
