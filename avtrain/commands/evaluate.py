@@ -95,6 +95,7 @@ def evaluate(
     from avtrain.evaluation.evaluate import count_conditions
     from avtrain.evaluation.evaluate import evaluate as evaluate_run
     from avtrain.evaluation.fold_means import fold_means
+    from avtrain.evaluation.missing_lines import missing_lines
     from avtrain.features.inventory import tidy
     from avtrain.report.terminal import without_controls
     from avtrain.runs.layout import features_beside
@@ -123,7 +124,7 @@ def evaluate(
             except UserError as error:  # the other runs are scored all the same
                 errors.append(error)
     if lines:
-        typer.echo("\n".join([*lines, *map(without_controls, fold_means(scored))]))
+        typer.echo("\n".join([*lines, *map(without_controls, [*fold_means(scored), *missing_lines(scored)])]))
         typer.echo(without_controls(f"next: avtrain report {_folder_to_report(runs)}"))
     if errors:
         raise _together(errors)
@@ -147,6 +148,7 @@ def _evaluate_model(
 
     from avtrain.device import pick_device
     from avtrain.evaluation.import_model import import_model
+    from avtrain.evaluation.missing_lines import missing_lines
     from avtrain.evaluation.outside_model import evaluate as evaluate_model
     from avtrain.report.terminal import without_controls
 
@@ -163,7 +165,10 @@ def _evaluate_model(
         workers=workers,
         out=out,
     )
-    typer.echo(without_controls(f"{results.folder}: {_summary(list(results.scenarios.values()))}"))
+    scored = list(results.scenarios.values())
+    typer.echo(without_controls(f"{results.folder}: {_summary(scored)}"))
+    for line in missing_lines(scored):
+        typer.echo(without_controls(line))
     typer.echo(without_controls(f"next: avtrain report {out}"))
 
 

@@ -6,6 +6,7 @@ metrics.jsonl     one line an epoch
 tensorboard/      event files; tensorboard --logdir runs/ shows them
 model.safetensors weights of the best epoch
 state.pt          what a stopped training continues from: weights, optimizer, random state, epoch; deleted at the end
+masks.parquet     which modalities the samples of training and validation lacked, where some were missing
 result.json       written last: the run is finished
 eval/D.json       scores of `avtrain eval`, one file for each scenario and inference mode (D.oracle.json); those under
                   another manifest are in a folder of its name; D.predictions.parquet beside it: a row a test sample

@@ -21,8 +21,10 @@ from avtrain.distributed.row_sharing import gather_rows
 from avtrain.frontends.base import version_of
 from avtrain.methods.base import TrainingProgress
 from avtrain.runs.folder import Run
+from avtrain.runs.masks import save_masks
 from avtrain.runs.weights import Diverged, require_finite
 from avtrain.training.checkpoint import INITIAL_WEIGHTS, TrainingState, fingerprints_of
+from avtrain.training.masks import training_masks
 from avtrain.training.optimizer import make_optimizer, schedule
 from avtrain.training.selection import pop_mean_gradient_norms, score_selection
 from avtrain.training.setup import (
@@ -81,6 +83,8 @@ def fit(
     run.begin(config, machine.device)
     synchronise_ranks(run, state)
 
+    masks = training_masks(settings, manifest, {settings.train_split: train_rows, settings.select_on: selection_rows})
+
     total = (settings.epochs - state.epoch) * (len(train_data) + len(scenarios) * len(selection_data))
     label = f"{settings.method} seed {settings.seed}"
     with tracking(run, config, state.epoch, trackers) as track, progress_bar(label, total) as advance:
@@ -101,6 +105,7 @@ def fit(
         "frontend_version": version_of(method.backbone.frontend),
         "content": content,  # digest of the rows of each split
         "initial": state.fingerprints.get(INITIAL_WEIGHTS),  # digest of the weights of --init-from
+        **save_masks(run, masks),
     }
     run.finish(result)
     return result
