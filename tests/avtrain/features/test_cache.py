@@ -54,9 +54,7 @@ def test_batches_from_the_cache_are_those_that_would_be_computed(
             for modality in ("audio", "image"):
                 there = live.present[modality]
                 assert torch.equal(mine.present[modality], there)
-                torch.testing.assert_close(
-                    mine.tokens[modality][there], tokens[modality][there], rtol=2e-3, atol=2e-3
-                )
+                torch.testing.assert_close(mine.tokens[modality][there], tokens[modality][there], rtol=2e-3, atol=2e-3)
                 if "M" in scenarios:  # tokens of the clean sample never leak
                     assert not mine.tokens[modality][~there].any()
 
