@@ -1,5 +1,6 @@
 """`avtrain reproduce mla-table2`: accuracy by missing rate, under one or several protocols."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +25,8 @@ from avtrain.commands.reproduce.options import (
 
 if TYPE_CHECKING:
     from avtrain.reproduction.mla.missing_rates_runs import RatePlan
+
+SAVE_EVERY = 10.0  # seconds between two savings of a run: an epoch on frozen embeddings takes a fraction of one
 
 
 def mla_table2(
@@ -82,7 +85,8 @@ def mla_table2(
         if dry_run:
             _list_runs(plan)
             return
-        run_all(plan, compute.machine, compute.resume, typer.echo)
+        machine = replace(compute.machine, save_every=SAVE_EVERY, frozen_weights=out / "frozen-weights")
+        run_all(plan, machine, compute.resume, typer.echo)
         tables = collect(plan)
     typer.echo("\n".join(printed(plan, tables)))
     typer.echo(f"written: {', '.join(map(str, write(out, plan, tables)))}")
