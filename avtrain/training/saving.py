@@ -1,4 +1,4 @@
-"""What an epoch leaves on disk: the weights of the best epoch, its line of the log, and the state to continue from."""
+"""Saving of a training: the weights of its best epoch, the log of its epochs, and the state to continue from."""
 
 import time
 from collections.abc import Mapping
