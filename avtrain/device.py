@@ -26,12 +26,16 @@ class Machine:
         cache: folder for the tokens of frozen backbones and copies of rows; None: tokens are computed anew in each
             epoch, and copies are temporary.
         run: that the cache is used for; None: nobody asks.
+        save_every: seconds between two savings of a training; 0: after each epoch.
+        frozen_weights: folder that frozen weights are stored in once for many runs; None: each run has its own.
     """
 
     device: torch.device
     workers: int = 0
     cache: Path | None = None
     run: Path | None = None
+    save_every: float = 0.0
+    frozen_weights: Path | None = None
 
     @property
     def cache_user(self) -> CacheUser | None:

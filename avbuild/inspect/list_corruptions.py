@@ -10,21 +10,21 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from avbuild.corruptions.missing import PROTOCOLS
+from avbuild.corruptions.missing import PROTOCOLS, MissingProtocol
 from avbuild.corruptions.registry import Corruption, all_corruptions
 from avbuild.errors import UsageError, nearest
 from avbuild.escaping import in_terminal, visible
-from avbuild.modalities.registry import FAMILIES
+from avbuild.modalities.registry import FAMILIES, MODALITIES
 from avbuild.scenarios.manifest_file import load_manifest
 from avbuild.scenarios.presets import PRESETS
 from avbuild.scenarios.spec import Scenario
 
 RATES = (0.3, 0.5, 0.7)  # missing rates for which the protocols are compared
+COUNTS = (2, 3)  # numbers of modalities, likewise
 WIDE = 120  # columns of a terminal that has room for all columns of a table
 MISSING_LINE = ("any", "missing", "The modality is absent.", "missing_rate", "0.1, 0.3, 0.5, 0.7, 0.9", "")
 CORRUPTION_COLUMNS = ("modality", "corruption", "what it does", "parameter", "severity 1 to 5", "images under 64 px")
 PRESET_COLUMNS = ("scenario", "what it is", *FAMILIES)
-COUNTS = (2, 3)  # modalities of a data set for which the protocols are compared
 
 
 def list_corruptions() -> None:
@@ -48,16 +48,22 @@ def list_presets() -> None:
 
 
 def list_protocols() -> None:
-    """Print every published missing-rate protocol with the fraction that is really missing at some rates."""
-    title = (
-        "missing: {protocol: NAME, rate: 0.5}, and the fraction that is really missing with two / with three modalities"
-    )
+    """Print every missing-rate protocol with the shares of cells that are really missing, of two and three modalities.
+
+    A cell is one modality of one sample.
+    """
+    title = "missing: {protocol: NAME, rate: 0.5}, and the share of all cells that is really missing"
     columns = ("protocol", "rule", "source", *(f"rate {rate:.0%}" for rate in RATES))
     rows = [
-        (p.name, p.summary, p.source, *(" / ".join(f"{p.real_rate(n, rate):.0%}" for n in COUNTS) for rate in RATES))
+        (
+            p.name,
+            p.summary,
+            p.source,
+            *(" / ".join(f"{p.cells_missing(_some_modalities(p, n), rate):.0%}" for n in COUNTS) for rate in RATES),
+        )
         for p in PROTOCOLS.values()
     ]
-    _print(columns, rows, names=(0,), short=2, title=title)
+    _print(columns, rows, names=(0,), short=2, title=title, caption="rates: of two / of three modalities")
 
 
 def list_scenarios(manifest: str) -> None:
@@ -121,10 +127,28 @@ def _protocol_facts(name: str) -> Iterator[str]:
     if protocol := PROTOCOLS.get(name):
         yield f"{name}: missing-rate protocol ({protocol.source})"
         yield f"  {protocol.summary}"
-        for rate in RATES:
-            shares = " / ".join(f"{protocol.real_rate(count, rate):.0%}" for count in COUNTS)
-            yield f"  rate {rate:.0%}: {shares} of the signals are missing with two / with three modalities"
-        yield f"  in a manifest: {{missing: {{protocol: {name}, rate: 0.5}}}}"
+        for count in COUNTS:
+            modalities = _some_modalities(protocol, count)
+            for rate in RATES:
+                missing, complete = protocol.cells_missing(modalities, rate), protocol.complete(modalities, rate)
+                yield (
+                    f"  {', '.join(modalities)} at rate {rate:.0%}: {missing:.1%} of cells missing, "
+                    f"{complete:.1%} of samples complete"
+                )
+        yield f"  in a manifest: {{missing: {{protocol: {name}{', rate: 0.5' if protocol.uses_rate else ''}}}}}"
+
+
+def _some_modalities(protocol: MissingProtocol, count: int) -> tuple[str, ...]:
+    """Return names of modalities to show a protocol with, among them the one that it drops.
+
+    Args:
+        protocol: to show.
+        count: 2 or 3.
+    """
+    first = [protocol.only] if protocol.only else []
+    families = [m for m in FAMILIES if not first or MODALITIES[m].visual != MODALITIES[first[0]].visual or m in first]
+    chosen = list(dict.fromkeys([*first, *families, *FAMILIES]))[:count]
+    return tuple(m for m in MODALITIES if m in chosen)
 
 
 def _summary(corruption: Corruption) -> str:

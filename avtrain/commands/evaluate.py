@@ -165,6 +165,7 @@ def _evaluate_runs(
     from avtrain.evaluation.evaluate import count_conditions
     from avtrain.evaluation.evaluate import evaluate as evaluate_run
     from avtrain.evaluation.fold_means import fold_means
+    from avtrain.evaluation.missing_lines import missing_lines
 
     scored: list[Mapping[str, object]] = []
     lines, errors = [], []
@@ -184,7 +185,7 @@ def _evaluate_runs(
             except UserError as error:  # the other runs are scored all the same
                 errors.append(error)
     if lines:
-        typer.echo("\n".join([*lines, *map(without_controls, fold_means(scored))]))
+        typer.echo("\n".join([*lines, *map(without_controls, [*fold_means(scored), *missing_lines(scored)])]))
         typer.echo(without_controls(f"next: avtrain report {folder}"))
     raise_together(errors)
 
@@ -235,6 +236,7 @@ def _evaluate_model(
 
     from avtrain.device import pick_device
     from avtrain.evaluation.import_model import import_model
+    from avtrain.evaluation.missing_lines import missing_lines
     from avtrain.evaluation.outside_model import evaluate as evaluate_model
 
     where, found = pick_device(device), import_model(model)
@@ -250,7 +252,10 @@ def _evaluate_model(
         workers=workers,
         out=out,
     )
-    typer.echo(without_controls(f"{results.folder}: {_summary(list(results.scenarios.values()))}"))
+    scored = list(results.scenarios.values())
+    typer.echo(without_controls(f"{results.folder}: {_summary(scored)}"))
+    for line in missing_lines(scored):
+        typer.echo(without_controls(line))
     typer.echo(without_controls(f"next: avtrain report {out}"))
 
 

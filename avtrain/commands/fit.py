@@ -188,7 +188,8 @@ def fit(
     machine = Machine(where, workers, cache_folder(cache, no_cache, out))
     tidy(machine.cache)
     for run in planned:
-        typer.echo(without_controls(fit_run(run.folder, run.config, machine, resume, source, track or ())))
+        for line in fit_run(run.folder, run.config, machine, resume, source, track or ()).splitlines():
+            typer.echo(without_controls(line))
     typer.echo(without_controls(f"next: avtrain eval {folder}"))
 
 

@@ -98,7 +98,8 @@ def sweep(
 
     def train(point: SweepPoint, seed: int, place: Path) -> None:
         config = RunConfig(fit=point.config.model_copy(update={"seed": seed}), manifest=loaded)
-        typer.echo(without_controls(fit_run(place, config, machine, resume, init_from)))
+        for line in fit_run(place, config, machine, resume, init_from).splitlines():
+            typer.echo(without_controls(line))
 
     results = run_sweep(folder, points, numbers, train)
     if not is_rank0():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import fsspec
 
+from avbuild.corruptions.missing import PROTOCOLS
 from avbuild.dataset.splits import SPLITS, Split, SplitKey, resplit, shared_groups
 from avbuild.errors import UsageError, UserError
 from avbuild.places import expanded
@@ -161,6 +162,11 @@ def _check_modalities(manifest: Manifest, available: tuple[str, ...]) -> None:
         for name, scenario in manifest.scenarios.items()
         for modality in scenario.plans
         if modality not in available
+    ]
+    absent += [
+        f"scenarios.{name}.missing: protocol {scenario.missing.protocol}: this data set has {', '.join(available)}"
+        for name, scenario in manifest.scenarios.items()
+        if scenario.missing and PROTOCOLS[scenario.missing.protocol].only not in (None, *available)
     ]
     absent += [
         f"scenarios.{name}: {ALL_MISSING}"

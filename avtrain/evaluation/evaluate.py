@@ -14,6 +14,7 @@ from avbuild.scenarios.recorded_plugins import require_plugins
 from avtrain.backbones.registry import build_backbone
 from avtrain.config import RunConfig
 from avtrain.data.dataset import MultimodalData
+from avtrain.data.masks import digest_presence, missing_shares, nominal_rate
 from avtrain.data.regimes import train_scenarios
 from avtrain.data.samples import Rows
 from avtrain.data.shards import content_of, read_corrupted, read_rows, shared_recordings
@@ -198,6 +199,8 @@ def score(outputs: Outputs, rows: Rows) -> dict[str, Any]:
         **score_probabilities(outputs),
         "per_modality": unimodal_accuracy(outputs),
         "missing_rate": {m: float(1 - np.mean(present)) for m, present in outputs.present.items()},
+        **asdict(missing_shares(outputs.present)),
+        "masks": digest_presence(outputs.ids, outputs.present),
         "classes": list(rows.classes),
         "confusion": confusion.tolist(),
     }
@@ -214,6 +217,7 @@ def describe_condition(run: Run, config: RunConfig, condition: EvalCondition) ->
         "severity": condition.severity,
         "position": condition.position,
         "spec": condition.manifest.scenarios[condition.name].as_yaml(),
+        "nominal_rate": nominal_rate(condition.manifest.scenarios[condition.name]),
         "listed": condition.listed,
         "scenario_hash": condition.manifest.scenario_hash(condition.name),
         "ops_trained_on": _ops_trained_on(config, condition),

@@ -15,6 +15,7 @@ from torch import nn
 from avbuild.errors import UsageError
 from avbuild.progress import progress_bar
 from avbuild.scenarios.manifest import Manifest
+from avtrain.data.masks import nominal_rate
 from avtrain.data.shards import content_of, shared_recordings
 from avtrain.data.torch_dataset import Dataset, Transform, read_manifest
 from avtrain.device import Machine
@@ -164,6 +165,7 @@ def _describe(condition: EvalCondition) -> dict[str, Any]:
         "severity": condition.severity,
         "position": condition.position,
         "spec": condition.manifest.scenarios[condition.name].as_yaml(),
+        "nominal_rate": nominal_rate(condition.manifest.scenarios[condition.name]),
         "listed": condition.listed,
         "scenario_hash": condition.manifest.scenario_hash(condition.name),
         "computed": "from disk" if condition.severity == 0 else "on the fly",

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from avtrain.evaluation.missing_lines import missing_lines
+
 SHOWN = {"accuracy": "accuracy", "macro_f1": "macro F1", "calibration_error": "calibration error"}
 
 
@@ -46,4 +48,4 @@ class EvaluationResults:
         for name, scores in self.scenarios.items():
             values = [f"{scores[key]:>{len(title)}.3f}" for key, title in SHOWN.items()]
             lines.append("  ".join([f"{name:<{width}}", *values, f"{scores['n']:>5}"]))
-        return "\n".join(lines)
+        return "\n".join([*lines, *missing_lines(self.scenarios.values())])

@@ -15,7 +15,7 @@ from avtrain.inference.predictor import LoadedRun
 from avtrain.runs.folder import Run
 from avtrain.runs.guards import require_same_data
 
-FILES = ("config.yaml", "env.json", "metrics.jsonl", "model.safetensors", "result.json")
+FILES = ("config.yaml", "env.json", "metrics.jsonl", "model.safetensors", "frozen.safetensors", "result.json")
 PROGRAM, CARD = "model.pt2", "README.md"
 OF_PROGRAM = (PROGRAM, TOKENIZER)
 NEEDED = (

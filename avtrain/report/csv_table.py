@@ -4,12 +4,15 @@ import csv
 import io
 from collections.abc import Container, Sequence
 
+from avtrain.data.masks import MissingShares
+from avtrain.evaluation.missing_lines import missing_by_scenario
 from avtrain.report.results import Cell, Entry, Results
 from avtrain.report.tables import SeverityCurve
 from avtrain.report.view import ReportView
 
 COLUMNS = (
     "manifest", "leaky", "method", "scenario", "accuracy_mean", "accuracy_std", "n", "other_manifest", "severity",
+    "nominal_rate", "cells_missing", "complete",
 )  # fmt: skip
 
 
@@ -22,10 +25,18 @@ def render_csv(views: Sequence[ReportView]) -> str:
         for table in view.tables:
             for entry, row in table.rows.items():
                 other = table.other_manifest
-                writer.writerows(_line(view.results, entry, name, cell, other, None) for name, cell in row.items())
+                writer.writerows(
+                    (*_line(view.results, entry, name, cell, other, None), *_missing(table.missing.get(name)))
+                    for name, cell in row.items()
+                )
         listed = {(table.other_manifest, scenario) for table in view.tables for scenario in table.scenarios}
         for curve in view.curves:
-            writer.writerows(_curve_lines(view.results, curve, listed))
+            shares = missing_by_scenario(
+                e for e in view.results.evaluations if e["other_manifest"] == curve.other_manifest
+            )
+            writer.writerows(
+                (*line, *_missing(shares.get(str(line[3])))) for line in _curve_lines(view.results, curve, listed)
+            )
     return output.getvalue()
 
 
@@ -47,3 +58,11 @@ def _line(
     std = "" if cell.std is None else f"{cell.std:.6f}"
     measured = (f"{cell.mean:.6f}", std, len(cell.values))
     return (results.manifest, results.leaky, str(entry), scenario, *measured, other_manifest or "", severity or "")
+
+
+def _missing(found: tuple[str, MissingShares] | None) -> tuple[object, ...]:
+    """Return the nominal rate of a scenario and the shares that are really missing; empty where nothing is."""
+    if found is None:
+        return "", "", ""
+    rate, shares = found
+    return rate, f"{shares.cells_missing:.6f}", f"{shares.complete:.6f}"

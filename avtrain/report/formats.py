@@ -59,6 +59,8 @@ def _latex(table: Table) -> str:
     )
     if table.partly_trained_on:
         caption += f" {PARTLY_TRAINED_ON}"
+    if table.missing:
+        caption += f" {table.missing_note}"
     return latex_table(caption, table.title, ["method"], [*map(table.heading, table.columns), "n"], rows)
 
 
@@ -72,6 +74,7 @@ def _record(table: Table) -> dict[str, Any]:
         "groups": table.tests.groups or None,
         "scenarios": list(table.scenarios),
         "partly_trained_on": list(table.partly_trained_on),
+        "missing": {name: {"nominal_rate": rate, **asdict(shares)} for name, (rate, shares) in table.missing.items()},
         "bold": table.test_note,
         "rows": [_row(table, entry) for entry in table.rows],
     }

@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from avtrain.config import SELECTED_ON_TEST
+from avtrain.data.masks import MissingShares
+from avtrain.evaluation.missing_lines import missing_by_scenario
 from avtrain.evaluation.significance import LEVEL
 from avtrain.report.results import (
     Cell,
@@ -57,6 +59,7 @@ class Table:
         partly_trained_on: scenarios of another manifest with a corruption that training used too.
         samples: number of test samples; None where it is not the same everywhere or not known.
         tests: which differences are real.
+        missing: scenario that makes modalities missing -> nominal rate, and the shares that are really missing.
     """
 
     manifest: str
@@ -67,6 +70,7 @@ class Table:
     partly_trained_on: tuple[str, ...] = ()
     samples: int | None = None
     tests: ColumnTests = UNTESTED
+    missing: Mapping[str, tuple[str, MissingShares]] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -107,6 +111,12 @@ class Table:
             return None
         spread, error = self.range(column), self.tests.standard_errors[column]
         return spread / error if error else float("inf") if spread else 0.0
+
+    @property
+    def missing_note(self) -> str:
+        """Return what is really missing under each scenario, in one line of plain text; empty where nothing is."""
+        found = [f"{scenario}: {rate}, {shares}" for scenario, (rate, shares) in self.missing.items()]
+        return f"Missing modalities: {'; '.join(found)}." if found else ""
 
     @property
     def discrimination_note(self) -> str:
@@ -181,7 +191,17 @@ def _table(results: Results, other: str | None) -> Table:
     partly = {e["scenario"] for e in listed if other and e["ops_trained_on"]}
     sizes = {e.get("n") for e in listed}
     samples = sizes.pop() if len(sizes) == 1 else None
-    return Table(results.manifest, other, results.leaky, scenarios, rows, display_order(list(partly)), samples)
+    found = missing_by_scenario(listed)
+    return Table(
+        results.manifest,
+        other,
+        results.leaky,
+        scenarios,
+        rows,
+        display_order(list(partly)),
+        samples,
+        missing={name: found[name] for name in scenarios if name in found},
+    )
 
 
 def _row(evaluations: Sequence[Evaluation], scenarios: Sequence[str]) -> dict[str, Cell]:

@@ -4,8 +4,9 @@ config.yaml       the complete configuration and the manifest
 env.json          versions and device
 metrics.jsonl     one line an epoch
 tensorboard/      event files; tensorboard --logdir runs/ shows them
-model.safetensors weights of the best epoch
+model.safetensors weights of the best epoch; frozen.safetensors beside it has those that many runs share
 state.pt          what a stopped training continues from: weights, optimizer, random state, epoch; deleted at the end
+masks.parquet     which modalities the samples of training and validation lacked, where some were missing
 result.json       written last: the run is finished; with the temperatures that calibrate its probabilities
 eval/D.json       scores of `avtrain eval`, one file for each scenario and inference mode (D.oracle.json); those under
                   another manifest are in a folder of its name; D.predictions.parquet beside it: a row a test sample
@@ -30,6 +31,7 @@ from avbuild.dataset.storage import partial_name, remove_abandoned, whole_file, 
 from avbuild.errors import UserError
 from avtrain.config import RunConfig
 from avtrain.runs.environment import environment
+from avtrain.runs.frozen_weights import FILE as FROZEN_FILE
 from avtrain.runs.metrics_line import read_metrics_line
 from avtrain.runs.sealed import (
     ADVICE,
@@ -108,14 +110,14 @@ class Run:
         """Write the configuration."""
         self.write_bytes("config.yaml", sealed_text(config.as_yaml()).encode())
 
-    def log(self, metrics: Mapping[str, Any]) -> None:
-        """Append the line of an epoch; lines of that epoch or later, left by a stopped start, are removed.
+    def log(self, *metrics: Mapping[str, Any]) -> None:
+        """Append the lines of epochs; lines of the first of them or later, left by a stopped start, are removed.
 
         Args:
-            metrics: with the key `epoch`.
+            metrics: at least one line, in order, with the key `epoch`.
         """
-        kept = [line for line in self.metrics() if line["epoch"] < metrics["epoch"]]
-        lines = "".join(json.dumps(sealed_object(line)) + "\n" for line in [*kept, metrics])
+        kept = [line for line in self.metrics() if line["epoch"] < metrics[0]["epoch"]]
+        lines = "".join(json.dumps(sealed_object(line)) + "\n" for line in [*kept, *metrics])
         self.write_bytes("metrics.jsonl", lines.encode())
 
     def metrics(self) -> list[dict[str, Any]]:
@@ -149,6 +151,9 @@ class Run:
         if not path.exists():
             raise UserError(f"{self.folder}: no weights yet; run the same avtrain fit again to finish it")
         weights = open_tensors(path)
+        frozen = self.folder / FROZEN_FILE
+        if frozen.exists():
+            weights = {**open_tensors(frozen), **weights}
         require_finite(weights, str(path))
         return weights
 

@@ -16,6 +16,7 @@ from avtrain.training.random_state import random_state, restore_random_state
 from avtrain.training.weight_averaging import WeightAverage
 
 INITIAL_WEIGHTS = "initial weights"  # fingerprint of those of --init-from
+FROZEN = "frozen weights"  # fingerprint of those that training does not change
 FRONTEND, AUGMENTATION = "version of the front end", "augmentation of the audio"
 # fingerprints that are left out where they have these values, which avtrain 0.1 always had
 EARLIER = {FRONTEND: "1", AUGMENTATION: "none"}
@@ -52,7 +53,7 @@ class TrainingState:
             "fingerprints": dict(self.fingerprints),
             "epoch": self.epoch,
             "best": self.best,
-            "method": _trained_state(self.method),
+            "method": trained_state(self.method),
             "method_training": self.method.training_state(),
             "optimizer": self.optimizer.state_dict(),
             "average": self.average.state(),
@@ -124,14 +125,15 @@ def fingerprints_of(
         AUGMENTATION: str(method.spectrogram_augmentation(seed=0) or EARLIER[AUGMENTATION]),
     }
     found |= {name: value for name, value in now.items() if value != EARLIER[name]}
-    return found | {"frozen weights": digest_weights(_frozen_parameters(method))}
+    return found | {FROZEN: digest_weights(frozen_parameters(method))}
 
 
-def _trained_state(method: Method) -> dict[str, Tensor]:
+def trained_state(method: Method) -> dict[str, Tensor]:
     """Return parameters and buffers that training changes; frozen ones, often nearly all, are loaded anew on resume."""
-    frozen = _frozen_parameters(method)
+    frozen = frozen_parameters(method)
     return {name: value for name, value in method.state_dict().items() if name not in frozen}
 
 
-def _frozen_parameters(method: Method) -> dict[str, Tensor]:
+def frozen_parameters(method: Method) -> dict[str, Tensor]:
+    """Return the parameters that training does not change."""
     return {name: weight for name, weight in method.named_parameters() if not weight.requires_grad}

@@ -22,10 +22,13 @@ from avtrain.evaluation.calibration import KEY
 from avtrain.frontends.base import version_of
 from avtrain.methods.base import Method, TrainingProgress
 from avtrain.runs.folder import Run
+from avtrain.runs.masks import save_masks
 from avtrain.runs.weights import Diverged, require_finite
 from avtrain.training.calibration import calibrate_trained
-from avtrain.training.checkpoint import INITIAL_WEIGHTS, TrainingState, fingerprints_of
+from avtrain.training.checkpoint import INITIAL_WEIGHTS, TrainingState, fingerprints_of, trained_state
+from avtrain.training.masks import training_masks
 from avtrain.training.optimizer import make_optimizer, schedule
+from avtrain.training.saving import EpochSaver
 from avtrain.training.selection import pop_mean_gradient_norms, score_selection
 from avtrain.training.setup import (
     build_from_config,
@@ -89,14 +92,16 @@ def fit(
         with machine.autocast(settings.precision):
             _fit_whole_split(method, method.begin_training, train_data.at(1), settings, machine)
 
+    masks = training_masks(settings, manifest, {settings.train_split: train_rows, settings.select_on: selection_rows})
+
+    saver = EpochSaver(run, machine, state)
     total = (settings.epochs - state.epoch) * (len(train_data) + len(scenarios) * len(selection_data))
     label = f"{settings.method} seed {settings.seed}"
     with tracking(run, config, state.epoch, trackers) as track, progress_bar(label, total) as advance:
         while state.epoch < settings.epochs:
-            line = _run_epoch(run, state, train_data, selection_data, scenarios, settings, machine, advance)
-            run.log(line)
+            line = _run_epoch(run, saver, state, train_data, selection_data, scenarios, settings, machine, advance)
             track(line)
-            run.save_state(state.as_dict())
+            saver.epoch(line, state, last=state.epoch == settings.epochs)
     store_statistics(run, config, method, train_data, selection_data, machine)
     calibration = calibrate_trained(run, method, selection_data, scenarios, settings, machine)
     result = {
@@ -113,6 +118,7 @@ def fit(
         "content": content,  # digest of the rows of each split
         "initial": state.fingerprints.get(INITIAL_WEIGHTS),  # digest of the weights of --init-from
         KEY: calibration and calibration.model_dump(mode="json"),
+        **save_masks(run, masks),
     }
     run.finish(result)
     return result
@@ -120,6 +126,7 @@ def fit(
 
 def _run_epoch(
     run: Run,
+    saver: EpochSaver,
     state: TrainingState,
     train_data: BatchSource,
     selection_data: BatchSource,
@@ -128,20 +135,20 @@ def _run_epoch(
     machine: Machine,
     advance: Advance,
 ) -> dict[str, Any]:
-    """Train one epoch, score it, and save the weights where it is the best so far; returns its line of the log."""
+    """Train one epoch, score it, and keep the weights where it is the best so far; returns its line of the log."""
     method, epoch = state.method, state.epoch + 1
     started = time.monotonic()
     loss = train_epoch(state, train_data.at(epoch), epoch, settings, machine, advance)
     if not math.isfinite(loss):
         raise Diverged(f"{run}: the loss is {loss} in epoch {epoch}; try a lower --lr than {settings.lr:g}")
-    require_finite(method.state_dict(), f"{run}: epoch {epoch}")  # the last step comes after the last loss
+    require_finite(trained_state(method), f"{run}: epoch {epoch}")  # the last step comes after the last loss
     if 0 < settings.average_from <= epoch:
         state.average.add(method)
     with state.average.applied(method):
         if state.average.count:
             with machine.autocast(settings.precision):
                 update_batch_norm(method, _batches(train_data.at(epoch), settings, machine))
-            require_finite(method.state_dict(), f"{run}: the average after epoch {epoch}")
+            require_finite(trained_state(method), f"{run}: the average after epoch {epoch}")
         with machine.autocast(settings.precision):
             _fit_whole_split(method, method.end_epoch, train_data.at(epoch), settings, machine)
         fitted = {str(number): value for number, value in enumerate(method.fitted_values())}
@@ -151,7 +158,7 @@ def _run_epoch(
         mean = float(np.mean(list(scores.values())))
         if mean > state.best["accuracy"]:  # of equal epochs the first stays
             state.best = {"epoch": epoch, "accuracy": mean}
-            run.save_weights(method.state_dict())
+            saver.best(method)
     state.epoch = epoch
     return {
         "epoch": epoch,

@@ -28,9 +28,11 @@ from avtrain.runs.guards import (
 )
 from avtrain.runs.layout import run_folder
 from avtrain.runs.lock import locked
+from avtrain.runs.masks import read_masks
 from avtrain.runs.search import find_runs, is_run
 from avtrain.training.checkpoint import INITIAL_WEIGHTS
 from avtrain.training.loop import fit
+from avtrain.training.masks import mask_lines
 
 RESUME = ("auto", "restart", "never")
 RunStatus = Literal["new", "continued", "restarted", "finished"]
@@ -65,7 +67,7 @@ def fit_run(
         trackers: hosted trackers, beside TensorBoard.
 
     Returns:
-        A line for the user: the accuracy that was reached.
+        Lines for the user: the accuracy that was reached, and what was missing.
 
     Raises:
         UsageError: the run cannot start from `init_from`.
@@ -88,10 +90,11 @@ def _fit_locked(
     initial = None if init_from is None else _initial_weights(init_from, config)
     result = fit(run, config, machine, initial, trackers)
     reached = f"{_selection_label(config)} {result['validation']:.3f}"
-    return (
+    first = (
         f"{run}: {reached} in epoch {result['best_epoch']} of {config.fit.epochs}, "
         f"{result['trainable_parameters']:,} of {result['parameters']:,} parameters trained"
     )
+    return "\n".join([first, *(mask_lines(read_masks(run), config.manifest) if run.writes else ())])
 
 
 def _prepare_folder(run: Run, config: RunConfig, resume: str, init_from: Path | None) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -105,13 +106,13 @@ class _Interleaved(Dataset[PreparedSample]):
 def _join_cached(sources: Sequence[CachedData], items: Sequence[Item]) -> Batch:
     """Return cached samples of several conditions as one batch, in the order of the items."""
     if len({condition for condition, _ in items}) == 1:
-        return sources[items[0][0]].batch_of([row for _, row in items])
+        return sources[items[0][0]].batch_of(np.array([row for _, row in items]))
     places: list[int] = []
     parts = []
     for condition in dict.fromkeys(condition for condition, _ in items):
         own = [place for place, (other, _) in enumerate(items) if other == condition]
         places += own
-        parts.append(sources[condition].batch_of([items[place][1] for place in own]))
+        parts.append(sources[condition].batch_of(np.array([items[place][1] for place in own])))
     order = torch.tensor(places).argsort()
     ids = [name for part in parts for name in part.ids]
     return replace(

@@ -38,6 +38,8 @@ def _html_table(table: Table, view: ReportView) -> str:
         notes.append(INFERENCE_NOTE)
     if table.partly_trained_on:
         notes.append(PARTLY_TRAINED_ON)
+    if table.missing:
+        notes.append(escape(table.missing_note))
     return html_table(
         title,
         " ".join(notes),
@@ -65,6 +67,8 @@ def _markdown_table(table: Table) -> str:
     notes = [f"{MARKDOWN_NOTE}; {table.size_note}.", ORACLE_NOTE, markdown_text(table.test_note)]
     if table.partly_trained_on:
         notes.append(PARTLY_TRAINED_ON)
+    if table.missing:
+        notes.append(markdown_text(table.missing_note))
     return markdown_table(f"### {table.title}", columns, rows, " ".join(notes))
 
 

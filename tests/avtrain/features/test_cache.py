@@ -36,8 +36,14 @@ def made(small_data: Path, backbone, folder: Path, most: int = 4, **scenarios): 
     return data, cache
 
 
-def test_batches_from_the_cache_are_those_that_would_be_computed(small_data: Path, backbone, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    data, cache = made(small_data, backbone, tmp_path, M={"audio": {"missing_rate": 0.5}})
+MISSING = {"M": {"audio": {"missing_rate": 0.5}}, "P": {"missing": {"protocol": "bernoulli", "rate": 0.7}}}
+
+
+@pytest.mark.parametrize("scenarios", [{**MISSING, "F": {"image": {"missing_rate": 0.5, "fill": "mean"}}}, {}])
+def test_batches_from_the_cache_are_those_that_would_be_computed(
+    small_data: Path, backbone, tmp_path: Path, scenarios: dict[str, object]
+) -> None:  # type: ignore[no-untyped-def]
+    data, cache = made(small_data, backbone, tmp_path, **scenarios)
     kept = cache.source(data)
     for epoch in (1, 2, 3):
         for mine, live in zip(kept.at(epoch).batches(16, 3), data.at(epoch).batches(16, 3), strict=True):
@@ -46,8 +52,37 @@ def test_batches_from_the_cache_are_those_that_would_be_computed(small_data: Pat
             assert torch.equal(mine.labels, live.labels)
             tokens = backbone.frozen_tokens(live, Reading(4))
             for modality in ("audio", "image"):
-                assert torch.equal(mine.present[modality], live.present[modality])
-                torch.testing.assert_close(mine.tokens[modality], tokens[modality], rtol=2e-3, atol=2e-3)
+                there = live.present[modality]
+                assert torch.equal(mine.present[modality], there)
+                torch.testing.assert_close(mine.tokens[modality][there], tokens[modality][there], rtol=2e-3, atol=2e-3)
+                if "M" in scenarios:  # tokens of the clean sample never leak
+                    assert not mine.tokens[modality][~there].any()
+
+
+def test_scenarios_that_only_drop_modalities_share_the_tokens_of_clean_samples(
+    small_data: Path, backbone, tmp_path: Path
+) -> None:  # type: ignore[no-untyped-def]
+    """Of every rate and every draw, new ones in each epoch too: nothing is computed again."""
+    rates = {f"P{rate}": {"missing": {"protocol": "cpm", "rate": rate / 100}} for rate in (10, 30, 70)}
+    data, cache = made(small_data, backbone, tmp_path, **rates)
+    names = ("C", *rates)
+    kept = cache.source(replace(data, scenarios=names, draws=0))
+    assert len(list(tmp_path.iterdir())) == 1
+    drawn = []
+    for epoch in (1, 2, 40):
+        (mine,), (live,) = (
+            list(source.under("P30").at(epoch).batches(500)) for source in (kept, replace(data, draws=0))
+        )
+        assert all(torch.equal(mine.present[m], live.present[m]) for m in live.present)
+        assert all(not mine.tokens[m][~mine.present[m]].any() for m in mine.tokens)
+        drawn.append(mine.present["audio"])
+    assert not torch.equal(drawn[0], drawn[1])
+    assert len(list(tmp_path.iterdir())) == 1
+    clean, lost = (next(iter(kept.under(name).batches(500))) for name in ("C", "P70"))
+    there = lost.present["image"]
+    assert torch.equal(lost.tokens["image"][there], clean.tokens["image"][there])
+    cache.source(replace(data, scenarios=("P10",), epoch=0))
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_draws_repeat_and_clean_samples_have_one(small_data: Path, backbone, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
