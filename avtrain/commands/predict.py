@@ -64,7 +64,7 @@ def predict(
         avtrain predict runs/demo-prompt-tiny --image dog.jpg --scenario A --json
         avtrain predict runs/demo-finetune-tiny --audio bark.wav --abstain-below 0.8
         avtrain predict runs/cremad-mla-resnet --video clip.flv --audio clip.wav
-        avtrain predict runs/posts-finetune-dual --text-string "What a day!" --image dog.jpg
+        avtrain predict runs/posts-finetune-dual --text post.txt --image dog.jpg
         avtrain predict runs/demo-finetune-tiny --audio clips/ --adapt align
     """
     import json
