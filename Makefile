@@ -4,14 +4,15 @@ BIN := .venv/bin
 
 .PHONY: demo test fuzz lint types lock clean
 
-# make, corrupt, fine-tune, learn prompts on that backbone, evaluate, report: everything once, on a small scale.
+# make, corrupt, fine-tune on clean data, learn prompts for the scenarios on that backbone, evaluate, report: everything
+# once, on a small scale.
 # It has a folder of its own, so that `avbuild corrupt` still finds the one data set under data/.
 DEMO_FIT := $(BIN)/avtrain fit manifests/demo.yaml --backbone tiny --out demo/runs
 demo: .venv
 	$(BIN)/avbuild make demo-av --out demo/
 	$(BIN)/avbuild corrupt --scenario A,V,D --data demo/demo-av
-	$(DEMO_FIT) --method finetune --lr 0.002 --epochs 12 --set method.head_lr=1
-	$(DEMO_FIT) --method prompt --lr 0.001 --epochs 6 --init-from demo/runs/demo-finetune-tiny
+	$(DEMO_FIT) --method finetune --train-on clean --name demo-finetune-tiny --lr 0.002 --epochs 12 --set method.head_lr=1
+	$(DEMO_FIT) --method prompt --lr 0.003 --epochs 6 --set method.depth=deep --set method.below=0 --init-from demo/runs/demo-finetune-tiny
 	$(BIN)/avtrain eval demo/runs/demo-finetune-tiny demo/runs/demo-prompt-tiny
 	$(BIN)/avtrain report demo/runs
 	@echo "try next: source .venv/bin/activate"

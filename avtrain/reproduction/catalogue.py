@@ -59,17 +59,26 @@ class CataloguedTable:
         return " ".join(word for word in ("avtrain reproduce", self.command, need.manifest, self.options) if word)
 
 
-_YOUR_OWN = "avbuild has no builder of it: bring a data set in its format (docs/data-format.md) and a manifest"
-_TEXT = "and avtrain has no encoder of text, so it cannot be run yet"
 _URBANSOUND = DataNeed("manifests/urbansound8kav.yaml", "avbuild make urbansound8k-av --out data/")
 _CIFAR = DataNeed("manifests/cifar10av.yaml", "avbuild make cifar10-av --out data/")
 _BOTH = DataNeed(f"{_URBANSOUND.manifest} {_CIFAR.manifest}", "the poster does not name it; either of the two above")
 _MLA_DATA = {
     "CREMA-D": DataNeed("manifests/cremad.yaml", "avbuild make crema-d --lists LISTS --out data/ (MLA's lists)"),
-    "Kinetics-Sounds": DataNeed("MANIFEST", f"Kinetics-Sounds, audio and video; {_YOUR_OWN}"),
-    "Food-101": DataNeed("MANIFEST", f"UPMC Food-101, image and text; {_YOUR_OWN}; {_TEXT}"),
-    "MVSA": DataNeed("MANIFEST", f"MVSA-Single, image and text; {_YOUR_OWN}; {_TEXT}"),
-    "IEMOCAP": DataNeed("MANIFEST", f"IEMOCAP (signed form), audio, image and text; {_YOUR_OWN}; {_TEXT}"),
+    "Kinetics-Sounds": DataNeed(
+        "data/kinetics-sounds/manifest.yaml",
+        "avbuild make kinetics-sounds --root VIDEOS --list LISTS --split published --out data/ (videos of your own)",
+    ),
+    "Food-101": DataNeed(
+        "data/food-101/manifest.yaml",
+        "avbuild make food-101 --root FOLDER --split published --out data/ (your copy)",
+    ),
+    "MVSA": DataNeed(
+        "data/mvsa-single/manifest.yaml", "avbuild make mvsa-single --root FOLDER --split published --out data/"
+    ),
+    "IEMOCAP": DataNeed(
+        "data/iemocap/manifest.yaml",
+        "avbuild make iemocap --root FOLDER --out data/ (signed form; audio and text, without the image)",
+    ),
 }
 _PUBLISHED = "--recipe published"
 
