@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import log_softmax
 
 CALIBRATION_BINS = 15
 
@@ -128,7 +128,7 @@ def negative_log_likelihood(logits: Floats, labels: Integers) -> float:
         logits: [n, classes].
         labels: class indices, [n].
     """
-    return float(-np.mean(log_softmax(logits, axis=1)[np.arange(len(labels)), labels]))
+    return float(-np.mean(scipy.special.log_softmax(logits, axis=1)[np.arange(len(labels)), labels]))
 
 
 def brier_score(probabilities: Floats, labels: Integers) -> float:

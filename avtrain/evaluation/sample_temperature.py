@@ -9,11 +9,10 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
+import scipy
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.optimize import minimize
-from scipy.special import log_softmax
 from torch import Tensor
 
 from avbuild.frozen import Frozen
@@ -105,13 +104,15 @@ def fit_signals(
 
     def objective(weights: Floats) -> tuple[float, Floats]:
         inverse = np.exp(-(columns @ weights))
-        logs = log_softmax(kept * inverse[:, None], axis=1)
+        logs = scipy.special.log_softmax(kept * inverse[:, None], axis=1)
         loss = -np.sum(logs[np.arange(len(wanted)), wanted])
         slope = -inverse * (np.sum(np.exp(logs) * finite, axis=1) - own)
         prior = weights / PRIOR**2
         return float(loss + 0.5 * prior @ weights), columns.T @ slope + prior
 
-    found = minimize(objective, np.zeros(len(used)), jac=True, method="L-BFGS-B", bounds=[(-2.0, 2.0)] * len(used))
+    found = scipy.optimize.minimize(
+        objective, np.zeros(len(used)), jac=True, method="L-BFGS-B", bounds=[(-2.0, 2.0)] * len(used)
+    )
     return tuple(
         Signal(
             name=name,

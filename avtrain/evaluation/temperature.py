@@ -6,9 +6,8 @@ Guo et al.: On Calibration of Modern Neural Networks, ICML 2017, section 4.2.
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.special import softmax
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -59,13 +58,13 @@ def fit_temperature(logits: Floats, labels: Integers) -> FittedTemperature:
     elif slope(low) <= 0:
         found, limit = LOWEST, "the lowest allowed: the logits hardly differ"
     else:
-        return FittedTemperature(float(np.exp(brentq(slope, low, high, xtol=1e-13))), notices)
+        return FittedTemperature(float(np.exp(scipy.optimize.brentq(slope, low, high, xtol=1e-13))), notices)
     return FittedTemperature(found, (*notices, f"{found:g} is {limit}"))
 
 
 def _slope(logits: Floats, labels: Integers, inverse: float) -> float:
     """Return the derivative of the negative log-likelihood with respect to 1 / T.  logits: none above 0."""
-    expected = _sum_finite(softmax(logits * inverse, axis=1), logits)
+    expected = _sum_finite(scipy.special.softmax(logits * inverse, axis=1), logits)
     of_unknown = _sum_finite(np.isfinite(logits) / np.isfinite(logits).sum(axis=1, keepdims=True), logits)
     own = np.sum(expected - logits[np.arange(len(labels)), labels])
     return float(own + np.mean(expected - of_unknown))

@@ -153,7 +153,7 @@ def test_a_router_is_asked_unless_a_scenario_is_told(runs: Path, files: dict[str
 @pytest.mark.parametrize(
     ("arguments", "expected", "code"),
     [
-        ((), "give --audio FILE, --image FILE, --video FILE, or several", 2),
+        ((), "give --audio FILE, --image FILE, --video FILE, --text FILE, or several", 2),
         (("--audio", "none.wav"), "none.wav: no such file", 1),
         (("--audio", "text.wav"), r"text.wav: cannot be read as audio: .*[Ff]ormat", 1),
         (("--image", "text.wav"), "text.wav: cannot be read as image: not a readable picture$", 1),
