@@ -5,8 +5,9 @@
 
 Rule: of each corruption, the weakest level of its list below at which the run loses at least 25 points of accuracy on
 the validation split, or four fifths of what it loses without the modality where that is less; a corruption that never
-loses as much is left out.  A scenario of some modalities draws one of their corruptions for each sample.  Prints a Markdown table of all levels, the scenarios as YAML, and their accuracies,
-which have to lose as much for one modality, and to be between chance + 5 and 40 % for all modalities together.
+loses as much is left out.  A scenario of some modalities draws one of their corruptions for each sample.  Prints a
+Markdown table of all levels, the scenarios as YAML, and their accuracies, which have to lose as much for one modality,
+and to be between chance + 5 and 40 % for all modalities together.
 The test split is not read.
 """
 

@@ -17,7 +17,7 @@ from avtrain.data.batch import Batch
 from avtrain.data.row_share import RowShare
 from avtrain.distributed.process_group import rank_device, runs_under_torchrun
 from avtrain.distributed.row_sharing import gather_rows, rowwise
-from avtrain.methods.base import Method
+from avtrain.methods.base import Method, TrainingProgress
 from avtrain.methods.registry import METHODS, build_method
 from tests.avtrain.methods.test_all_methods import CLASSES, OPTIONS, SCENARIOS, SMALL, WITHOUT_STEPS, batch_of
 from tests.avtrain.training.test_fit import SMALL as SMALL_BACKBONE
@@ -56,8 +56,9 @@ def gradients(method: Method, batch: Batch) -> dict[str, Tensor | None]:
     """Of the second of two steps: what is drawn in the first must leave all processes at the same place."""
     torch.manual_seed(1)
     optimizer = torch.optim.SGD(method.parameter_groups(0.01))
-    method.training_step(batch, optimizer)
-    method.training_step(batch, optimizer)
+    for step in (0, 1):
+        method.progress = TrainingProgress(1, 1, step, 4)  # a teacher leaves steps to its student
+        method.training_step(batch, optimizer)
     return {key: weight.grad for key, weight in method.named_parameters()}
 
 
@@ -128,7 +129,7 @@ def test_killed_and_resumed_by_two_it_is_the_training_of_one(manifest: Path, tmp
     assert [path.name for path in (tmp_path / "two").rglob("seed*")] == ["seed0"]
     assert_same_training(tmp_path / "one" / run, tmp_path / "two" / run)
     names = [{path.name for path in (tmp_path / out / run).iterdir()} for out in ("one", "two")]
-    assert names[0] == names[1]
+    assert names[0] - {"source.safetensors"} == names[1]  # which avtrain eval --adapt computes where it is absent
 
 
 def test_frozen_features_are_cached_once_and_the_prompts_on_them_are_those_of_one(

@@ -16,6 +16,7 @@ from avtrain.methods.registry import METHODS, build_method
 from avtrain.training.optimizer import make_optimizer
 from avtrain.training.options import fit_config
 from tests.support.text_data import write_three
+from tests.support.toys import train
 
 ALL, CLASSES, SCENARIOS = ("audio", "image", "text"), 2, 3
 SMALL = {
@@ -71,12 +72,15 @@ def build(name: str, modalities: tuple[str, ...] = ALL) -> Method:
 def test_a_method_trains_and_predicts_with_three_modalities(name: str, batch: Batch) -> None:
     method = build(name)
     method.initialise()
-    before = {key: weight.clone() for key, weight in method.named_parameters()}
+    before = {key: value.clone() for key, value in method.state_dict().items()}
     settings = fit_config({"method": name.split(maxsplit=1)[0], "backbone": "tiny"})
-    loss = method.train().training_step(batch, make_optimizer(method, settings))
-    assert torch.isfinite(loss)
-    assert all(weight.isfinite().all() for weight in method.parameters())
-    assert any(not torch.equal(weight, before[key]) for key, weight in method.named_parameters())
+    method.eval().begin_training([batch])
+    optimizer = make_optimizer(method, settings)
+    losses = train(method.train(), batch, optimizer, steps=4)  # of which the first is a teacher's
+    method.eval().end_epoch([batch])
+    assert all(loss.isfinite() for loss in losses)
+    assert all(value.isfinite().all() for value in method.state_dict().values())
+    assert any(not torch.equal(value, before[key]) for key, value in method.state_dict().items())
 
     with torch.no_grad():
         for weight in method.parameters():  # away from maps that start at zero, so that every path matters

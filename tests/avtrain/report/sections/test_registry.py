@@ -51,6 +51,7 @@ def view(tmp_path_factory: pytest.TempPathFactory) -> ReportView:
         "manifest": NAME, "backbone": NAME, "train_on": NAME, "inference": NAME, "classes": [NAME, "cat", "dog"],
         "choice": {NAME: 0.4, "D": 0.6}, "coalitions": {NAME: 0.4, "audio": 0.1}, "shapley": {NAME: 0.4, "audio": 0.1},
         "swap": {NAME: 0.4, "D": 0.1}, "router_accuracy": 0.5,
+        "adaptation": {"name": NAME, "stream": NAME, "batch": 64, "predicts": NAME, "seconds_per_sample": 0.001},
     }  # fmt: skip
     evaluations = [
         *(score(NAME, "C", 0.9, seed=seed, run=f"a/seed{seed}", **facts) for seed in (0, 1)),
