@@ -26,6 +26,7 @@ OPTIONS = {
     "map": {"length": 3, "layers": 1},
     "map attention": {"kind": "attention", "length": 4, "layers": 1},
     "lora": {"rank": 3},
+    "cpm-net": {"test_steps": 5},  # each step is traced by the export
     "spiking": {"heads": 2, "steps": 3},
     "spiking trained": {"heads": 2, "steps": 2, "freeze": False},
 }
