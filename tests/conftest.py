@@ -16,7 +16,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 if "PYTEST_XDIST_WORKER" in os.environ:  # one thread per process, else all compete for the same cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 # no time limits: no test may fail because the machine is busy
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# the same examples in every run, so that a change is tested and not the luck of a day; make fuzz looks for new ones
+settings.register_profile("untimed", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
 REPOSITORY = Path(__file__).resolve().parents[1]

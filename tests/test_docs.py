@@ -68,7 +68,13 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("page", [page for page in DOCS if shown(page)], ids=lambda page: page.name)
+def test_the_korean_readme_shows_the_commands_of_the_readme() -> None:
+    assert shown(REPOSITORY / "README.ko.md") == shown(REPOSITORY / "README.md")
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in DOCS if shown(page) and page.name != "README.ko.md"], ids=lambda page: page.name
+)
 def test_the_commands_of_a_page_work(page: Path, workplace: Path) -> None:
     from avbuild.cli import app as avbuild
     from avtrain.cli import app as avtrain

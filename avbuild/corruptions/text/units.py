@@ -65,7 +65,7 @@ def words(text: str) -> tuple[list[str], list[str]]:
     Returns the words, and the white space before, between and after them: one piece more than there are words.  A mark
     at the beginning of the text, which has no letter, counts as white space.
     """
-    start = len(characters(text)[0]) if text and extends(text[0]) else 0
+    start = next((place for place, character in enumerate(text) if not extends(character)), len(text))
     marks, text = text[:start], text[start:]
     parts = re.split(r"(\s+)", text)
     if not text.isascii() and any(part and extends(part[0]) for part in parts[2::2]):

@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from avbuild.corruptions import CORRUPTIONS, Corruption
 from avbuild.corruptions.registry import SEVERITIES
 from avbuild.corruptions.text.keyboard import NEIGHBOURS
 from avbuild.corruptions.text.scanning import LOOK_ALIKES
-from avbuild.corruptions.text.units import JOINER, characters, is_letter, joined, share, words
+from avbuild.corruptions.text.units import FLAG_LETTERS, JOINER, characters, is_letter, joined, share, words
 from avbuild.modalities.text import nfc
 from avbuild.scenarios.seeding import rng_for
 from tests.support.golden import TEXT
@@ -81,7 +81,9 @@ class TestEveryCorruptionOfTexts:
 
     @given(text=texts(), severity=st.sampled_from(SEVERITIES), sample=st.text(min_size=1))
     def test_no_mark_is_parted_from_its_letter(self, op: Corruption, text: str, severity: int, sample: str) -> None:
+        alone = [c for c in characters(text) if len(c) == 1]
         assume(not any(JOINER in (c[0], c[-1]) for c in characters(text)))  # which joins whatever comes near it
+        assume(not any(ord(c) in FLAG_LETTERS for c in alone))  # half a flag does so too
 
         def heads(of: str) -> Counter[str]:
             """Count the code points that marks follow directly, with these marks."""
@@ -214,6 +216,7 @@ def test_word_drop_leaves_one_space_where_a_word_was() -> None:
 
 
 @pytest.mark.parametrize("name", ["word_swap", "word_shuffle"])
+@example(text="\u200d#\ufe0f\u20e3 a", severity=1, sample="0")  # a joiner at the beginning joins nothing
 @given(text=texts(), severity=st.sampled_from(SEVERITIES), sample=st.text(min_size=1))
 def test_words_in_another_order_are_the_same_words(name: str, text: str, severity: int, sample: str) -> None:
     op = CORRUPTIONS["text"][name]
