@@ -61,3 +61,13 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """
     close = difflib.get_close_matches(word, list(known), n=1)
     return f'; did you mean "{close[0]}"?' if close else ""
+
+
+def raise_together(errors: Sequence[UserError]) -> None:
+    """Raise one error for those of several runs, a usage error where all are; nothing where there are none."""
+    if not errors:
+        return
+    if len(errors) == 1:
+        raise errors[0]
+    message = "\n".join(dict.fromkeys(map(str, errors)))
+    raise UsageError(message) if all(isinstance(error, UsageError) for error in errors) else UserError(message)

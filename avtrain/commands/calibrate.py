@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from avbuild.errors import UserError
+from avbuild.errors import UserError, raise_together
 from avtrain.commands.options import Cache, DataPlace, Device, LoaderWorkers, NoCache, Precision, expand
 
 
@@ -29,7 +29,6 @@ def calibrate(
         avtrain calibrate runs/ --data /mnt/data/urbansound8k-av
     """
     from avbuild.progress import progress_bar
-    from avtrain.commands.evaluate import raise_together
     from avtrain.device import Machine, pick_device, pick_precision
     from avtrain.report.terminal import without_controls
     from avtrain.runs.layout import features_beside

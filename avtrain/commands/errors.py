@@ -39,7 +39,7 @@ def errors(
     """
     from avbuild.dataset.splits import SPLITS
     from avbuild.dataset.storage import write_whole
-    from avbuild.errors import UsageError, UserError, listed
+    from avbuild.errors import UsageError, listed
     from avbuild.escaping import as_file_name
     from avbuild.scenarios.manifest_file import load_manifest
     from avtrain.device import Machine, pick_device, pick_precision
@@ -48,6 +48,7 @@ def errors(
     from avtrain.evaluation.worst_samples import choose_inference, find_condition, worst_samples
     from avtrain.report.error_page import refuse_error_page, render_error_csv, render_error_page
     from avtrain.report.terminal import without_controls
+    from avtrain.runs.guards import require_finished
     from avtrain.runs.search import find_runs
 
     chosen = next((name for name in SPLITS if name == split), None)
@@ -57,8 +58,7 @@ def errors(
     if len(found) > 1:
         raise UsageError(f"{run}: holds {len(found)} runs; name one of them\n{listed(found)}")
     trained = found[0]
-    if not trained.finished:
-        raise UserError(f"{trained}: training is not finished; run the same avtrain fit again")
+    require_finished(trained)
     config = trained.config()
     other = load_manifest(manifest) if manifest else None
     located, request = locate_data(trained, config.manifest, EvalRequest(manifest=other, data=data))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avbuild.errors import UsageError, UserError
+from avbuild.errors import UsageError, UserError, raise_together
 from avtrain.commands.options import (
     Cache,
     DataPlace,
@@ -18,7 +18,6 @@ from avtrain.commands.options import (
     calibration_option,
     expand,
 )
-from avtrain.report.terminal import without_controls
 
 if TYPE_CHECKING:
     from avtrain.device import Machine
@@ -128,6 +127,7 @@ def evaluate(
     from avtrain.evaluation.adaptation.evaluate import BATCH, check_request
     from avtrain.evaluation.conditions import EvalRequest
     from avtrain.features.inventory import tidy
+    from avtrain.report.terminal import without_controls
     from avtrain.runs.layout import features_beside
     from avtrain.runs.outside import outside_config
     from avtrain.runs.search import find_runs
@@ -166,6 +166,7 @@ def _evaluate_runs(
     from avtrain.evaluation.evaluate import evaluate as evaluate_run
     from avtrain.evaluation.fold_means import fold_means
     from avtrain.evaluation.missing_lines import missing_lines
+    from avtrain.report.terminal import without_controls
 
     scored: list[Mapping[str, object]] = []
     lines, errors = [], []
@@ -238,6 +239,7 @@ def _evaluate_model(
     from avtrain.evaluation.import_model import import_model
     from avtrain.evaluation.missing_lines import missing_lines
     from avtrain.evaluation.outside_model import evaluate as evaluate_model
+    from avtrain.report.terminal import without_controls
 
     where, found = pick_device(device), import_model(model)
     if isinstance(found, nn.Module):
@@ -257,16 +259,6 @@ def _evaluate_model(
     for line in missing_lines(scored):
         typer.echo(without_controls(line))
     typer.echo(without_controls(f"next: avtrain report {out}"))
-
-
-def raise_together(errors: Sequence[UserError]) -> None:
-    """Raise one error for those of several runs, a usage error where all are; nothing where there are none."""
-    if not errors:
-        return
-    if len(errors) == 1:
-        raise errors[0]
-    message = "\n".join(dict.fromkeys(map(str, errors)))
-    raise UsageError(message) if all(isinstance(error, UsageError) for error in errors) else UserError(message)
 
 
 def _parse_severities(text: str) -> tuple[int, ...]:

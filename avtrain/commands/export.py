@@ -53,7 +53,7 @@ def export(
         from avtrain.device import Machine
         from avtrain.inference.export import export as write_program
         from avtrain.inference.export_file import check_target, pick_format, tokenizer_beside
-        from avtrain.inference.predictor import load_run
+        from avtrain.inference.loaded_run import load_run
 
         chosen = pick_format(kind, out)
         if out is not None:

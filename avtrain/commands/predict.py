@@ -8,7 +8,7 @@ import typer
 from avtrain.commands.options import Calibration, Device, OneRun, expand
 
 if TYPE_CHECKING:
-    from avtrain.inference.predictor import ClassifierOutput
+    from avtrain.inference.classifier_output import ClassifierOutput
 
 
 def predict(
@@ -91,7 +91,10 @@ def predict(
     with progress_bar("predicting", 3) as advance:  # the first import of PyTorch takes most of the time
         from avtrain.device import Machine, pick_device
         from avtrain.evaluation.calibration import no_temperature
-        from avtrain.inference.predictor import check_abstain_below, classify, load_run, read_media
+        from avtrain.inference.classifier_output import check_abstain_below
+        from avtrain.inference.loaded_run import load_run
+        from avtrain.inference.media import read_media
+        from avtrain.inference.predictor import classify
         from avtrain.report.terminal import without_controls
 
         below = 0.0 if abstain_below is None else check_abstain_below(abstain_below, "--abstain-below")

@@ -41,7 +41,8 @@ def predict_stream(
     assert adapt is not None
     from avbuild.progress import progress_bar
     from avtrain.device import Machine, pick_device
-    from avtrain.inference.predictor import check_abstain_below, load_run
+    from avtrain.inference.classifier_output import check_abstain_below
+    from avtrain.inference.loaded_run import load_run
     from avtrain.inference.stream import classify_stream, find_samples
     from avtrain.report.terminal import without_controls
 

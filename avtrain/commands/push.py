@@ -38,8 +38,8 @@ def push(
         from avtrain.device import Machine
         from avtrain.inference.export import exported
         from avtrain.inference.export_file import TOKENIZER
+        from avtrain.inference.loaded_run import load_run
         from avtrain.inference.model_card import CardFacts, render_card
-        from avtrain.inference.predictor import load_run
         from avtrain.inference.push import CARD, PROGRAM, find_build, run_files, scores_of, upload
         from avtrain.report.terminal import without_controls
 

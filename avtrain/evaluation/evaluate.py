@@ -3,7 +3,7 @@ condition and inference mode."""
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from avtrain.device import Machine
 from avtrain.evaluation.calibration import calibrated, describe_temperature, pick_temperature
 from avtrain.evaluation.conditions import EvalCondition, EvalRequest, conditions_to_test, manifest_under_test
 from avtrain.evaluation.contributions import modality_contributions
-from avtrain.evaluation.location import locate_data
+from avtrain.evaluation.location import open_run
 from avtrain.evaluation.metrics import accuracy, confusion_matrix, macro_f1
 from avtrain.evaluation.predict import Outputs, predict, unimodal_accuracy
 from avtrain.evaluation.predictions import DIGEST, predictions_file, to_parquet
@@ -33,7 +33,7 @@ from avtrain.frontends.base import AnyFrontend, version_of, with_version
 from avtrain.methods.base import Method
 from avtrain.methods.registry import build_method, merged_weights
 from avtrain.runs.folder import Run
-from avtrain.runs.guards import require_same_plugins, require_unchanged_plugins
+from avtrain.runs.guards import require_same_plugins
 from avtrain.runs.layout import run_label
 from avtrain.runs.sealed import digest_of
 from avtrain.runs.weights import backbone_weights
@@ -69,12 +69,7 @@ def evaluate(
         UsageError: the request does not fit the run.
         UserError: the run is not finished, or its data have changed.
     """
-    if not run.finished:
-        raise UserError(f"{run}: training is not finished; run the same avtrain fit again")
-    config, machine = run.config(), replace(machine, run=run.folder)
-    require_unchanged_plugins(run, config.plugins)
-    located, request = locate_data(run, config.manifest, request)
-    config = config.model_copy(update={"manifest": located})
+    config, request, machine = open_run(run, request, machine)
     tested = manifest_under_test(config.manifest, request)
     conditions, temperature = conditions_to_test(tested, request), pick_temperature(run, calibration)
     clean = read_rows(tested, "test", machine.row_cache)
@@ -82,13 +77,8 @@ def evaluate(
     leaky, content = bool(shared_recordings(config.manifest)), content_of(tested, ["test"])
     results = []
     for condition in conditions:
-        on_disk = read_corrupted(condition.manifest, "test", condition.name, machine.row_cache)
-        if not on_disk:
-            require_plugins([condition.manifest.scenarios[condition.name]])
-        rows = on_disk or clean
-        data = MultimodalData(rows, condition.manifest, method.backbone.frontend, (condition.name,))
-        source = cached_source(method, data, machine, precision)
-        computed = "from disk" if on_disk or condition.severity == 0 else "on the fly"
+        data, computed = read_condition(condition, clean, method.backbone.frontend, machine)
+        rows, source = data.rows, cached_source(method, data, machine, precision)
         facts = describe_condition(run, config, condition) | {"leaky": leaky, "computed": computed, "content": content}
         for inference in inference_modes(method, scenario_known=condition.other is None):
             method.inference = inference
@@ -108,6 +98,24 @@ def evaluate(
             results.append(write_scores(run, condition.file(inference), result, predicted))
         advance()
     return results
+
+
+def read_condition(
+    condition: EvalCondition, clean: Rows, frontend: AnyFrontend, machine: Machine
+) -> tuple[MultimodalData, str]:
+    """Return the test split under one condition, and where its corruptions come from, for the scores.
+
+    Args:
+        condition: to test.
+        clean: the split as it is without the condition.
+        frontend: of the method that reads the data.
+        machine: its cache of rows.
+    """
+    on_disk = read_corrupted(condition.manifest, "test", condition.name, machine.row_cache)
+    if not on_disk:
+        require_plugins([condition.manifest.scenarios[condition.name]])
+    data = MultimodalData(on_disk or clean, condition.manifest, frontend, (condition.name,))
+    return data, "from disk" if on_disk or condition.severity == 0 else "on the fly"
 
 
 def count_conditions(run: Run, request: EvalRequest) -> int:

@@ -1,13 +1,37 @@
-"""The place of a run's data set at the time of an evaluation: it may have been moved or copied since the training."""
+"""A run that is opened for an evaluation, and the place of its data set, which may have been moved since."""
 
 from dataclasses import replace
 
 from avbuild.dataset.splits import SPLITS
 from avbuild.scenarios.manifest import Manifest, SplitSpec
+from avtrain.config import RunConfig
 from avtrain.data.shards import at_place, content_of
+from avtrain.device import Machine
 from avtrain.evaluation.conditions import EvalRequest
 from avtrain.runs.folder import Run
-from avtrain.runs.guards import require_same_data
+from avtrain.runs.guards import require_finished, require_same_data, require_unchanged_plugins
+
+
+def open_run(run: Run, request: EvalRequest, machine: Machine) -> tuple[RunConfig, EvalRequest, Machine]:
+    """Check that a run can be evaluated here, and find its data set.
+
+    Args:
+        run: to evaluate.
+        request: as for `locate_data`.
+        machine: where it is computed.
+
+    Returns:
+        The run's configuration, whose manifest says where the data are; the request by `locate_data`; and the machine
+        that knows the run.
+
+    Raises:
+        UserError: the run is not finished, or its plug-ins or data have changed.
+    """
+    require_finished(run)
+    config = run.config()
+    require_unchanged_plugins(run, config.plugins)
+    located, request = locate_data(run, config.manifest, request)
+    return config.model_copy(update={"manifest": located}), request, replace(machine, run=run.folder)
 
 
 def locate_data(run: Run, own: Manifest, request: EvalRequest) -> tuple[Manifest, EvalRequest]:

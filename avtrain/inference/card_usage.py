@@ -1,7 +1,7 @@
 """The section of a model card that shows its use: by `avtrain.load`, and by PyTorch alone."""
 
 from avtrain.inference.export_file import TOKENIZER
-from avtrain.inference.predictor import LoadedRun
+from avtrain.inference.loaded_run import LoadedRun
 
 EXAMPLES = {"audio": "bark.wav", "image": "dog.jpg", "video": "clip.mp4", "text": "What a day!"}
 SIGNALS = {

@@ -19,15 +19,10 @@ from avtrain.data.batch import Batch
 from avtrain.data.dataset import MultimodalData, PreparedSample, as_tensor
 from avtrain.data.samples import Rows
 from avtrain.device import Machine, pick_device
-from avtrain.inference.predictor import (
-    ClassifierOutput,
-    LoadedRun,
-    check_abstain_below,
-    classify_batch,
-    load_run,
-    start_inference,
-    take_text,
-)
+from avtrain.inference.classifier_output import ClassifierOutput, check_abstain_below
+from avtrain.inference.loaded_run import LoadedRun, load_run, start_inference
+from avtrain.inference.media import take_text
+from avtrain.inference.predictor import classify_batch
 
 TOGETHER = 32  # samples of one forward pass
 

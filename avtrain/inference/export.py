@@ -19,8 +19,8 @@ from avtrain.frontends.base import SAMPLE_RATE
 from avtrain.frontends.text import TextFrontend
 from avtrain.inference.export_file import METADATA, ONNX, PROGRAM, TOKENIZER, check_target, tokenizer_beside
 from avtrain.inference.exportable import Exportable, FeatureClassifier, SignalClassifier
+from avtrain.inference.loaded_run import LoadedRun, pick_inference
 from avtrain.inference.onnx_file import onnx_bytes, require_onnx, run_onnx
-from avtrain.inference.predictor import LoadedRun, pick_inference
 
 
 @torch.no_grad()

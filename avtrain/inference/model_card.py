@@ -11,7 +11,7 @@ from avbuild.escaping import in_markdown, in_markdown_code, visible
 from avbuild.modalities.registry import MODALITIES
 from avtrain.config import SELECTED_ON_TEST
 from avtrain.inference.card_usage import usage
-from avtrain.inference.predictor import LoadedRun, pick_inference
+from avtrain.inference.loaded_run import LoadedRun, pick_inference
 
 Scores = Mapping[str, Any]  # the content of a file that `avtrain eval` wrote
 

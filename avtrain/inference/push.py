@@ -11,7 +11,7 @@ from avbuild.dataset.storage import Folder
 from avbuild.errors import UserError
 from avtrain.data.shards import at_place
 from avtrain.inference.export_file import TOKENIZER
-from avtrain.inference.predictor import LoadedRun
+from avtrain.inference.loaded_run import LoadedRun
 from avtrain.runs.folder import Run
 from avtrain.runs.guards import require_same_data
 

@@ -13,14 +13,10 @@ from avtrain.evaluation.adaptation.base import AdaptationSource, TestTimeAdapter
 from avtrain.evaluation.adaptation.registry import build_adapter, find_adapter
 from avtrain.evaluation.adaptation.source import require_statistics
 from avtrain.evaluation.evaluate import inference_modes
-from avtrain.inference.predictor import (
-    ClassifierOutput,
-    LoadedRun,
-    describe_outputs,
-    make_batch,
-    read_media,
-    start_inference,
-)
+from avtrain.inference.classifier_output import ClassifierOutput
+from avtrain.inference.loaded_run import LoadedRun, start_inference
+from avtrain.inference.media import read_media
+from avtrain.inference.predictor import describe_outputs, make_batch
 
 StreamSample = tuple[str, dict[str, Path]]  # name, and files by modality
 

@@ -1,4 +1,4 @@
-"""Guards that refuse to mix a run with another configuration or with other data."""
+"""Guards that refuse an unfinished run, or to mix a run with another configuration or with other data."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,6 +9,12 @@ from avbuild.plugins.record import PluginRecord
 from avbuild.scenarios.manifest import Manifest
 from avtrain.data.shards import content_of
 from avtrain.runs.folder import Run
+
+
+def require_finished(run: Run) -> None:
+    """Refuse a run whose weights are not yet those of its best epoch.  Raises UserError."""
+    if not run.finished:
+        raise UserError(f"{run}: training is not finished; run the same avtrain fit again")
 
 
 def require_same_configuration(

@@ -13,7 +13,7 @@ from avtrain.data.dataset import MultimodalData
 from avtrain.data.regimes import train_scenarios
 from avtrain.data.shards import read_rows
 from avtrain.device import Machine
-from avtrain.distributed.row_sharing import broadcast_weights, is_rank0
+from avtrain.distributed.row_sharing import is_rank0
 from avtrain.evaluation.calibrate import calibrate
 from avtrain.evaluation.calibration import KEY, Calibration, no_temperature
 from avtrain.evaluation.conditions import EvalRequest
@@ -22,7 +22,7 @@ from avtrain.evaluation.location import locate_data
 from avtrain.features.cache import cached_source
 from avtrain.methods.base import Method
 from avtrain.runs.folder import Run
-from avtrain.runs.guards import require_unchanged_plugins
+from avtrain.runs.guards import require_finished, require_unchanged_plugins
 
 
 def calibrate_trained(
@@ -33,11 +33,11 @@ def calibrate_trained(
     settings: FitConfig,
     machine: Machine,
 ) -> Calibration | None:
-    """Fit the temperatures at the end of a training; the method has the weights of its best epoch afterwards.
+    """Fit the temperatures at the end of a training.
 
     Args:
-        run: with these weights.
-        method: after the last epoch.
+        run: for notices.
+        method: with the weights of its best epoch.
         data: the split that selected.
         scenarios: that the method was trained under.
         settings: of the run.
@@ -48,9 +48,6 @@ def calibrate_trained(
     """
     if settings.select_on != "validation":
         return None
-    if is_rank0():
-        method.load_run_weights(run.weights())
-    broadcast_weights(method)
     modes = len(inference_modes(method, scenario_known=True))
     with progress_bar("calibrating", modes * len(scenarios) * len(data)) as advance:
         found = calibrate(method, data, scenarios, settings.batch_size, machine, settings.precision, advance)
@@ -78,8 +75,7 @@ def calibrate_run(
     Raises:
         UserError: the run is not finished, its data have changed, or it was trained on its validation split.
     """
-    if not run.finished:
-        raise UserError(f"{run}: training is not finished; run the same avtrain fit again")
+    require_finished(run)
     config, machine = run.config(), replace(machine, run=run.folder)
     if config.fit.train_split != "train":
         raise UserError(f"{run}: {no_temperature(run)}")

@@ -15,7 +15,13 @@ from avtrain.data.row_share import ALL_ROWS
 from avtrain.data.samples import Rows
 from avtrain.data.shards import read_rows
 from avtrain.device import Machine
-from avtrain.distributed.row_sharing import broadcast_from_rank0, broadcast_weights, distribute_calls, local_row_share
+from avtrain.distributed.row_sharing import (
+    broadcast_from_rank0,
+    broadcast_weights,
+    distribute_calls,
+    is_rank0,
+    local_row_share,
+)
 from avtrain.evaluation.adaptation.collect import collect_statistics
 from avtrain.evaluation.adaptation.source import save_statistics
 from avtrain.evaluation.adaptation.streams import StreamSource
@@ -104,6 +110,13 @@ def synchronise_ranks(run: Run, state: TrainingState) -> None:
         distribute_calls(state.method, state.method.rowwise_calls)
 
 
+def load_best(run: Run, method: Method) -> None:
+    """Give the method, on every rank, the weights of the run's best epoch."""
+    if is_rank0():
+        method.load_run_weights(run.weights())
+    broadcast_weights(method)
+
+
 def store_statistics(
     run: Run,
     config: RunConfig,
@@ -117,9 +130,9 @@ def store_statistics(
     Several ranks write none; they are then computed when they are asked for.
 
     Args:
-        run: with its weights.
+        run: that gets the file.
         config: of the run.
-        method: gets the weights of the best epoch.
+        method: with the weights of the best epoch.
         training: the training split.
         selection: the split that selected the epoch; the test split is not read here.
         machine: where it is computed.
@@ -127,7 +140,6 @@ def store_statistics(
     if local_row_share() != ALL_ROWS:
         return
     settings, manifest = config.fit, config.manifest
-    method.load_run_weights(run.weights())
     held_out = training if settings.select_on == "test" else selection
     assert isinstance(training, StreamSource)
     assert isinstance(held_out, StreamSource)

@@ -3,7 +3,7 @@
 from numpy.random import Generator
 
 from avbuild.corruptions.registry import text_corruption
-from avbuild.corruptions.text.units import characters, exchange, in_random_order, is_letter, share
+from avbuild.corruptions.text.units import characters, exchange, in_random_order, is_letter, leave_out, share
 from avbuild.modalities.text import nfc
 
 RATES = (0.02, 0.05, 0.1, 0.2, 0.3)
@@ -38,12 +38,7 @@ def char_delete(text: str, rate: float, rng: Generator) -> str:
 
     Returns the text in NFC.
     """
-    found = characters(text)
-    letters = [place for place, character in enumerate(found) if is_letter(character)]
-    visible = sum(not character.isspace() for character in found)
-    for index in in_random_order(len(letters), rng)[: share(rate, len(letters), most=visible - 1)]:
-        found[letters[index]] = ""
-    return nfc("".join(found))
+    return nfc("".join(leave_out(characters(text), is_letter, rate, rng)))
 
 
 @text_corruption(version=1, severities=RATES, within=(0.0, 1.0))

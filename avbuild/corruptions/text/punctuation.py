@@ -5,7 +5,7 @@ import unicodedata
 from numpy.random import Generator
 
 from avbuild.corruptions.registry import text_corruption
-from avbuild.corruptions.text.units import characters, in_random_order, share
+from avbuild.corruptions.text.units import characters, leave_out
 from avbuild.modalities.text import nfc
 
 
@@ -20,12 +20,7 @@ def punctuation_removal(text: str, rate: float, rng: Generator) -> str:
 
     Returns the text in NFC.
     """
-    found = characters(text)
-    marks = [place for place, character in enumerate(found) if _is_punctuation(character)]
-    visible = sum(not character.isspace() for character in found)
-    for index in in_random_order(len(marks), rng)[: share(rate, len(marks), most=visible - 1)]:
-        found[marks[index]] = ""
-    return nfc("".join(found))
+    return nfc("".join(leave_out(characters(text), _is_punctuation, rate, rng)))
 
 
 def _is_punctuation(character: str) -> bool:

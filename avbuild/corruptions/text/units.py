@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from numpy.random import Generator
 
@@ -139,3 +139,18 @@ def exchange(units: list[str], pairs: Sequence[int], count: int, rng: Generator)
             units[place], units[place + 1] = units[place + 1], units[place]
             moved |= {place, place + 1}
             count -= 1
+
+
+def leave_out(found: Sequence[str], which: Callable[[str], bool], rate: float, rng: Generator) -> list[str]:
+    """Leave out a share of some characters, but never all that can be seen.
+
+    Args:
+        found: characters of a text.
+        which: whether a character may be left out.
+        rate: share of these that is left out; at least one is.
+        rng: decides which.
+    """
+    places = [place for place, character in enumerate(found) if which(character)]
+    visible = sum(not character.isspace() for character in found)
+    gone = {places[i] for i in in_random_order(len(places), rng)[: share(rate, len(places), most=visible - 1)]}
+    return [character for place, character in enumerate(found) if place not in gone]

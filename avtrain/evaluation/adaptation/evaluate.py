@@ -1,19 +1,18 @@
 """`avtrain eval --adapt`: scores of a run with an adapter on streams of test samples, beside the run's plain scores."""
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from avbuild.dataset.splits import Split
-from avbuild.errors import UsageError, UserError
+from avbuild.errors import UsageError
 from avbuild.progress import progress_bar
-from avbuild.scenarios.recorded_plugins import require_plugins
 from avtrain.config import RunConfig
 from avtrain.data.batch import Batch
 from avtrain.data.dataset import MultimodalData
 from avtrain.data.regimes import train_scenarios
 from avtrain.data.samples import Rows
-from avtrain.data.shards import content_of, read_corrupted, read_rows, shared_recordings
+from avtrain.data.shards import content_of, read_rows, shared_recordings
 from avtrain.device import Machine
 from avtrain.evaluation.adaptation.base import AdaptationSource, TestTimeAdapter
 from avtrain.evaluation.adaptation.collect import choose_rows, collect_statistics
@@ -24,14 +23,20 @@ from avtrain.evaluation.adaptation.stream_conditions import stream_conditions
 from avtrain.evaluation.adaptation.streams import STREAMS, StreamKind, StreamSource, make_streams, read_items
 from avtrain.evaluation.calibration import calibrated, describe_temperature, pick_temperature
 from avtrain.evaluation.conditions import EvalCondition, EvalRequest
-from avtrain.evaluation.evaluate import describe_condition, inference_modes, load_method, score, write_scores
-from avtrain.evaluation.location import locate_data
+from avtrain.evaluation.evaluate import (
+    describe_condition,
+    inference_modes,
+    load_method,
+    read_condition,
+    score,
+    write_scores,
+)
+from avtrain.evaluation.location import open_run
 from avtrain.evaluation.predict import Outputs
 from avtrain.evaluation.predictions import scores_file, to_parquet
 from avtrain.features.cache import cached_source
 from avtrain.methods.base import Method
 from avtrain.runs.folder import Run
-from avtrain.runs.guards import require_unchanged_plugins
 
 BATCH = 64  # default of --adapt-batch
 SOURCE_SAMPLES = 32  # training samples that an adapter may look at
@@ -94,12 +99,7 @@ def evaluate_adapted(
         UsageError: request and run do not fit, or the method has nothing that the adapter could change.
         UserError: the run is not finished, or its data have changed.
     """
-    if not run.finished:
-        raise UserError(f"{run}: training is not finished; run the same avtrain fit again")
-    config, machine = run.config(), replace(machine, run=run.folder)
-    require_unchanged_plugins(run, config.plugins)
-    located, request = locate_data(run, config.manifest, request)
-    config = config.model_copy(update={"manifest": located})
+    config, request, machine = open_run(run, request, machine)
     conditions, temperature = stream_conditions(config.manifest, request), pick_temperature(run, calibration)
     clean = read_rows(config.manifest, "test", machine.row_cache)
     method = load_method(run, config, len(clean.classes), machine)
@@ -145,13 +145,9 @@ class TestedCondition:
 def _read(
     condition: EvalCondition, clean: Rows, method: Method, adapter: TestTimeAdapter, machine: Machine, precision: str
 ) -> TestedCondition:
-    on_disk = read_corrupted(condition.manifest, "test", condition.name, machine.row_cache)
-    if not on_disk:
-        require_plugins([condition.manifest.scenarios[condition.name]])
-    rows = on_disk or clean
-    data = MultimodalData(rows, condition.manifest, method.backbone.frontend, (condition.name,))
+    data, computed = read_condition(condition, clean, method.backbone.frontend, machine)
     source = data if adapter.needs_inputs else stream_source(method, data, machine, precision)
-    return TestedCondition(rows, source, "from disk" if on_disk or condition.severity == 0 else "on the fly")
+    return TestedCondition(data.rows, source, computed)
 
 
 def stream_source(method: Method, data: MultimodalData, machine: Machine, precision: str) -> StreamSource:

@@ -116,8 +116,7 @@ class Prompt(Method):
         batch = self._with_tokens(batch)
         choice = None  # concat: all sets
         if self.forced_set is not None:
-            wanted = torch.full_like(batch.scenario, self.forced_set)
-            choice = functional.one_hot(wanted, self.scenarios).float()
+            choice = self._true_sets(replace(batch, scenario=torch.full_like(batch.scenario, self.forced_set)))
         elif self.inference == "oracle":
             choice = self._true_sets(batch)
         elif self.inference == "router":
@@ -169,8 +168,6 @@ class Prompt(Method):
     def _predict(self, batch: Batch, choice: Tensor | None) -> Prediction:
         """Predict with the chosen prompts.  choice: [B, S] or None, as for `PromptSets`."""
         tokens = batch.tokens
-        if choice is not None and self.config.sets == "shared":
-            choice = choice.sum(dim=1, keepdim=True)
         if self.config.depth != "fusion":
             tokens = {m: self._encode(m, batch, choice) for m in self.backbone.modalities}
         if not self.alone:

@@ -18,12 +18,13 @@ class PromptSets(nn.Module):
         """Return the prompts of each sample.
 
         Args:
-            choice: [B, S], weight of each set; rows sum to 1.  None: all sets side by side.
+            choice: [B, S], weight of each set; rows sum to 1.  None: all sets side by side.  A single set is that of
+                every scenario, and all choices give it.
             samples: B.
 
         Returns:
             [B, P, D], the weighted sum of the sets; or [B, S P, D] for all sets side by side.
         """
-        if choice is None:
+        if choice is None or self.sets.shape[0] == 1:
             return self.sets.flatten(0, 1).expand(samples, -1, -1)
         return torch.einsum("bs,spd->bpd", choice, self.sets)

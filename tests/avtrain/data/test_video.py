@@ -240,7 +240,8 @@ def test_predict_takes_a_film_as_the_data_set_has_it(manifests: dict[tuple[str, 
     from avbuild.modalities.image import encode_image
     from avbuild.modalities.video_frames import read_frames
     from avtrain.device import Machine
-    from avtrain.inference.predictor import classify, load_run
+    from avtrain.inference.loaded_run import load_run
+    from avtrain.inference.predictor import classify
 
     run, film = fit(manifests["audio", "video"], tmp_path, "tiny", "--set", "epochs=1"), tmp_path / "clip.flv"
     film.write_bytes(encoded(moving_square("clip", 25)))

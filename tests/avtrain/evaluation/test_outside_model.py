@@ -16,7 +16,7 @@ from avbuild.scenarios.manifest_file import load_manifest
 from avbuild.scenarios.spec import Scenario
 from avtrain.data.batch import Batch
 from avtrain.device import Machine
-from avtrain.inference.predictor import load_run
+from avtrain.inference.loaded_run import load_run
 from tests.avtrain.data.test_dataset import manifest_of
 from tests.avtrain.training.test_fit import avtrain_, fit
 

@@ -15,7 +15,9 @@ import avtrain
 from avbuild.errors import UsageError, UserError
 from avbuild.modalities.audio import quantise_audio, read_audio
 from avtrain.inference.classifier import Classifier
-from avtrain.inference.predictor import classify, load_run, read_media
+from avtrain.inference.loaded_run import load_run
+from avtrain.inference.media import read_media
+from avtrain.inference.predictor import classify
 from tests.avtrain.inference.test_predict_export import CPU, FINETUNE, PROMPT
 from tests.avtrain.training.test_fit import fit
 

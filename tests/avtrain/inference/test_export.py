@@ -18,10 +18,10 @@ from avbuild.errors import UsageError, UserError
 from avtrain.backbones.registry import build_backbone
 from avtrain.data.batch import Batch
 from avtrain.frontends.whisper_mel import Frontend
+from avtrain.inference.classifier_output import ClassifierOutput
 from avtrain.inference.export import export_program
 from avtrain.inference.export_file import METADATA, check_target, pick_format
 from avtrain.inference.exportable import SignalClassifier
-from avtrain.inference.predictor import ClassifierOutput
 from avtrain.methods.registry import build_method
 from tests.avtrain.methods.test_all_methods import CLASSES, build
 from tests.avtrain.training.test_fit import avtrain_, fit

@@ -23,7 +23,9 @@ from avtrain.evaluation.predict import predict
 from avtrain.inference.export import export_program
 from avtrain.inference.export_file import METADATA
 from avtrain.inference.exportable import FeatureClassifier
-from avtrain.inference.predictor import classify, load_run, make_batch, read_media
+from avtrain.inference.loaded_run import load_run
+from avtrain.inference.media import read_media
+from avtrain.inference.predictor import classify, make_batch
 from avtrain.methods.base import Method, Prediction
 from avtrain.methods.finetune import Finetune, FinetuneConfig
 from avtrain.methods.registry import METHODS

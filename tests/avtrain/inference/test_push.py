@@ -152,8 +152,8 @@ def test_without_its_data_set_the_card_names_no_licence(
     runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from avtrain.device import Machine
+    from avtrain.inference.loaded_run import load_run
     from avtrain.inference.model_card import CardFacts, render_card
-    from avtrain.inference.predictor import load_run
     from avtrain.inference.push import find_build
 
     loaded = load_run(runs / FINETUNE, Machine(torch.device("cpu")))

@@ -24,7 +24,8 @@ from avtrain.evaluation.predictions import read_predictions
 from avtrain.inference.classifier import Classifier
 from avtrain.inference.export import export_program, exported
 from avtrain.inference.exportable import FeatureClassifier
-from avtrain.inference.predictor import classify_batch, load_run, start_inference
+from avtrain.inference.loaded_run import load_run, start_inference
+from avtrain.inference.predictor import classify_batch
 from avtrain.runs.folder import Run
 from avtrain.training import loop
 from tests.avtrain.training.test_fit import avtrain_, fit

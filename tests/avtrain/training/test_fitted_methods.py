@@ -14,7 +14,7 @@ from avtrain.data.batch import Batch
 from avtrain.data.dataset import MultimodalData
 from avtrain.data.shards import read_rows
 from avtrain.device import Machine
-from avtrain.inference.predictor import load_run
+from avtrain.inference.loaded_run import load_run
 from avtrain.methods.cca import CCA
 from avtrain.methods.registry import METHODS
 from avtrain.methods.shared.embeddings import EmbeddingMethod
