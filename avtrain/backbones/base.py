@@ -119,6 +119,14 @@ class Backbone(nn.Module):
         """
         return {m: self.encoder(m).pool(x) for m, x in tokens.items()}
 
+    @property
+    def pooled_reading(self) -> Reading:
+        """The fewest tokens of which `pool` makes what it makes of all: one a modality, where nothing follows encoders.
+
+        Blocks that follow the encoders attend to the tokens before anything is pooled, so they get 20.
+        """
+        return Reading(most=20 if self.shared_sublayers() else 1)
+
     def shared_sublayers(self) -> list[nn.Module]:
         """Return attention and MLP of every block that serves all modalities, after the encoders; most have none."""
         return []

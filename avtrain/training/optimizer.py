@@ -15,7 +15,8 @@ def make_optimizer(method: Method, settings: FitConfig) -> torch.optim.Optimizer
     groups = method.parameter_groups(settings.lr)
     if settings.optimizer == "sgd":
         return torch.optim.SGD(groups, momentum=MOMENTUM, weight_decay=settings.weight_decay)
-    return torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+    # fused: a third of the time of small methods on a CPU goes into the loop over their tensors otherwise
+    return torch.optim.AdamW(groups, weight_decay=settings.weight_decay, fused=True)
 
 
 def schedule(step: int, steps: int, warmup: float, decay_at: float | None = None) -> float:

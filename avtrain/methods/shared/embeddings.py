@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from avbuild.errors import UsageError
 from avbuild.frozen import Frozen
-from avtrain.backbones.base import Backbone, Reading
+from avtrain.backbones.base import Backbone
 from avtrain.data.batch import Batch
 from avtrain.methods.base import Method
 from avtrain.methods.shared.fitted import Fitted, Standardisation
@@ -81,8 +81,7 @@ class EmbeddingMethod(Method):
         self.widths = backbone.unimodal_widths
         if frozen:
             self.freeze_backbone()
-            # where blocks follow the encoders, they attend to the tokens before anything is pooled
-            self.reading = Reading(most=20 if backbone.shared_sublayers() else 1)
+            self.reading = backbone.pooled_reading
         norm = Standardisation if frozen else nn.LayerNorm
         self.norms = nn.ModuleDict({m: norm(width) for m, width in self.widths.items()})
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from avbuild.frozen import Frozen
-from avtrain.backbones.base import Backbone, Reading
+from avtrain.backbones.base import Backbone
 from avtrain.data.batch import Batch
 from avtrain.methods.base import Method
 
@@ -50,7 +50,7 @@ class UnimodalFeatures(Method):
         self.frozen, self.head_init = options.frozen, options.head_init
         if options.frozen:
             self.freeze_backbone()
-            self.reading = Reading(most=20)
+            self.reading = backbone.pooled_reading
         mapped = options.frozen or len(set(widths.values())) > 1
         self.width = options.width if mapped else next(iter(widths.values()))
         self.maps = nn.ModuleDict({m: _feature_map(width, self.width) for m, width in widths.items()} if mapped else {})
