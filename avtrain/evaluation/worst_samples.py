@@ -23,9 +23,10 @@ from avtrain.data.dataset import MultimodalData
 from avtrain.data.samples import Rows, Sample
 from avtrain.data.shards import content_of, read_rows
 from avtrain.device import Machine
+from avtrain.evaluation.calibration import calibrated, pick_temperature
 from avtrain.evaluation.conditions import EvalCondition, EvalRequest, conditions_to_test, manifest_under_test
 from avtrain.evaluation.evaluate import ORACLE, inference_modes, load_method
-from avtrain.evaluation.predict import predict
+from avtrain.evaluation.predict import Outputs, predict
 from avtrain.evaluation.predictions import read_predictions
 from avtrain.methods.registry import find_method
 from avtrain.runs.folder import Run
@@ -154,11 +155,11 @@ def worst_samples(
     """
     rows = read_rows(condition.manifest, split, machine.row_cache)
     if split == "test":
-        logits = _evaluated(run, condition, inference, rows)
+        outputs = _evaluated(run, condition, inference, rows)
     else:
-        logits = _computed(run, config, condition, inference, rows, machine, precision)
+        outputs = _computed(run, config, condition, inference, rows, machine, precision)
     labels = np.array([sample.label for sample in rows.samples])
-    logs: NDArray[np.float64] = log_softmax(logits, axis=1)
+    logs: NDArray[np.float64] = log_softmax(outputs.calibrated, axis=1)
     losses = -logs[np.arange(len(labels)), labels]
     worst = np.argsort(-losses, kind="stable")[:top].tolist()
     samples = []
@@ -167,12 +168,12 @@ def worst_samples(
             samples.append(_worst_sample(rows.samples[row], rows.classes, rows.modalities, logs[row], condition))
             advance()
     name = f"{run.folder.parent.name}/{run.folder.name}"
-    wrong = int(np.sum(logits.argmax(axis=1) != labels))
+    wrong = int(np.sum(outputs.logits.argmax(axis=1) != labels))
     return WorstSamples(name, condition.name, split, inference, len(labels), wrong, samples)
 
 
-def _evaluated(run: Run, condition: EvalCondition, inference: str | None, rows: Rows) -> NDArray[np.float64]:
-    """Return the logits that `avtrain eval` wrote for the test split."""
+def _evaluated(run: Run, condition: EvalCondition, inference: str | None, rows: Rows) -> Outputs:
+    """Return what `avtrain eval` wrote for the test split."""
     file = condition.file(inference)
     if not (run.folder / file).exists():
         raise UserError(f"{run}: not evaluated under {condition.name} ({file} is absent); avtrain eval {run} does it")
@@ -182,7 +183,7 @@ def _evaluated(run: Run, condition: EvalCondition, inference: str | None, rows: 
     same_rows = evaluation["content"] == content_of(condition.manifest, ["test"])
     if not (same_scenario and same_rows) or predictions.ids != tuple(sample.id for sample in rows.samples):
         raise UserError(f"{run}/{file}: evaluated on other data or another {condition.name}; avtrain eval {run} again")
-    return predictions.logits
+    return predictions.outputs()
 
 
 def _computed(
@@ -193,12 +194,13 @@ def _computed(
     rows: Rows,
     machine: Machine,
     precision: str,
-) -> NDArray[np.float64]:
+) -> Outputs:
     method = load_method(run, config, len(rows.classes), machine)
     if inference in inference_modes(method, scenario_known=condition.other is None) and inference is not None:
         method.inference = inference
     data = MultimodalData(rows, condition.manifest, method.backbone.frontend, (condition.name,))
-    return predict(method, data, config.fit.batch_size, machine, precision).logits
+    outputs = predict(method, data, config.fit.batch_size, machine, precision)
+    return calibrated(outputs, pick_temperature(run, None), inference)
 
 
 def _worst_sample(

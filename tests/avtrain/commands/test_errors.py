@@ -62,7 +62,9 @@ def test_the_worst_samples_come_first_with_what_was_done_to_them(runs: Path, sma
     printed = avtrain_("errors", runs / FINETUNE, "--scenario", "D", "--top", 7, "--out", page)
     scores = json.loads((runs / FINETUNE / "eval/D.json").read_text())
     predictions = read_predictions(runs / FINETUNE, scores)
-    losses = -np.log(softmax(predictions.logits)[np.arange(len(predictions.ids)), predictions.labels])
+    assert predictions.temperature is not None
+    assert (predictions.temperature != 1).all()  # so that the losses below are not those of the bare logits
+    losses = -np.log(softmax(predictions.outputs().calibrated)[np.arange(len(predictions.ids)), predictions.labels])
     expected = [predictions.ids[row] for row in np.argsort(-losses, kind="stable")[:7]]
     found = lines(page)
     assert [line["id"] for line in found] == expected
