@@ -9,9 +9,8 @@ import torch
 from avbuild.errors import UsageError, UserError, listed
 from avtrain.data.batch import Batch
 from avtrain.device import Machine
-from avtrain.evaluation.adaptation.base import AdaptationSource, TestTimeAdapter
 from avtrain.evaluation.adaptation.registry import build_adapter, find_adapter
-from avtrain.evaluation.adaptation.source import require_statistics
+from avtrain.evaluation.adaptation.run_source import source_of_run
 from avtrain.evaluation.evaluate import inference_modes
 from avtrain.inference.classifier_output import ClassifierOutput
 from avtrain.inference.loaded_run import LoadedRun, start_inference
@@ -80,23 +79,14 @@ def classify_stream(
         raise UsageError(
             f"--adapt {adapt}: {loaded.method.name} must be given the scenario, which a stream does not say"
         )
-    adapter = _adapter(loaded, adapt)
+    source = source_of_run(loaded.run, loaded.config, loaded.method, machine, loaded.config.fit.precision)
+    adapter = build_adapter(adapt, loaded.method, source)
     adapter.reset("predict")
     for start in range(0, len(samples), batch):
         part = samples[start : start + batch]
         made = join([make_batch(loaded, read_media(files), scenario) for _, files in part])
         made = replace(made, ids=tuple(name for name, _ in part)).to(machine.device)
         yield from zip(part, describe_outputs(loaded, made, adapter(made), scenario, abstain_below), strict=True)
-
-
-def _adapter(loaded: LoadedRun, name: str) -> TestTimeAdapter:
-    def samples() -> Batch:
-        raise UsageError(
-            f"--adapt {name}: needs training samples, which avtrain eval --adapt {name} reads; choose another"
-        )
-
-    source = AdaptationSource(loaded.config.manifest.seed, lambda: require_statistics(loaded.run), samples)
-    return build_adapter(name, loaded.method, source)
 
 
 def join(batches: Sequence[Batch]) -> Batch:

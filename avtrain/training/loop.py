@@ -37,7 +37,6 @@ from avtrain.training.setup import (
     prepare_data,
     read_train_rows,
     splits_read,
-    store_statistics,
     synchronise_ranks,
 )
 from avtrain.training.text_lengths import report_cut_texts
@@ -104,7 +103,6 @@ def fit(
             track(line)
             saver.epoch(line, state, last=state.epoch == settings.epochs)
     load_best(run, method)
-    store_statistics(run, config, method, train_data, selection_data, machine)
     calibration = calibrate_trained(run, method, selection_data, scenarios, settings, machine)
     result = {
         "best_epoch": state.best["epoch"],

@@ -11,7 +11,6 @@ from avtrain.data.augmentation import Augmentation
 from avtrain.data.batch_source import BatchSource
 from avtrain.data.dataset import MultimodalData
 from avtrain.data.regimes import train_scenarios
-from avtrain.data.row_share import ALL_ROWS
 from avtrain.data.samples import Rows
 from avtrain.data.shards import read_rows
 from avtrain.device import Machine
@@ -20,11 +19,7 @@ from avtrain.distributed.row_sharing import (
     broadcast_weights,
     distribute_calls,
     is_rank0,
-    local_row_share,
 )
-from avtrain.evaluation.adaptation.collect import collect_statistics
-from avtrain.evaluation.adaptation.source import save_statistics
-from avtrain.evaluation.adaptation.streams import StreamSource
 from avtrain.features.cache import cached_source
 from avtrain.methods.base import Method
 from avtrain.methods.registry import build_method
@@ -115,37 +110,6 @@ def load_best(run: Run, method: Method) -> None:
     if is_rank0():
         method.load_run_weights(run.weights())
     broadcast_weights(method)
-
-
-def store_statistics(
-    run: Run,
-    config: RunConfig,
-    method: Method,
-    training: BatchSource,
-    selection: BatchSource,
-    machine: Machine,
-) -> None:
-    """Write the statistics of the features of the best epoch, which `avtrain eval --adapt` compares a stream with.
-
-    Several ranks write none; they are then computed when they are asked for.
-
-    Args:
-        run: that gets the file.
-        config: of the run.
-        method: with the weights of the best epoch.
-        training: the training split.
-        selection: the split that selected the epoch; the test split is not read here.
-        machine: where it is computed.
-    """
-    if local_row_share() != ALL_ROWS:
-        return
-    settings, manifest = config.fit, config.manifest
-    held_out = training if settings.select_on == "test" else selection
-    assert isinstance(training, StreamSource)
-    assert isinstance(held_out, StreamSource)
-    scenarios = train_scenarios(settings, manifest)
-    found = collect_statistics(method, training, held_out, scenarios, machine, settings.precision, manifest.seed)
-    save_statistics(run, found)
 
 
 def count_parameters(method: Method) -> dict[str, int]:

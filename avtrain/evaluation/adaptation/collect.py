@@ -1,4 +1,4 @@
-"""Collecting the statistics of a run's features, at the end of `avtrain fit` or when they are asked for."""
+"""Collecting the statistics of a run's features from its training data."""
 
 from collections.abc import Mapping, Sequence
 

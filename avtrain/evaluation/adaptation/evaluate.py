@@ -1,24 +1,17 @@
 """`avtrain eval --adapt`: scores of a run with an adapter on streams of test samples, beside the run's plain scores."""
 
-import sys
 from dataclasses import dataclass
 from typing import Any
 
-from avbuild.dataset.splits import Split
 from avbuild.errors import UsageError
 from avbuild.progress import progress_bar
-from avtrain.config import RunConfig
-from avtrain.data.batch import Batch
-from avtrain.data.dataset import MultimodalData
-from avtrain.data.regimes import train_scenarios
 from avtrain.data.samples import Rows
 from avtrain.data.shards import content_of, read_rows, shared_recordings
 from avtrain.device import Machine
-from avtrain.evaluation.adaptation.base import AdaptationSource, TestTimeAdapter
-from avtrain.evaluation.adaptation.collect import choose_rows, collect_statistics
+from avtrain.evaluation.adaptation.base import TestTimeAdapter
 from avtrain.evaluation.adaptation.follow import Followed, follow
 from avtrain.evaluation.adaptation.registry import build_adapter, find_adapter
-from avtrain.evaluation.adaptation.source import FILE, SourceStatistics, load_statistics, save_statistics
+from avtrain.evaluation.adaptation.run_source import source_of_run, stream_source
 from avtrain.evaluation.adaptation.stream_conditions import stream_conditions
 from avtrain.evaluation.adaptation.streams import STREAMS, StreamKind, StreamSource, make_streams, read_items
 from avtrain.evaluation.calibration import calibrated, describe_temperature, pick_temperature
@@ -34,12 +27,10 @@ from avtrain.evaluation.evaluate import (
 from avtrain.evaluation.location import open_run
 from avtrain.evaluation.predict import Outputs
 from avtrain.evaluation.predictions import scores_file, to_parquet
-from avtrain.features.cache import cached_source
 from avtrain.methods.base import Method
 from avtrain.runs.folder import Run
 
 BATCH = 64  # default of --adapt-batch
-SOURCE_SAMPLES = 32  # training samples that an adapter may look at
 
 
 @dataclass(frozen=True)
@@ -103,7 +94,7 @@ def evaluate_adapted(
     conditions, temperature = stream_conditions(config.manifest, request), pick_temperature(run, calibration)
     clean = read_rows(config.manifest, "test", machine.row_cache)
     method = load_method(run, config, len(clean.classes), machine)
-    adapter = build_adapter(adapt.name, method, _source_of(run, config, method, machine, precision))
+    adapter = build_adapter(adapt.name, method, source_of_run(run, config, method, machine, precision))
     tested = [_read(condition, clean, method, adapter, machine, precision) for condition in conditions]
     known = {"leaky": bool(shared_recordings(config.manifest)), "content": content_of(config.manifest, ["test"])}
     streams = make_streams(adapt.stream, [each.name for each in conditions], len(clean.samples), config.manifest.seed)
@@ -148,40 +139,6 @@ def _read(
     data, computed = read_condition(condition, clean, method.backbone.frontend, machine)
     source = data if adapter.needs_inputs else stream_source(method, data, machine, precision)
     return TestedCondition(data.rows, source, computed)
-
-
-def stream_source(method: Method, data: MultimodalData, machine: Machine, precision: str) -> StreamSource:
-    """Return the data with cached tokens where `avtrain eval` would use them."""
-    source = cached_source(method, data, machine, precision)
-    assert isinstance(source, StreamSource)
-    return source
-
-
-def _source_of(run: Run, config: RunConfig, method: Method, machine: Machine, precision: str) -> AdaptationSource:
-    """Return what adapters may know of the training data, read when it is asked for."""
-    manifest, scenarios = config.manifest, train_scenarios(config.fit, config.manifest)
-
-    def read(split: Split, epoch: int = 0) -> MultimodalData:
-        rows = read_rows(manifest, split, machine.row_cache)
-        return MultimodalData(rows, manifest, method.backbone.frontend, scenarios, epoch, draws=1)
-
-    def statistics() -> SourceStatistics:
-        if (found := load_statistics(run)) is not None:
-            return found
-        print(f"{run}: has no {FILE} yet; it is computed from the training data and stored", file=sys.stderr)
-        # tokens of frozen backbones are those that training has cached: of its first draw
-        sources = [read("train", epoch=1), read("validation")][: 2 if config.fit.select_on == "validation" else 1]
-        streams = [stream_source(method, data, machine, precision) for data in sources]
-        found = collect_statistics(method, streams[0], streams[-1], scenarios, machine, precision, manifest.seed)
-        save_statistics(run, found)
-        return found
-
-    def samples() -> Batch:
-        training = read("train")
-        items = choose_rows(len(training), SOURCE_SAMPLES, manifest.seed)
-        return next(read_items([training], items, SOURCE_SAMPLES, machine.loader_options)).to(machine.device)
-
-    return AdaptationSource(manifest.seed, statistics, samples)
 
 
 def _describe(adapt: AdaptRequest, adapter: TestTimeAdapter, followed: Followed) -> dict[str, Any]:

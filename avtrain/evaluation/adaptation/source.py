@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avbuild.errors import UserError
 from avbuild.scenarios.seeding import rng_for
 from avtrain.runs.folder import Run
 from avtrain.runs.sealed import damaged, open_tensors, sealed_tensors
@@ -214,14 +213,4 @@ def load_statistics(run: Run) -> SourceStatistics | None:
         raise damaged(str(path), f"not statistics of features: {error}", advice) from error
     if not all(bool(value.isfinite().all()) for value in tensors.values()):
         raise damaged(str(path), "its values are not finite", advice)
-    return found
-
-
-def require_statistics(run: Run) -> SourceStatistics:
-    """Return the statistics that are stored with a run.  Raises UserError where there are none."""
-    if (found := load_statistics(run)) is None:
-        raise UserError(
-            f"{run}: has no {FILE}, as an earlier version of avtrain or several processes trained it; "
-            f"avtrain eval {run} --adapt align computes it from the training data"
-        )
     return found

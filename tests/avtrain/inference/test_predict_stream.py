@@ -11,6 +11,7 @@ from PIL import Image
 
 from avbuild.errors import UsageError, UserError
 from avtrain.evaluation.adaptation.source import FILE
+from avtrain.runs.folder import Run
 from tests.avtrain.training.test_fit import avtrain_, fit
 from tests.support.commands import tree
 
@@ -36,10 +37,11 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return sounds, images
 
 
-@pytest.mark.parametrize("name", ["none", "align", "tent", "tsa"])
+@pytest.mark.parametrize("name", ["none", "align", "tent", "tsa", "brimpr"])
 def test_a_folder_is_a_stream(run: Path, folders: tuple[Path, Path], name: str) -> None:
-    before = tree(run)
     options = ("--audio", folders[0], "--image", folders[1], "--adapt", name, "--adapt-batch", 2, "--json")
+    avtrain_("predict", run, *options)  # stores the statistics that the adapter needs
+    before = tree(run)
     lines = [json.loads(line) for line in avtrain_("predict", run, *options).splitlines()]
     assert [line["sample"] for line in lines] == [f"clip{number}" for number in range(5)]
     assert [line["present"]["image"] for line in lines] == [True] * 4 + [False]
@@ -72,7 +74,6 @@ def test_a_stream_can_abstain(run: Path, folders: tuple[Path, Path]) -> None:
         (("--audio", "SOUNDS", "--adapt", "align", "--scenario", "D"), "is for one sample"),
         (("--text-string", "hello", "--adapt", "align"), "is for one sample"),
         (("--audio", "SOUNDS", "--adapt", "align", "--abstain-below", "2"), "probability from 0 to 1"),
-        (("--audio", "SOUNDS", "--adapt", "brimpr"), "needs training samples"),
         (("--audio", "SOUNDS", "--adapt", "nothing"), "no such adapter"),
     ],
 )
@@ -93,8 +94,25 @@ def test_one_name_twice_and_an_empty_folder_are_errors(run: Path, folders: tuple
         avtrain_("predict", run, "--audio", tmp_path / "empty", "--adapt", "none")
 
 
-def test_a_run_without_statistics_says_how_to_get_them(run: Path, folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_statistics_are_computed_once_and_stored_with_the_run(
+    run: Path, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
     copy = Path(shutil.copytree(run, tmp_path / "seed0"))
-    (copy / FILE).unlink()
-    with pytest.raises(UserError, match=r"has no source.safetensors.*avtrain eval .* --adapt align computes it"):
+    (copy / FILE).unlink(missing_ok=True)
+    options = ("predict", copy, "--audio", folders[0], "--image", folders[1], "--adapt", "align", "--json")
+    first = avtrain_(*options)
+    stored = (copy / FILE).stat()
+    assert avtrain_(*options) == first
+    assert (copy / FILE).stat().st_mtime_ns == stored.st_mtime_ns
+
+
+def test_without_statistics_and_data_the_error_says_how_to_get_them(
+    run: Path, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(run, tmp_path / "seed0"))
+    (copy / FILE).unlink(missing_ok=True)
+    config = Run(copy).config()
+    moved = config.manifest.model_copy(update={"dataset": str(tmp_path / "nowhere")})
+    Run(copy).write_config(config.model_copy(update={"manifest": moved}))
+    with pytest.raises(UserError, match=r"not here: .*nowhere(.|\n)*avtrain eval .* --data PATH --adapt align"):
         avtrain_("predict", copy, "--audio", folders[0], "--adapt", "align")

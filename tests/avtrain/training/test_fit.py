@@ -56,7 +56,7 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
 def test_a_run_folder_holds_all_that_is_needed(runs: Path) -> None:
     run = runs / "urbansound8k-av-finetune-tiny" / "seed0"
     names = {path.name for path in run.iterdir()}
-    files = {"config.yaml", "env.json", "metrics.jsonl", "model.safetensors", "result.json", "source.safetensors"}
+    files = {"config.yaml", "env.json", "metrics.jsonl", "model.safetensors", "result.json"}
     assert names == files | {"eval", "tensorboard"}
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2, 3]

@@ -1,0 +1,73 @@
+"""What adapters may know of a run's training data: read, computed and stored with the run when it is asked for."""
+
+import sys
+
+from avbuild.dataset.splits import Split
+from avbuild.errors import UserError
+from avtrain.config import RunConfig
+from avtrain.data.batch import Batch
+from avtrain.data.dataset import MultimodalData
+from avtrain.data.regimes import train_scenarios
+from avtrain.data.shards import read_rows
+from avtrain.device import Machine
+from avtrain.evaluation.adaptation.base import AdaptationSource
+from avtrain.evaluation.adaptation.collect import choose_rows, collect_statistics
+from avtrain.evaluation.adaptation.source import FILE, SourceStatistics, load_statistics, save_statistics
+from avtrain.evaluation.adaptation.streams import StreamSource, read_items
+from avtrain.features.cache import cached_source
+from avtrain.methods.base import Method
+from avtrain.runs.folder import Run
+from avtrain.runs.guards import require_same_data
+
+SOURCE_SAMPLES = 32  # training samples that an adapter may look at
+
+
+def source_of_run(run: Run, config: RunConfig, method: Method, machine: Machine, precision: str) -> AdaptationSource:
+    """Return what adapters may know of a run's training data.
+
+    The statistics of its features are in the run's folder, or are computed from the data set and stored there.
+
+    Args:
+        run: finished.
+        config: of the run; its manifest says where the data are.
+        method: with the weights of the run.
+        machine: where it is computed.
+        precision: `fp32` or `bf16`.
+    """
+    manifest, scenarios = config.manifest, train_scenarios(config.fit, config.manifest)
+
+    def read(split: Split, epoch: int = 0) -> MultimodalData:
+        try:
+            require_same_data(run, manifest)
+            rows = read_rows(manifest, split, machine.row_cache)
+        except UserError as error:
+            raise UserError(
+                f"{run}: the adapter needs training data, and they are not here: {error}\n"
+                f"avtrain eval {run} --data PATH --adapt align reads them once, and stores {FILE} with the run"
+            ) from error
+        return MultimodalData(rows, manifest, method.backbone.frontend, scenarios, epoch, draws=1)
+
+    def statistics() -> SourceStatistics:
+        if (found := load_statistics(run)) is not None:
+            return found
+        print(f"{run}: {FILE} is computed from the training data and stored", file=sys.stderr)
+        # tokens of frozen backbones are those that training has cached: of its first draw
+        sources = [read("train", epoch=1), read("validation")][: 2 if config.fit.select_on == "validation" else 1]
+        streams = [stream_source(method, data, machine, precision) for data in sources]
+        found = collect_statistics(method, streams[0], streams[-1], scenarios, machine, precision, manifest.seed)
+        save_statistics(run, found)
+        return found
+
+    def samples() -> Batch:
+        training = read("train")
+        items = choose_rows(len(training), SOURCE_SAMPLES, manifest.seed)
+        return next(read_items([training], items, SOURCE_SAMPLES, machine.loader_options)).to(machine.device)
+
+    return AdaptationSource(manifest.seed, statistics, samples)
+
+
+def stream_source(method: Method, data: MultimodalData, machine: Machine, precision: str) -> StreamSource:
+    """Return the data with cached tokens where `avtrain eval` would use them."""
+    source = cached_source(method, data, machine, precision)
+    assert isinstance(source, StreamSource)
+    return source
