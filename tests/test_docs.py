@@ -81,7 +81,7 @@ def test_the_commands_of_a_page_work(page: Path, workplace: Path) -> None:
 
     verbs = {word for command in shown(page) for word in command[1:2]}
     if any("manifests/demo.yaml" in command for command in shown(page)):  # the reader has run make demo
-        demo = ["make", "demo-av", "--out", "demo/", "--limit", "100", "--workers", "1"]
+        demo = ["make", "demo-av", "--out", "demo/", "--limit", "60", "--workers", "1"]
         CliRunner().invoke(avbuild, demo, catch_exceptions=False)
     elif "corrupt" in verbs and "make" not in verbs:  # or the README
         CliRunner().invoke(avbuild, ["make", "urbansound8k-av", "--workers", "1"], catch_exceptions=False)

@@ -1,4 +1,4 @@
-"""What adapters may know of a run's training data: read, computed and stored with the run when it is asked for."""
+"""The training data of a run as adapters may know them: read, computed and stored with the run when asked for."""
 
 import sys
 

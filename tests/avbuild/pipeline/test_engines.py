@@ -17,6 +17,7 @@ from avbuild.errors import UsageError
 from avbuild.pipeline.engines import JobShare, parse_job_share
 from tests.support.commands import AVBUILD, fail, succeed, tree
 
+KILLS = int(os.environ.get("KILLS", "6"))  # benchmarks/kills.py kills 20 times
 ALL_SHARDS = ("--scenario", "A,V,D", "--splits", "train,validation,test")
 
 
@@ -83,21 +84,14 @@ def test_make_in_job_shares_gives_the_same_bytes(
     }
 
 
-def test_ray_writes_the_same_bytes(clean: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
-    pytest.importorskip("ray", reason="the extra ray is not installed")
-    folder = copy(clean, tmp_path)
-    succeed("corrupt", *ALL_SHARDS, "--data", folder, "--workers", 2, "--engine", "ray")
-    assert tree(folder) == reference
-
-
-def test_killing_and_restarting_corrupt_20_times_gives_the_same_bytes(
+def test_killing_and_restarting_corrupt_gives_the_same_bytes(
     clean: Path, reference: dict[str, bytes], tmp_path: Path
 ) -> None:
     folder = copy(clean, tmp_path)
     command = [*AVBUILD, "corrupt", *ALL_SHARDS, "--data", str(folder), "--workers", "2"]
     random_numbers = random.Random(0)
     killed = 0
-    for _ in range(20):
+    for _ in range(KILLS):
         no_output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         process = subprocess.Popen(command, start_new_session=True, **no_output)
         time.sleep(random_numbers.uniform(0.5, 1.8))
@@ -108,7 +102,7 @@ def test_killing_and_restarting_corrupt_20_times_gives_the_same_bytes(
         for name in ("A", "V", "D"):  # sometimes start over, so that kills hit every stage
             if random_numbers.random() < 0.2:
                 shutil.rmtree(folder / name, ignore_errors=True)
-    assert killed > 10
+    assert killed > KILLS / 2
     subprocess.run(command, check=True, capture_output=True)
     assert tree(folder) == reference
 

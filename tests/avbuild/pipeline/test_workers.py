@@ -63,7 +63,7 @@ def test_workers_end_with_their_parent(tmp_path: Path, number: signal.Signals) -
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_command_that_is_stopped_says_so_in_one_line(tmp_path: Path, number: signal.Signals) -> None:
-    command = [*AVBUILD, "make", "demo-av", "--out", str(tmp_path), "--workers", "2"]
+    command = [*AVBUILD, "make", "demo-av", "--limit", "600", "--out", str(tmp_path), "--workers", "2"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen(command, **pipes, text=True, preexec_fn=listen)  # noqa: PLW1509  # no threads here
     while not list(tmp_path.rglob("*.parquet")):

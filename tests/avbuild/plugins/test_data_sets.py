@@ -72,6 +72,7 @@ def test_two_workers_write_the_bytes_of_one(small_data: Path, data: Path, plugin
 
 
 def test_ray_tasks_write_the_same_bytes(small_data: Path, data: Path, plugin: Path, tmp_path: Path) -> None:
+    """The only test that starts Ray, which takes long: its tasks get the plug-in and write what one process does."""
     pytest.importorskip("ray")
     folder = copy(small_data, tmp_path)
     corrupt(folder, plugin, 2, "--engine", "ray")

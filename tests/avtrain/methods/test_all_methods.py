@@ -27,7 +27,7 @@ OPTIONS = {
     "map attention": {"kind": "attention", "length": 4, "layers": 1},
     "lora": {"rank": 3},
     "cpm-net": {"test_steps": 5},  # each step is traced by the export
-    "spiking": {"heads": 2, "steps": 3},
+    "spiking": {"heads": 2, "steps": 2},
     "spiking trained": {"heads": 2, "steps": 2, "freeze": False},
 }
 WITHOUT_STEPS = ("cca", "cpm-net")  # solved in closed form at the end of an epoch
