@@ -1,7 +1,7 @@
 """`avtrain reproduce mla-table1` and `mla-table3`: one function for both tables of MLA (CVPR 2024)."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -37,6 +37,10 @@ from avtrain.commands.reproduce.options import (
     shared_fit_options,
     with_published_options,
 )
+
+if TYPE_CHECKING:
+    from avbuild.scenarios.manifest import Manifest
+    from avtrain.reproduction.system import System
 
 
 def mla_table(
@@ -84,7 +88,8 @@ def mla_table(
     compute = compute_options(
         device, precision_of(precision, chosen), resume, workers, cache_folder(cache, no_cache, out)
     )
-    systems, known = choose_rows(table, methods), table.systems
+    data_sets, known = load_manifests(manifests), table.systems
+    systems = _rows(choose_rows(table, methods), data_sets, named=methods != "all")
     on_test = chosen is not None and chosen.select_on == "test"
     if select_on_test and on_test:
         raise UsageError(f"--recipe {recipe} chooses the best epoch on test already; leave out --select-on-test")
@@ -97,7 +102,7 @@ def mla_table(
     asked = shared_fit_options(backbone or (None if chosen else "resnet"), compute, overrides, epochs)
     options, own = with_published_options(chosen, asked, method_settings(settings), known)
     plan = make_plan(
-        load_manifests(manifests),
+        data_sets,
         systems,
         parse_seeds(seeds),
         options,
@@ -110,6 +115,23 @@ def mla_table(
         tables = collect(plan, table)
         typer.echo("\n".join(summary(table.name, table.cells, numbers(tables))))
         typer.echo(f"written: {', '.join(map(str, write(plan, table, tables, out)))}")
+
+
+def _rows(systems: "tuple[System, ...]", manifests: "list[Manifest]", *, named: bool) -> "tuple[System, ...]":
+    """Return the rows that the data sets have enough and not too many modalities for.
+
+    Raises UsageError where the user has named another one; without names it is left out, with a notice.
+    """
+    from avbuild.errors import UsageError
+    from avtrain.reproduction.mla.tables import fitting_rows
+
+    fitting = fitting_rows(systems, manifests)
+    if unfit := [system.name for system in systems if system not in fitting]:
+        data = ", ".join(manifest.name for manifest in manifests)
+        if named:
+            raise UsageError(f"--methods: {', '.join(unfit)} cannot take the number of modalities that {data} has")
+        typer.echo(f"left out, since they cannot take the number of modalities of {data}: {', '.join(unfit)}", err=True)
+    return fitting
 
 
 _COMMON = """Methods are trained and scored on clean data. With --select-on-test every row is made both ways, and the

@@ -1,8 +1,12 @@
 """Rows of MLA's Tables 1 and 3, and the published numbers that they are compared with."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from avbuild.errors import UsageError, nearest
+from avbuild.scenarios.manifest import CLEAN, Manifest
+from avtrain.data.shard_files import shard_files
+from avtrain.methods.registry import find_method
 from avtrain.reproduction.mla import published
 from avtrain.reproduction.mla.other_runs import OTHER_RUNS
 from avtrain.reproduction.mla.published import Claim
@@ -92,3 +96,20 @@ def choose_rows(table: PublishedTable, asked: str) -> tuple[System, ...]:
             f'--methods: no "{unknown[0]}"{nearest(unknown[0], known)}; allowed: all, or some of {", ".join(known)}'
         )
     return tuple(system for system in table.systems if {system.name, system.method} & set(words))
+
+
+def fitting_rows(systems: tuple[System, ...], manifests: Sequence[Manifest]) -> tuple[System, ...]:
+    """Return the rows whose methods take as many modalities as every data set has.
+
+    Args:
+        systems: rows of a table.
+        manifests: of the data sets; one whose data are not there leaves nothing out.
+    """
+    headers = [shards[0].header() for manifest in manifests if (shards := shard_files(manifest, CLEAN, "train"))]
+    counts = {len(header.modalities) for header in headers}
+    return tuple(system for system in systems if all(_takes(system.method, count) for count in counts))
+
+
+def _takes(method: str, modalities: int) -> bool:
+    fewest, most = find_method(method).modalities_limit
+    return fewest <= modalities and (most is None or modalities <= most)

@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from avbuild.errors import UsageError
+from avbuild.scenarios.manifest_file import load_manifest
 from avtrain.methods.registry import method_config
 from avtrain.report.results import Cell
 from avtrain.reproduction.mla.published import DATA, MULTI, RESNETS, SAME_PEOPLE, Claim
@@ -17,12 +19,15 @@ from avtrain.reproduction.mla.report import (
     selection_gains,
     times_slower,
 )
-from avtrain.reproduction.mla.tables import REFERENCE, TABLE_1, TABLE_3, PublishedTable, choose_rows
+from avtrain.reproduction.mla.tables import REFERENCE, TABLE_1, TABLE_3, PublishedTable, choose_rows, fitting_rows
 from avtrain.reproduction.mla.verdicts import MlaSetting, judge_claim, published_data
 from avtrain.reproduction.published_cells import PublishedCell
 from avtrain.reproduction.system import System, also_selected_on_test
 from avtrain.runs.cost import Cost
+from tests.avtrain.training.test_fit import avtrain_
+from tests.support.video_data import write_data
 
+THREE = ("audio", "image", "video")
 TABLES = pytest.mark.parametrize("table", [TABLE_1, TABLE_3], ids=["table1", "table3"])
 CELL = PublishedCell("M0", ("CREMA-D", "multi"), "made up", "70.00")
 THEIRS = MlaSetting("crema-d", True, "resnet", False, 100, 3, "test", 3, 6698, ())
@@ -189,3 +194,15 @@ class TestRows:
         assert [s.name for s in choose_rows(TABLE_1, "mla, concat")] == ["concat", "mla"]
         with pytest.raises(UsageError, match='no "filmm"; did you mean "film"'):
             choose_rows(TABLE_1, "filmm")
+
+    def test_rows_that_cannot_take_three_modalities_are_left_out(self, small_data: Path, tmp_path: Path) -> None:
+        two, three = load_manifest(small_data / "manifest.yaml"), load_manifest(write_data(tmp_path / "three", THREE))
+        nowhere = two.model_copy(update={"dataset": str(tmp_path / "nowhere")})
+        assert fitting_rows(TABLE_1.systems, [two, nowhere]) == TABLE_1.systems
+        fitting = fitting_rows(TABLE_1.systems, [two, three])
+        assert [s.name for s in TABLE_1.systems if s not in fitting] == ["film", "gated"]
+
+    def test_a_row_that_cannot_take_three_modalities_is_refused_by_name(self, tmp_path: Path) -> None:
+        manifest = write_data(tmp_path / "three", THREE)
+        with pytest.raises(UsageError, match="gated cannot take the number of modalities"):
+            avtrain_("reproduce", "mla-table1", manifest, "--methods", "sum,gated", "--out", tmp_path, "--dry-run")
