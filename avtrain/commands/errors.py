@@ -39,7 +39,7 @@ def errors(
     """
     from avbuild.dataset.splits import SPLITS
     from avbuild.dataset.storage import write_whole
-    from avbuild.errors import UsageError, listed
+    from avbuild.errors import UsageError
     from avbuild.escaping import as_file_name
     from avbuild.scenarios.manifest_file import load_manifest
     from avtrain.device import Machine, pick_device, pick_precision
@@ -49,15 +49,12 @@ def errors(
     from avtrain.report.error_page import refuse_error_page, render_error_csv, render_error_page
     from avtrain.report.terminal import without_controls
     from avtrain.runs.guards import require_finished
-    from avtrain.runs.search import find_runs
+    from avtrain.runs.search import find_run
 
     chosen = next((name for name in SPLITS if name == split), None)
     if chosen is None:
         raise UsageError(f"--split {split}: allowed are {', '.join(SPLITS)}")
-    found = find_runs([run])
-    if len(found) > 1:
-        raise UsageError(f"{run}: holds {len(found)} runs; name one of them\n{listed(found)}")
-    trained = found[0]
+    trained = find_run(run)
     require_finished(trained)
     config = trained.config()
     other = load_manifest(manifest) if manifest else None

@@ -13,10 +13,10 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from avbuild.dataset.splits import Split
+from avbuild.dataset.splits import SPLITS, Split
 from avbuild.errors import UserError
 from avbuild.modalities.registry import MODALITIES
-from avbuild.scenarios.manifest import Manifest
+from avbuild.scenarios.manifest import CLEAN, Manifest
 
 POINTER = b"version https://git-lfs"  # how a Git LFS pointer begins
 COPIED_TOGETHER = 64  # rows that are in memory at a time
@@ -161,6 +161,14 @@ def shard_files(manifest: Manifest, scenario: str, split: Split) -> list[ShardFi
             "avbuild verify to see which"
         )
     return [ShardFile(files, names[name]) for name in sorted(found)]
+
+
+def stored_modalities(manifest: Manifest) -> tuple[str, ...]:
+    """Return the modalities of a manifest's data set, in the order of the registry; empty where it is not there."""
+    for split in SPLITS:
+        if shards := shard_files(manifest, CLEAN, split):
+            return shards[0].header().modalities
+    return ()
 
 
 def _header(parquet: pq.ParquetFile) -> ShardHeader:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from avbuild.errors import UsageError, UserError, listed, nearest
+from avbuild.errors import UsageError, UserError, nearest
 from avtrain.config import RunConfig
 from avtrain.device import Machine
 from avtrain.evaluation.calibration import Temperature, pick_temperature
@@ -11,7 +11,7 @@ from avtrain.evaluation.evaluate import ORACLE, load_method
 from avtrain.methods.base import Method
 from avtrain.runs.folder import Run
 from avtrain.runs.guards import require_finished
-from avtrain.runs.search import find_runs
+from avtrain.runs.search import find_run
 
 ROUTER = "router"  # the inference mode that estimates the scenario
 
@@ -52,10 +52,7 @@ def load_run(place: Path, machine: Machine, calibration: str | None = None) -> L
         UsageError: there are several runs.
         UserError: there is no run, or it is not finished.
     """
-    found = find_runs([place])
-    if len(found) > 1:
-        raise UsageError(f"{place}: holds {len(found)} runs; name one of them\n{listed(found)}")
-    run = found[0]
+    run = find_run(place)
     config = run.config()
     require_finished(run)
     classes = run.read_json("result.json").get("classes")

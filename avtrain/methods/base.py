@@ -90,6 +90,12 @@ class Method(nn.Module):
         self.gradient_norms: dict[str, list[Tensor]] = {}  # by modality, of its encoder, one for each backward pass
         self._encoder_parameters: dict[str, list[nn.Parameter]] = {}  # by modality, filled by `encoder_parameters`
 
+    @classmethod
+    def takes(cls, modalities: int) -> bool:
+        """Return whether the method can be built for data of so many modalities."""
+        fewest, most = cls.modalities_limit
+        return fewest <= modalities and (most is None or modalities <= most)
+
     def forward(self, batch: Batch) -> Prediction:
         """Predict; an absent modality has no influence."""
         raise NotImplementedError

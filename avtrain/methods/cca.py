@@ -49,7 +49,7 @@ class CCA(EmbeddingMethod):
     source = "Hotelling, Biometrika 1936; Zhang et al., CVPR 2024, Table 2"
     Config = CCAConfig
     default_epochs = 1
-    fewest_modalities = 2
+    modalities_limit = (2, None)
 
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: CCAConfig) -> None:
         super().__init__(backbone)

@@ -56,7 +56,7 @@ class DCCA(EmbeddingMethod):
     source = "Andrew et al., ICML 2013; Zhang et al., CVPR 2024, Table 2"
     Config: ClassVar[type[Frozen]] = DCCAConfig
     default_batch_size = 1024
-    fewest_modalities = 2
+    modalities_limit = (2, None)
 
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: DCCAConfig) -> None:
         super().__init__(backbone, config.frozen)

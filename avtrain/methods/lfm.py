@@ -92,7 +92,7 @@ class LFM(UnimodalFeatures):
 
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: LFMConfig) -> None:
         super().__init__(backbone, config)
-        if len(backbone.modalities) < 2:
+        if not self.takes(len(backbone.modalities)):
             raise UsageError(f"method lfm needs at least two modalities; these data have {backbone.modalities[0]} only")
         self.config, self.learned_weight = config, LIMITS[1]
         if config.schedule == "learned" and dist.is_available() and dist.is_initialized():

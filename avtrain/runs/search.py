@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from avbuild.errors import UserError
+from avbuild.errors import UsageError, UserError, listed
 from avtrain.runs.folder import Run
 
 OWN_FILES = ("env.json", "metrics.jsonl", "result.json", "model.safetensors", "state.pt")
@@ -32,6 +32,22 @@ def find_runs(places: list[Path]) -> list[Run]:
         for folder in found:
             runs.setdefault(folder.resolve(), Run(folder))
     return list(runs.values())
+
+
+def find_run(place: Path) -> Run:
+    """Return the one run at or below a folder.
+
+    Args:
+        place: the folder.
+
+    Raises:
+        UsageError: there are several runs.
+        UserError: there is no run.
+    """
+    found = find_runs([place])
+    if len(found) > 1:
+        raise UsageError(f"{place}: holds {len(found)} runs; name one of them\n{listed(found)}")
+    return found[0]
 
 
 def is_run(folder: Path) -> bool:

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from avbuild.errors import UserError
 from avbuild.progress import progress_bar
@@ -18,11 +17,12 @@ from avtrain.evaluation.calibrate import calibrate
 from avtrain.evaluation.calibration import KEY, Calibration, no_temperature
 from avtrain.evaluation.conditions import EvalRequest
 from avtrain.evaluation.evaluate import inference_modes, load_method
-from avtrain.evaluation.location import locate_data
+from avtrain.evaluation.location import open_run
 from avtrain.features.cache import cached_source
 from avtrain.methods.base import Method
 from avtrain.runs.folder import Run
-from avtrain.runs.guards import require_finished, require_unchanged_plugins
+from avtrain.runs.guards import require_finished
+from avtrain.training.setup import load_best
 
 
 def calibrate_trained(
@@ -33,11 +33,11 @@ def calibrate_trained(
     settings: FitConfig,
     machine: Machine,
 ) -> Calibration | None:
-    """Fit the temperatures at the end of a training.
+    """Fit the temperatures at the end of a training; the method has the weights of its best epoch afterwards.
 
     Args:
-        run: for notices.
-        method: with the weights of its best epoch.
+        run: with these weights.
+        method: after the last epoch.
         data: the split that selected.
         scenarios: that the method was trained under.
         settings: of the run.
@@ -48,6 +48,7 @@ def calibrate_trained(
     """
     if settings.select_on != "validation":
         return None
+    load_best(run, method)
     modes = len(inference_modes(method, scenario_known=True))
     with progress_bar("calibrating", modes * len(scenarios) * len(data)) as advance:
         found = calibrate(method, data, scenarios, settings.batch_size, machine, settings.precision, advance)
@@ -76,12 +77,10 @@ def calibrate_run(
         UserError: the run is not finished, its data have changed, or it was trained on its validation split.
     """
     require_finished(run)
-    config, machine = run.config(), replace(machine, run=run.folder)
-    if config.fit.train_split != "train":
+    if run.config().fit.train_split != "train":
         raise UserError(f"{run}: {no_temperature(run)}")
-    require_unchanged_plugins(run, config.plugins)
-    located, _ = locate_data(run, config.manifest, EvalRequest(data=data))
-    config = config.model_copy(update={"manifest": located})
+    config, _, machine = open_run(run, EvalRequest(data=data), machine)
+    located = config.manifest
     scenarios = train_scenarios(config.fit, located)
     require_plugins(located.scenarios[name] for name in scenarios)
     rows = read_rows(located, "validation", machine.row_cache)

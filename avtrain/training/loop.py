@@ -33,7 +33,6 @@ from avtrain.training.selection import pop_mean_gradient_norms, score_selection
 from avtrain.training.setup import (
     build_from_config,
     count_parameters,
-    load_best,
     prepare_data,
     read_train_rows,
     splits_read,
@@ -102,7 +101,6 @@ def fit(
             line = _run_epoch(run, saver, state, train_data, selection_data, scenarios, settings, machine, advance)
             track(line)
             saver.epoch(line, state, last=state.epoch == settings.epochs)
-    load_best(run, method)
     calibration = calibrate_trained(run, method, selection_data, scenarios, settings, machine)
     result = {
         "best_epoch": state.best["epoch"],

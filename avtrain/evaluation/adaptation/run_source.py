@@ -1,6 +1,7 @@
 """The training data of a run as adapters may know them: read, computed and stored with the run when asked for."""
 
 import sys
+from collections.abc import Sequence
 
 from avbuild.dataset.splits import Split
 from avbuild.errors import UserError
@@ -36,30 +37,33 @@ def source_of_run(run: Run, config: RunConfig, method: Method, machine: Machine,
     """
     manifest, scenarios = config.manifest, train_scenarios(config.fit, config.manifest)
 
-    def read(split: Split, epoch: int = 0) -> MultimodalData:
+    def read(splits: Sequence[Split], epoch: int = 0) -> list[MultimodalData]:
+        """Read splits, the training split as in an epoch, the others as evaluated."""
         try:
             require_same_data(run, manifest)
-            rows = read_rows(manifest, split, machine.row_cache)
+            rows = {split: read_rows(manifest, split, machine.row_cache) for split in splits}
         except UserError as error:
             raise UserError(
                 f"{run}: the adapter needs training data, and they are not here: {error}\n"
                 f"avtrain eval {run} --data PATH --adapt align reads them once, and stores {FILE} with the run"
             ) from error
-        return MultimodalData(rows, manifest, method.backbone.frontend, scenarios, epoch, draws=1)
+        frontend = method.backbone.frontend
+        epochs = {split: epoch if split == "train" else 0 for split in splits}
+        return [MultimodalData(rows[s], manifest, frontend, scenarios, epochs[s], draws=1) for s in splits]
 
     def statistics() -> SourceStatistics:
         if (found := load_statistics(run)) is not None:
             return found
         print(f"{run}: {FILE} is computed from the training data and stored", file=sys.stderr)
+        splits: list[Split] = ["train", "validation"] if config.fit.select_on == "validation" else ["train"]
         # tokens of frozen backbones are those that training has cached: of its first draw
-        sources = [read("train", epoch=1), read("validation")][: 2 if config.fit.select_on == "validation" else 1]
-        streams = [stream_source(method, data, machine, precision) for data in sources]
+        streams = [stream_source(method, data, machine, precision) for data in read(splits, epoch=1)]
         found = collect_statistics(method, streams[0], streams[-1], scenarios, machine, precision, manifest.seed)
         save_statistics(run, found)
         return found
 
     def samples() -> Batch:
-        training = read("train")
+        (training,) = read(["train"])
         items = choose_rows(len(training), SOURCE_SAMPLES, manifest.seed)
         return next(read_items([training], items, SOURCE_SAMPLES, machine.loader_options)).to(machine.device)
 

@@ -59,22 +59,21 @@ class EmbeddingMethod(Method):
     default_weight_decay = 1e-4
     clip_norm = 5.0
     rowwise_calls = ("pooled",)
-    fewest_modalities = 1  # that the method can be built for
 
     def __init__(self, backbone: Backbone, frozen: bool = True) -> None:
         """Build the embeddings.
 
         Args:
-            backbone: of at least `fewest_modalities`.
+            backbone: of as many modalities as `modalities_limit` allows.
             frozen: whether the backbone stays as it is.
 
         Raises:
             UsageError: there are too few modalities.
         """
         super().__init__(backbone)
-        if len(backbone.modalities) < self.fewest_modalities:
+        if not self.takes(len(backbone.modalities)):
             raise UsageError(
-                f"method {self.name} needs at least {self.fewest_modalities} modalities, but here is only "
+                f"method {self.name} needs at least {self.modalities_limit[0]} modalities, but here is only "
                 f"{backbone.modalities[0]}; linear-probe takes one"
             )
         self.frozen = frozen

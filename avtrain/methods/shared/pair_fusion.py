@@ -74,7 +74,7 @@ class PairFusion(UnimodalFeatures):
 
 def _conditioning_order(method: str, modalities: tuple[str, ...], option: str, asked: str | None) -> tuple[str, str]:
     """Return the conditioning and the conditioned modality."""
-    if len(modalities) != 2:
+    if not PairFusion.takes(len(modalities)):
         raise UsageError(
             f"method {method} fuses two modalities, but here are {len(modalities)}: {', '.join(modalities)}; "
             "concat, sum and late-fusion take any number"

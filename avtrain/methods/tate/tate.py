@@ -73,10 +73,11 @@ class TATE(TaughtMethod):
     default_weight_decay = EmbeddingMethod.default_weight_decay
     clip_norm = EmbeddingMethod.clip_norm
     rowwise_calls = ("tokens",)
+    modalities_limit = (2, None)
 
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: TATEConfig) -> None:
         super().__init__(backbone)
-        if len(backbone.modalities) < 2:
+        if not self.takes(len(backbone.modalities)):
             raise UsageError(f"method tate needs two modalities or more; here is only {backbone.modalities[0]}")
         if config.width % config.heads:
             raise UsageError(f"method.heads is {config.heads}, but must divide method.width, {config.width}")

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from avbuild.corruptions.missing import PROTOCOLS
-from avbuild.dataset.splits import SPLITS
 from avbuild.errors import UsageError, UserError, nearest
-from avbuild.modalities.registry import MODALITIES
 from avbuild.scenarios.manifest import CLEAN, Manifest
 from avbuild.scenarios.spec import Missing, Scenario
-from avtrain.data.shard_files import shard_files
+from avtrain.data.shard_files import stored_modalities
 from avtrain.methods.registry import all_methods, find_method
 from avtrain.reproduction.system import System
 
@@ -169,13 +167,12 @@ def modalities_of(manifest: Manifest) -> tuple[str, ...]:
         UserError: the data set is not there.
         UsageError: it has one modality, so that none can be missing.
     """
-    for split in SPLITS:
-        if shards := shard_files(manifest, CLEAN, split):
-            found = shards[0].header().modalities
-            if len(found) < 2:
-                raise UsageError(f"{manifest.name}: {manifest.dataset} has {found[0]} alone, and it cannot be missing")
-            return tuple(m for m in MODALITIES if m in found)
-    raise UserError(f"{manifest.dataset}: no data set there; avbuild make makes one (avbuild list)")
+    found = stored_modalities(manifest)
+    if not found:
+        raise UserError(f"{manifest.dataset}: no data set there; avbuild make makes one (avbuild list)")
+    if len(found) < 2:
+        raise UsageError(f"{manifest.name}: {manifest.dataset} has {found[0]} alone, and it cannot be missing")
+    return found
 
 
 def conditions_of(manifest: Manifest, protocols: Sequence[str], rates: Sequence[float]) -> tuple[RateCondition, ...]:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from avbuild.errors import UsageError, nearest
-from avbuild.scenarios.manifest import CLEAN, Manifest
-from avtrain.data.shard_files import shard_files
+from avbuild.scenarios.manifest import Manifest
+from avtrain.data.shard_files import stored_modalities
 from avtrain.methods.registry import find_method
 from avtrain.reproduction.mla import published
 from avtrain.reproduction.mla.other_runs import OTHER_RUNS
@@ -105,11 +105,5 @@ def fitting_rows(systems: tuple[System, ...], manifests: Sequence[Manifest]) -> 
         systems: rows of a table.
         manifests: of the data sets; one whose data are not there leaves nothing out.
     """
-    headers = [shards[0].header() for manifest in manifests if (shards := shard_files(manifest, CLEAN, "train"))]
-    counts = {len(header.modalities) for header in headers}
-    return tuple(system for system in systems if all(_takes(system.method, count) for count in counts))
-
-
-def _takes(method: str, modalities: int) -> bool:
-    fewest, most = find_method(method).modalities_limit
-    return fewest <= modalities and (most is None or modalities <= most)
+    counts = {len(found) for manifest in manifests if (found := stored_modalities(manifest))}
+    return tuple(system for system in systems if all(map(find_method(system.method).takes, counts)))
