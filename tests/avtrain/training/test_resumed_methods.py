@@ -23,7 +23,7 @@ def test_stopped_and_resumed_it_ends_with_the_same_weights(small_data: Path, tmp
     assert logged(whole) == logged(resumed)
 
 
-@pytest.mark.parametrize(("method", "stopped"), [("mmin", 1), ("if-mmin", 3), ("tate", 1), ("cpm-net", 3)])
+@pytest.mark.parametrize(("method", "stopped"), [("mmin", 1), ("mmin", 3), ("if-mmin", 3), ("tate", 1), ("cpm-net", 3)])
 def test_methods_in_two_stages_resume_in_either(small_data: Path, tmp_path: Path, method: str, stopped: int) -> None:
     """The teacher has epochs 1 and 2 of 5, so the student starts inside the second and goes on in the fourth."""
     stages = () if method == "cpm-net" else ("--set", "method.teacher_share=0.35")
