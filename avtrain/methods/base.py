@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from avbuild.errors import UsageError
 from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone, Reading
 from avtrain.data.batch import Batch
@@ -95,6 +96,25 @@ class Method(nn.Module):
         """Return whether the method can be built for data of so many modalities."""
         fewest, most = cls.modalities_limit
         return fewest <= modalities and (most is None or modalities <= most)
+
+    @classmethod
+    def check_modalities(cls, modalities: tuple[str, ...], config: Frozen) -> None:
+        """Refuse data that the method cannot be built for; called before anything is computed.
+
+        Args:
+            modalities: of the data.
+            config: options of the method.
+
+        Raises:
+            UsageError: there are too few or too many, or the options do not suit them.
+        """
+        if not cls.takes(len(modalities)):
+            fewest, most = cls.modalities_limit
+            allowed = f"{fewest}" if fewest == most else f"at least {fewest}" if most is None else f"{fewest} to {most}"
+            raise UsageError(
+                f"method {cls.name} needs {allowed} modalities, but these data have {len(modalities)}: "
+                f"{', '.join(modalities)}; linear-probe, concat and late-fusion take any number"
+            )
 
     def forward(self, batch: Batch) -> Prediction:
         """Predict; an absent modality has no influence."""

@@ -92,8 +92,6 @@ class LFM(UnimodalFeatures):
 
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: LFMConfig) -> None:
         super().__init__(backbone, config)
-        if not self.takes(len(backbone.modalities)):
-            raise UsageError(f"method lfm needs at least two modalities; these data have {backbone.modalities[0]} only")
         self.config, self.learned_weight = config, LIMITS[1]
         if config.schedule == "learned" and dist.is_available() and dist.is_initialized():
             raise UsageError(

@@ -103,10 +103,12 @@ def build_method(name: str, options: Mapping[str, Any], backbone: Backbone, clas
         scenarios: number of scenarios of the manifest.
 
     Raises:
-        UsageError: an option is wrong, or the method does not support this backbone.
+        UsageError: an option is wrong, or the method does not support this backbone or its modalities.
     """
     build: Callable[..., Method] = find_method(name)
-    return build(backbone, classes, scenarios, method_config(name, options))
+    config = method_config(name, options)
+    find_method(name).check_modalities(backbone.modalities, config)
+    return build(backbone, classes, scenarios, config)
 
 
 def merged_weights(name: str, options: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -39,7 +39,6 @@ from avtrain.commands.reproduce.options import (
 )
 
 if TYPE_CHECKING:
-    from avbuild.scenarios.manifest import Manifest
     from avtrain.reproduction.system import System
 
 
@@ -77,7 +76,7 @@ def mla_table(
     from avtrain.reproduction.mla.page import numbers, write
     from avtrain.reproduction.mla.recipe import MLA_RECIPE
     from avtrain.reproduction.mla.report import collect
-    from avtrain.reproduction.mla.tables import TABLES, choose_rows
+    from avtrain.reproduction.mla.tables import TABLES, choose_rows, unfit_rows
     from avtrain.reproduction.ogm_ge.recipe import OGM_GE_RECIPE
     from avtrain.reproduction.plan import make_plan
     from avtrain.reproduction.summary import summary
@@ -89,7 +88,7 @@ def mla_table(
         device, precision_of(precision, chosen), resume, workers, cache_folder(cache, no_cache, out)
     )
     data_sets, known = load_manifests(manifests), table.systems
-    systems = _rows(choose_rows(table, methods), data_sets, named=methods != "all")
+    systems = choose_rows(table, methods)
     on_test = chosen is not None and chosen.select_on == "test"
     if select_on_test and on_test:
         raise UsageError(f"--recipe {recipe} chooses the best epoch on test already; leave out --select-on-test")
@@ -101,6 +100,7 @@ def mla_table(
         systems, known = selected_on("test", systems), selected_on("test", known)
     asked = shared_fit_options(backbone or (None if chosen else "resnet"), compute, overrides, epochs)
     options, own = with_published_options(chosen, asked, method_settings(settings), known)
+    systems = _leave_out(systems, unfit_rows(systems, data_sets, options, own), named=methods != "all")
     plan = make_plan(
         data_sets,
         systems,
@@ -117,21 +117,15 @@ def mla_table(
         typer.echo(f"written: {', '.join(map(str, write(plan, table, tables, out)))}")
 
 
-def _rows(systems: "tuple[System, ...]", manifests: "list[Manifest]", *, named: bool) -> "tuple[System, ...]":
-    """Return the rows that the data sets have enough and not too many modalities for.
-
-    Raises UsageError where the user has named another one; without names it is left out, with a notice.
-    """
+def _leave_out(systems: "tuple[System, ...]", unfit: dict[str, str], *, named: bool) -> "tuple[System, ...]":
+    """Return the rows that can be trained; raise UsageError where the user has named another one."""
     from avbuild.errors import UsageError
-    from avtrain.reproduction.mla.tables import fitting_rows
 
-    fitting = fitting_rows(systems, manifests)
-    if unfit := [system.name for system in systems if system not in fitting]:
-        data = ", ".join(manifest.name for manifest in manifests)
+    for name, reason in unfit.items():
         if named:
-            raise UsageError(f"--methods: {', '.join(unfit)} cannot take the number of modalities that {data} has")
-        typer.echo(f"left out, since they cannot take the number of modalities of {data}: {', '.join(unfit)}", err=True)
-    return fitting
+            raise UsageError(f"--methods {name}: {reason}")
+        typer.echo(f"left out: {name}: {reason}", err=True)
+    return tuple(system for system in systems if system.name not in unfit)
 
 
 _COMMON = """Methods are trained and scored on clean data. With --select-on-test every row is made both ways, and the

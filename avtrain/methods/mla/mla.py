@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from avbuild.errors import UsageError
+from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone
 from avtrain.data.batch import Batch
 from avtrain.methods.base import Prediction
@@ -90,6 +91,13 @@ class MLA(UnimodalFeatures):
         if config.weights and not fixed:
             raise UsageError(f"method.weights is for fusion: fixed, not {config.fusion}")
         self.weights = fusion_weights(config.weights, backbone.modalities) if fixed else {}
+
+    @classmethod
+    def check_modalities(cls, modalities: tuple[str, ...], config: Frozen) -> None:
+        """Refuse the fusion `fixed` for modalities that no weights are published for, unless the user gives some."""
+        super().check_modalities(modalities, config)
+        if isinstance(config, MLAConfig) and config.fusion == "fixed":
+            fusion_weights(config.weights, modalities)
 
     def forward(self, batch: Batch) -> Prediction:
         logits = {m: self.head(h) for m, h in self.features(batch).items()}

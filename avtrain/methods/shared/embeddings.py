@@ -7,7 +7,6 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from avbuild.errors import UsageError
 from avbuild.frozen import Frozen
 from avtrain.backbones.base import Backbone
 from avtrain.data.batch import Batch
@@ -66,16 +65,8 @@ class EmbeddingMethod(Method):
         Args:
             backbone: of as many modalities as `modalities_limit` allows.
             frozen: whether the backbone stays as it is.
-
-        Raises:
-            UsageError: there are too few modalities.
         """
         super().__init__(backbone)
-        if not self.takes(len(backbone.modalities)):
-            raise UsageError(
-                f"method {self.name} needs at least {self.modalities_limit[0]} modalities, but here is only "
-                f"{backbone.modalities[0]}; linear-probe takes one"
-            )
         self.frozen = frozen
         self.widths = backbone.unimodal_widths
         if frozen:

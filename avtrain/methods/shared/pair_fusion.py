@@ -45,10 +45,10 @@ class PairFusion(UnimodalFeatures):
             asked: its value; None: audio where the data have it, else the first modality.
 
         Raises:
-            UsageError: there are not two modalities, or not the one asked for.
+            UsageError: the modality asked for is not one of the backbone's.
         """
         super().__init__(backbone, config)
-        self.conditioning, self.conditioned = _conditioning_order(self.name, backbone.modalities, option, asked)
+        self.conditioning, self.conditioned = _conditioning_order(backbone.modalities, option, asked)
         self.probes = linear_heads(backbone.modalities, self.width, classes)
 
     def fuse(self, conditioning: Tensor, conditioned: Tensor) -> Tensor:
@@ -72,13 +72,8 @@ class PairFusion(UnimodalFeatures):
         return batch.present[self.conditioning] & batch.present[self.conditioned]
 
 
-def _conditioning_order(method: str, modalities: tuple[str, ...], option: str, asked: str | None) -> tuple[str, str]:
+def _conditioning_order(modalities: tuple[str, ...], option: str, asked: str | None) -> tuple[str, str]:
     """Return the conditioning and the conditioned modality."""
-    if not PairFusion.takes(len(modalities)):
-        raise UsageError(
-            f"method {method} fuses two modalities, but here are {len(modalities)}: {', '.join(modalities)}; "
-            "concat, sum and late-fusion take any number"
-        )
     if asked is not None and asked not in modalities:
         raise UsageError(f'method.{option} is "{asked}", but the modalities here are {" and ".join(modalities)}')
     conditioning = asked or ("audio" if "audio" in modalities else modalities[0])  # as published: audio is first

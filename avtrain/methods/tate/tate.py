@@ -77,8 +77,6 @@ class TATE(TaughtMethod):
 
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: TATEConfig) -> None:
         super().__init__(backbone)
-        if not self.takes(len(backbone.modalities)):
-            raise UsageError(f"method tate needs two modalities or more; here is only {backbone.modalities[0]}")
         if config.width % config.heads:
             raise UsageError(f"method.heads is {config.heads}, but must divide method.width, {config.width}")
         self.config, self.teacher_share = config, config.teacher_share

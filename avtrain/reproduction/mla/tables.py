@@ -1,12 +1,13 @@
 """Rows of MLA's Tables 1 and 3, and the published numbers that they are compared with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from avbuild.errors import UsageError, nearest
 from avbuild.scenarios.manifest import Manifest
 from avtrain.data.shard_files import stored_modalities
-from avtrain.methods.registry import find_method
+from avtrain.methods.registry import find_method, method_config
+from avtrain.reproduction.fit_options import Options, planned_config
 from avtrain.reproduction.mla import published
 from avtrain.reproduction.mla.other_runs import OTHER_RUNS
 from avtrain.reproduction.mla.published import Claim
@@ -98,12 +99,29 @@ def choose_rows(table: PublishedTable, asked: str) -> tuple[System, ...]:
     return tuple(system for system in table.systems if {system.name, system.method} & set(words))
 
 
-def fitting_rows(systems: tuple[System, ...], manifests: Sequence[Manifest]) -> tuple[System, ...]:
-    """Return the rows whose methods take as many modalities as every data set has.
+def unfit_rows(
+    systems: tuple[System, ...],
+    manifests: Sequence[Manifest],
+    options: Options,
+    settings: Mapping[str, Options],
+) -> dict[str, str]:
+    """Return the rows that cannot be trained on the modalities of a data set, with the reason of each.
 
     Args:
         systems: rows of a table.
         manifests: of the data sets; one whose data are not there leaves nothing out.
+        options: of every fit.
+        settings: method or system -> options of its fits.
+
+    Raises UsageError where an option is unknown.
     """
-    counts = {len(found) for manifest in manifests if (found := stored_modalities(manifest))}
-    return tuple(system for system in systems if all(map(find_method(system.method).takes, counts)))
+    reasons: dict[str, str] = {}
+    kinds = {found for manifest in manifests if (found := stored_modalities(manifest))}
+    for system in systems:
+        own = planned_config(system, options, settings, 1.0, None).method_options
+        for modalities in kinds:
+            try:
+                find_method(system.method).check_modalities(modalities, method_config(system.method, own))
+            except UsageError as error:
+                reasons[system.name] = str(error)
+    return reasons

@@ -216,7 +216,7 @@ def test_modalities_that_never_meet_are_fitted_alone(matching: str) -> None:
 
 
 def test_one_modality_cannot_be_matched() -> None:
-    with pytest.raises(UsageError, match="these data have audio only"):
+    with pytest.raises(UsageError, match="these data have 1: audio"):
         lfm(("audio",))
 
 

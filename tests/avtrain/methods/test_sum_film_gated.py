@@ -113,7 +113,9 @@ class TestWhichActs:
 
     @pytest.mark.parametrize("modalities", [("audio",), ("audio", "image", "text")])
     def test_it_takes_two(self, name: str, option: str, modalities: tuple[str, ...]) -> None:
-        with pytest.raises(UsageError, match=f"{name} fuses two modalities, but here are {len(modalities)}: audio"):
+        with pytest.raises(
+            UsageError, match=f"{name} needs 2 modalities, but these data have {len(modalities)}: audio"
+        ):
             toy_method(name, modalities)
 
 

@@ -96,14 +96,16 @@ def test_a_method_trains_and_predicts_with_three_modalities(name: str, batch: Ba
 @pytest.mark.parametrize("name", [name for name in METHODS if not METHODS[name].takes(3)])
 def test_a_method_for_two_says_so(name: str) -> None:
     assert METHODS[name].modalities_limit == (2, 2)
-    with pytest.raises(UsageError, match=rf"method {name} fuses two modalities, but here are 3: audio, image, text"):
+    with pytest.raises(
+        UsageError, match=rf"method {name} needs 2 modalities, but these data have 3: audio, image, text"
+    ):
         build(name)
     assert build(name, ("image", "text")).backbone.modalities == ("image", "text")
 
 
 @pytest.mark.parametrize("name", [name for name in METHODS if not METHODS[name].takes(1)])
 def test_a_method_for_several_refuses_one(name: str) -> None:
-    with pytest.raises(UsageError, match=rf"method {name} (fuses two|needs two|needs at least (two|2)) modalities"):
+    with pytest.raises(UsageError, match=rf"method {name} needs (at least )?2 modalities, but these data have 1: text"):
         build(name, ("text",))
 
 

@@ -109,7 +109,7 @@ def test_a_backbone_that_is_not_frozen_is_trained(name: str) -> None:
 
 @pytest.mark.parametrize("name", MADE_OF_PAIRS)
 def test_one_modality_is_no_pair(name: str) -> None:
-    with pytest.raises(UsageError, match=f"method {name} needs at least 2 modalities, but here is only audio"):
+    with pytest.raises(UsageError, match=f"method {name} needs at least 2 modalities, but these data have 1: audio"):
         toy_method(name, ("audio",))
 
 

@@ -162,5 +162,5 @@ def test_a_learned_backbone_gives_the_same_number_of_tokens() -> None:
 def test_bad_options_are_refused() -> None:
     with pytest.raises(UsageError, match=r"method.heads is 3, but must divide method.width, 8"):
         tagged(heads=3)
-    with pytest.raises(UsageError, match=r"tate needs two modalities or more; here is only audio"):
+    with pytest.raises(UsageError, match=r"tate needs at least 2 modalities, but these data have 1: audio"):
         tagged(("audio",))

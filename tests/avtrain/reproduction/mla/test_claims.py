@@ -19,7 +19,7 @@ from avtrain.reproduction.mla.report import (
     selection_gains,
     times_slower,
 )
-from avtrain.reproduction.mla.tables import REFERENCE, TABLE_1, TABLE_3, PublishedTable, choose_rows, fitting_rows
+from avtrain.reproduction.mla.tables import REFERENCE, TABLE_1, TABLE_3, PublishedTable, choose_rows, unfit_rows
 from avtrain.reproduction.mla.verdicts import MlaSetting, judge_claim, published_data
 from avtrain.reproduction.published_cells import PublishedCell
 from avtrain.reproduction.system import System, also_selected_on_test
@@ -198,11 +198,18 @@ class TestRows:
     def test_rows_that_cannot_take_three_modalities_are_left_out(self, small_data: Path, tmp_path: Path) -> None:
         two, three = load_manifest(small_data / "manifest.yaml"), load_manifest(write_data(tmp_path / "three", THREE))
         nowhere = two.model_copy(update={"dataset": str(tmp_path / "nowhere")})
-        assert fitting_rows(TABLE_1.systems, [two, nowhere]) == TABLE_1.systems
-        fitting = fitting_rows(TABLE_1.systems, [two, three])
-        assert [s.name for s in TABLE_1.systems if s not in fitting] == ["film", "gated"]
+        assert unfit_rows(TABLE_1.systems, [two, nowhere], {}, {}) == {}
+        unfit = unfit_rows(TABLE_1.systems, [two, three], {}, {})
+        assert list(unfit) == ["film", "gated"]
+        assert "method gated needs 2 modalities, but these data have 3: audio, image, video" in unfit["gated"]
+
+    def test_fixed_weights_that_nobody_published_leave_their_row_out(self, tmp_path: Path) -> None:
+        manifest = load_manifest(write_data(tmp_path / "three", THREE))
+        assert list(unfit_rows(TABLE_3.systems, [manifest], {}, {})) == ["mla-released-fixed"]
+        weights = {"mla-released-fixed": {"method_options": {"weights": {"audio": 1, "image": 1, "video": 1}}}}
+        assert unfit_rows(TABLE_3.systems, [manifest], {}, weights) == {}
 
     def test_a_row_that_cannot_take_three_modalities_is_refused_by_name(self, tmp_path: Path) -> None:
         manifest = write_data(tmp_path / "three", THREE)
-        with pytest.raises(UsageError, match="gated cannot take the number of modalities"):
+        with pytest.raises(UsageError, match="--methods gated: method gated needs 2 modalities"):
             avtrain_("reproduce", "mla-table1", manifest, "--methods", "sum,gated", "--out", tmp_path, "--dry-run")
