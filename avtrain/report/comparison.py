@@ -19,6 +19,9 @@ from avtrain.report.results import Entry, Results
 from avtrain.report.sample_scores import SampleScores, load_sample_scores
 from avtrain.report.tables import MEAN, Table
 
+FEW_GROUPS = 10  # below, resampling groups understates the spread (Cameron, Gelbach and Miller 2008)
+FEW_NOTE = f" With fewer than {FEW_GROUPS} groups the bootstrap's intervals are too narrow, and its p-values too small."
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -77,6 +80,7 @@ class ComparisonTable:
             f"Differences of test accuracy in points; {self.samples:,} test samples in {self.groups:,} groups; "
             f"{self._seed_note()}. Paired bootstrap over groups and seeds ({DRAWS:,} draws); McNemar's test over "
             f"samples, seeds pooled; both Holm-corrected over {made}. The verdict is the bootstrap's at p < {LEVEL:g}."
+            f"{FEW_NOTE if self.groups < FEW_GROUPS else ''}"
         )
 
     def _seed_note(self) -> str:
@@ -93,7 +97,7 @@ def compare(results: Results, table: Table, baseline: Entry | None, scenarios: S
         results: that the table was made from.
         table: of accuracies.
         baseline: compared with every other entry; None: all pairs.
-        scenarios: columns to compare; None: all, and their mean.
+        scenarios: columns to compare; None: all, and their mean where there are several.
 
     Raises:
         UsageError: there is nothing to compare, or no such scenario.
@@ -106,7 +110,10 @@ def compare(results: Results, table: Table, baseline: Entry | None, scenarios: S
     if unknown:
         allowed = ", ".join(table.columns)
         raise UsageError(f"--scenario {unknown[0]}: not evaluated{nearest(unknown[0], table.columns)}; have {allowed}")
-    columns = table.columns if scenarios is None else tuple(name for name in table.columns if name in scenarios)
+    if scenarios is None:  # the mean of a single scenario would be the same comparison twice, and corrected for as two
+        columns = table.columns if len(table.scenarios) > 1 else table.scenarios
+    else:
+        columns = tuple(name for name in table.columns if name in scenarios)
     needed = table.scenarios if MEAN in columns else columns
     scores = load_sample_scores(results, table.other_manifest, needed, skip_absent=False)
     resampled = resample_cells(scores, needed)

@@ -140,3 +140,19 @@ def test_a_baseline_that_several_methods_are_named_by_is_refused(tmp_path: Path)
         avtrain_("compare", tmp_path, "--baseline", "prompt")
     assert compared(tmp_path, "--baseline", "prompt, router")[0]["p"] == 1.0
     assert np.isfinite(compared(tmp_path)[0]["low"])
+
+
+def test_one_scenario_is_compared_once_and_not_as_its_own_mean(tmp_path: Path) -> None:
+    for method, accuracy in (("good", 0.9), ("bad", 0.5)):
+        write_predicted(tmp_path, score(method, "C", accuracy), rows(), right(accuracy, 240, 0))
+    (only,) = compared(tmp_path)
+    assert (only["scenario"], only["p"]) == ("C", only["p_uncorrected"])
+
+
+def test_few_groups_are_warned_of(tmp_path: Path) -> None:
+    for of_one_recording, warned in ((24, False), (60, True)):  # 10 and 4 groups
+        folder = tmp_path / str(of_one_recording)
+        for method, accuracy in (("good", 0.9), ("bad", 0.5)):
+            e = score(method, "C", accuracy)
+            write_predicted(folder, e, rows(of_one_recording=of_one_recording), right(accuracy, 240, 0))
+        assert ("fewer than 10 groups" in avtrain_("compare", folder, "--format", "markdown")) is warned
