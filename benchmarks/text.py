@@ -1,6 +1,6 @@
 """Measure the speed of corruptions of texts relative to those of nlpaug and TextAttack, where these are installed.
 
-    pip install nlpaug textattack
+    pip install -r benchmarks/requirements.txt        (TextAttack too, where it installs)
     python benchmarks/text.py > table.md
 
 Everything is measured in one run on one core of one machine, at severity 3; compare ratios, not absolute times. Each

@@ -125,7 +125,7 @@ def test_it_reconstructs_a_modality_that_another_one_determines(name: str) -> No
         method.backbone.encoder(m).load_state_dict(method.backbone.encoder("audio").state_dict())
     begin(method, batch)
     method.progress = TrainingProgress(1, 1, 0, 1)
-    train(method.train(), batch, torch.optim.AdamW(method.parameter_groups(3e-3)), 300)
+    train(method.train(), batch, torch.optim.AdamW(method.parameter_groups(6e-3)), 120)
     method.eval()
     only = replace(batch, present={m: torch.full((96,), m == "audio") for m in THREE})
     with torch.no_grad():

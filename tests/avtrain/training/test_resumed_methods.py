@@ -10,9 +10,17 @@ from tests.avtrain.training.test_fit import fit, weights
 from tests.support.stopping import last_states, stopped_in
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """Options that let all trainings here share the features of their frozen backbones."""
+    return "--cache", tmp_path_factory.mktemp("cache")
+
+
 @pytest.mark.parametrize("method", ["recon-boost", "lfm", "mmpareto", "adapter", "prompt"])
-def test_stopped_and_resumed_it_ends_with_the_same_weights(small_data: Path, tmp_path: Path, method: str) -> None:
-    arguments = ("--method", method, "--lr", "0.01")
+def test_stopped_and_resumed_it_ends_with_the_same_weights(
+    small_data: Path, cache: tuple[str, Path], tmp_path: Path, method: str
+) -> None:
+    arguments = ("--method", method, "--lr", "0.01", *cache)
     manifest, run = small_data / "manifest.yaml", f"urbansound8k-av-{method}-tiny/seed0"
     whole = fit(manifest, tmp_path / "whole", *arguments) / run
     with stopped_in(epoch=1):
@@ -23,15 +31,18 @@ def test_stopped_and_resumed_it_ends_with_the_same_weights(small_data: Path, tmp
     assert logged(whole) == logged(resumed)
 
 
-@pytest.mark.parametrize(("method", "stopped"), [("mmin", 1), ("mmin", 3), ("if-mmin", 3), ("tate", 1), ("cpm-net", 3)])
-def test_methods_in_two_stages_resume_in_either(small_data: Path, tmp_path: Path, method: str, stopped: int) -> None:
-    """The teacher has epochs 1 and 2 of 5, so the student starts inside the second and goes on in the fourth."""
+@pytest.mark.parametrize(("method", "stops"), [("mmin", (1, 3)), ("if-mmin", (3,)), ("tate", (1,)), ("cpm-net", (3,))])
+def test_methods_in_two_stages_resume_in_either(
+    small_data: Path, cache: tuple[str, Path], tmp_path: Path, method: str, stops: tuple[int, ...]
+) -> None:
+    """The teacher has 1.4 of 4 epochs, so the student starts inside the second and goes on in the fourth."""
     stages = () if method == "cpm-net" else ("--set", "method.teacher_share=0.35")
-    arguments = ("--method", method, "--epochs", 5, "--batch-size", 12, *stages)
+    arguments = ("--method", method, "--epochs", 4, "--batch-size", 24, *stages, *cache)
     manifest, run = small_data / "manifest.yaml", f"urbansound8k-av-{method}-tiny/seed0"
     whole = fit(manifest, tmp_path / "whole", *arguments) / run
-    with stopped_in(epoch=stopped):
-        fit(manifest, tmp_path / "parts", *arguments)
+    for epoch in stops:
+        with stopped_in(epoch=epoch):
+            fit(manifest, tmp_path / "parts", *arguments)
     resumed = fit(manifest, tmp_path / "parts", *arguments) / run
     first, second = weights(whole), weights(resumed)
     assert first.keys() == second.keys()
