@@ -68,10 +68,6 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_korean_readme_shows_the_commands_of_the_readme() -> None:
-    assert shown(REPOSITORY / "README.ko.md") == shown(REPOSITORY / "README.md")
-
-
 @pytest.mark.parametrize(
     "page", [page for page in DOCS if shown(page) and page.name != "README.ko.md"], ids=lambda page: page.name
 )
