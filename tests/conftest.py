@@ -17,7 +17,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one thread per process, else all comp
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 # no time limits: no test may fail because the machine is busy
 # the same examples in every run, so that a change is tested and not the luck of a day; make fuzz looks for new ones
-settings.register_profile("untimed", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "untimed", max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("untimed")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
