@@ -22,6 +22,10 @@ def compare(
         str | None,
         typer.Option(help="Scenarios, e.g. C,D; mean is their mean.", show_default="all, and their mean"),
     ] = None,
+    inference: Annotated[
+        str | None,
+        typer.Option(help="Of methods with prompts compare only this inference mode, e.g. router.", show_default="all"),
+    ] = None,
     output: Annotated[
         str, typer.Option("--format", help="What is printed: table, markdown, latex, csv or json.")
     ] = "table",
@@ -35,13 +39,13 @@ def compare(
 
         avtrain compare runs/
         avtrain compare runs/ --baseline linear-probe --scenario D
-        avtrain compare runs/ --format latex
+        avtrain compare runs/ --inference router --format latex
     """
     from avbuild.errors import UsageError
     from avtrain.report.comparison import compare as compare_table
     from avtrain.report.comparison_formats import FORMATS
     from avtrain.report.formats import check_format
-    from avtrain.report.results import find_entry, gather
+    from avtrain.report.results import find_entry, gather, with_inference
     from avtrain.report.tables import accuracy_tables
     from avtrain.runs.search import find_runs
 
@@ -50,7 +54,8 @@ def compare(
     if names == []:
         raise UsageError("--scenario: names no scenario; leave the option out to compare all")
     tables = []
-    for results in gather(find_runs(runs)):
+    for gathered in gather(find_runs(runs)):
+        results = gathered if inference is None else with_inference(gathered, inference)
         chosen = find_entry(results, baseline, "--baseline") if baseline is not None else None
         for table in accuracy_tables(results):
             # scenarios of another manifest are compared where they are asked for, or nothing is

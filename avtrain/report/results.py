@@ -160,6 +160,28 @@ def mean_by_repeat(evaluations: Sequence[Evaluation], key: str = "accuracy") -> 
     return {repeat: float(np.mean(found)) for repeat, found in values.items()}
 
 
+def with_inference(results: Results, mode: str) -> Results:
+    """Return results in which methods with prompts have one row each: that of one way of choosing prompts.
+
+    Args:
+        results: with all rows.
+        mode: the inference mode to keep, such as "router".
+
+    Raises:
+        UsageError: no row has this mode.
+    """
+    modes = sorted({entry.inference for entry in results.entries if entry.inference})
+    if mode not in modes:
+        found = f"{nearest(mode, modes)}; {results.manifest} has {', '.join(modes) or 'no method with prompts'}"
+        raise UsageError(f'--inference: no runs were evaluated with "{mode}"{found}')
+    kept = [entry for entry in results.entries if entry.inference in (None, mode)]
+    return replace(
+        results,
+        entries={entry: results.entries[entry] for entry in kept},
+        runs={entry: results.runs[entry] for entry in kept},
+    )
+
+
 def find_entry(results: Results, name: str, option: str) -> Entry:
     """Return the entry of a name that a user gave: the label in charts, the full name, or the method.
 

@@ -142,6 +142,17 @@ def test_a_baseline_that_several_methods_are_named_by_is_refused(tmp_path: Path)
     assert np.isfinite(compared(tmp_path)[0]["low"])
 
 
+def test_one_inference_mode_is_compared_where_it_is_asked_for(tmp_path: Path) -> None:
+    for mode in ("concat", "router"):
+        write_predicted(tmp_path, score("prompt", "C", 0.5, inference=mode), rows(), right(0.5, 240, 0))
+    write_predicted(tmp_path, score("good", "C", 0.9), rows(), right(0.9, 240, 0))
+    assert len(compared(tmp_path)) == 3
+    (only,) = compared(tmp_path, "--inference", "router", "--baseline", "prompt")
+    assert (only["method"], only["baseline"], only["p"]) == ("good", "prompt, router", only["p_uncorrected"])
+    with pytest.raises(UsageError, match=r'no runs were evaluated with "oracel"; .* has concat, router'):
+        avtrain_("compare", tmp_path, "--inference", "oracel")
+
+
 def test_one_scenario_is_compared_once_and_not_as_its_own_mean(tmp_path: Path) -> None:
     for method, accuracy in (("good", 0.9), ("bad", 0.5)):
         write_predicted(tmp_path, score(method, "C", accuracy), rows(), right(accuracy, 240, 0))
