@@ -29,8 +29,11 @@ class PromptConfig(Recipe):
     length: int = Field(8, description="number of input-level prompts of a modality and scenario", ge=1)
     fusion_length: int = Field(8, description="number of attention-level prompts of a modality and scenario", ge=1)
     heads: int = Field(4, description="attention heads of the fusion; must divide the backbone's width", ge=1)
-    fusion_lr: float = Field(
-        0.001, description="learning rate of the fusion's linear maps, as a multiple of that of the prompts", gt=0
+    fusion_lr: float | None = Field(
+        None,
+        description="learning rate of the fusion's linear maps, as a multiple of that of the prompts; none: 1 on a "
+        "pretrained backbone, 0.001 on that of a run (--init-from)",
+        gt=0,
     )
     tokens: int = Field(4, description="number of groups of tokens of a modality that the fusion reads", ge=1)
     mixup: float = Field(1.0, description="share of the samples that is blended with another", ge=0, le=1)

@@ -22,6 +22,8 @@ from avtrain.methods.shared.head import PooledHead
 from avtrain.methods.shared.mixup import mix
 from avtrain.methods.shared.recipe import UNIFORM, blended_loss
 
+MEMORISED_FUSION_LR = 0.001  # relative learning rate of the fusion's maps on a backbone that has memorised the clips
+
 
 class Prompt(Method):
     """Frozen encoders and prompts for each scenario, in the keys and values of a bidirectional cross-attention.
@@ -67,6 +69,8 @@ class Prompt(Method):
     initial_prefixes = ("head.",)
     rowwise_calls = ("backbone.encode_frozen", "_encode")  # random draws come after: made for the whole batch
 
+    backbone_of_a_run = False  # whether --init-from gave the backbone
+
     def __init__(self, backbone: Backbone, classes: int, scenarios: int, config: PromptConfig) -> None:
         super().__init__(backbone)
         self.freeze_backbone()
@@ -111,6 +115,7 @@ class Prompt(Method):
                 "classes by --init-from, e.g. one of finetune with --train-on clean"
             )
         super().load_initial_weights(weights)
+        self.backbone_of_a_run = bool(weights)
 
     def forward(self, batch: Batch) -> Prediction:
         batch = self._with_tokens(batch)
@@ -139,13 +144,15 @@ class Prompt(Method):
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
         # A fine-tuned backbone has memorised the training clips, and at the full learning rate the fusion comes to rely
-        # on the other modality's memorised tokens, which fails on new clips.
+        # on the other modality's memorised tokens, which fails on new clips.  A pretrained one has not, and there the
+        # fusion has everything to learn.
+        fusion_lr = self.config.fusion_lr or (MEMORISED_FUSION_LR if self.backbone_of_a_run else 1.0)
         maps = {id(p) for name, p in self.fusion.named_parameters() if not name.endswith(".sets")}
         router = {id(p) for p in self.router.parameters()}
         trained = [p for p in self.parameters() if p.requires_grad]
         return [
             {"params": [p for p in trained if id(p) not in maps | router], "lr": lr},
-            {"params": [p for p in trained if id(p) in maps], "lr": lr * self.config.fusion_lr},
+            {"params": [p for p in trained if id(p) in maps], "lr": lr * fusion_lr},
             {"params": [p for p in trained if id(p) in router], "lr": lr * self.config.router_lr},
         ]
 

@@ -10,6 +10,7 @@ from avbuild.errors import UsageError
 from avtrain.backbones.registry import build_backbone
 from avtrain.methods.base import Method
 from avtrain.methods.prompt.cross_attention import PromptedCrossAttention
+from avtrain.methods.prompt.prompt import Prompt
 from avtrain.methods.prompt.prompt_sets import PromptSets
 from avtrain.methods.prompt.router import Router
 from avtrain.methods.registry import build_method
@@ -218,3 +219,18 @@ def test_parameters_are_in_one_group_each_and_the_router_has_its_own_rate() -> N
     assert sorted(listed) == sorted(id(p) for p in method.parameters() if p.requires_grad)
     rates = {id(p): group["lr"] for group in groups for p in group["params"]}
     assert all(rates[id(p)] == pytest.approx(0.3) for p in method.router.parameters())
+
+
+def test_the_maps_of_the_fusion_hardly_move_on_a_backbone_that_a_run_has_trained() -> None:
+    def rate(method: Prompt) -> float:
+        (found,) = {g["lr"] for g in method.parameter_groups(0.1) for p in g["params"] if p is query}
+        return float(found)
+
+    method = prompt("fusion")
+    query = next(p for name, p in method.fusion.named_parameters() if not name.endswith(".sets"))
+    method.load_initial_weights({})  # no --init-from
+    assert rate(method) == pytest.approx(0.1)
+    method.load_initial_weights(method.state_dict())
+    assert rate(method) == pytest.approx(0.0001)
+    method.config = method.config.model_copy(update={"fusion_lr": 0.5})
+    assert rate(method) == pytest.approx(0.05)
