@@ -99,7 +99,7 @@ class Method(nn.Module):
 
     @classmethod
     def check_modalities(cls, modalities: tuple[str, ...], config: Frozen) -> None:
-        """Refuse data that the method cannot be built for; called before anything is computed.
+        """Refuse data that the method cannot be built for; called before it is built.
 
         Args:
             modalities: of the data.

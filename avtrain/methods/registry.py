@@ -105,9 +105,9 @@ def build_method(name: str, options: Mapping[str, Any], backbone: Backbone, clas
     Raises:
         UsageError: an option is wrong, or the method does not support this backbone or its modalities.
     """
-    build: Callable[..., Method] = find_method(name)
-    config = method_config(name, options)
-    find_method(name).check_modalities(backbone.modalities, config)
+    method, config = find_method(name), method_config(name, options)
+    method.check_modalities(backbone.modalities, config)
+    build: Callable[..., Method] = method
     return build(backbone, classes, scenarios, config)
 
 

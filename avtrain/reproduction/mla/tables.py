@@ -116,7 +116,7 @@ def unfit_rows(
     Raises UsageError where an option is unknown.
     """
     reasons: dict[str, str] = {}
-    kinds = {found for manifest in manifests if (found := stored_modalities(manifest))}
+    kinds = dict.fromkeys(found for manifest in manifests if (found := stored_modalities(manifest)))
     for system in systems:
         own = planned_config(system, options, settings, 1.0, None).method_options
         for modalities in kinds:
