@@ -101,6 +101,23 @@ def calibration_error(bins: Sequence[Bin]) -> float:
     return sum(gaps) / sum(b.count for b in bins)
 
 
+def calibration_floor(bins: Sequence[Bin]) -> float:
+    """Compute the expected calibration error that probabilities which mean what they say would have by chance.
+
+    The fewer samples, the more their accuracy differs from their confidence.  Correct predictions in a bin of n with
+    confidence p are taken as binomial, whose mean absolute deviation is 2 n p (1 - p) P(k = [n p]), k of n - 1 (de
+    Moivre).
+
+    Args:
+        bins: by `reliability`.
+    """
+    filled = [(b.count, b.confidence or 0.0) for b in bins if b.count]
+    count, confidence = np.array(filled).T
+    places = np.minimum(np.floor(count * confidence), count - 1)
+    spread = 2 * count * confidence * (1 - confidence) * scipy.stats.binom.pmf(places, count - 1, confidence)
+    return float(spread.sum() / count.sum())
+
+
 def pooled(parts: Sequence[Sequence[Bin]]) -> tuple[Bin, ...]:
     """Merge the bins of several sets of predictions.  parts: by `reliability`, one for each set."""
     return tuple(_merged(bins) for bins in zip(*parts, strict=True))

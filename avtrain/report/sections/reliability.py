@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from avtrain.evaluation.metrics import Bin, calibration_error, pooled
+from avtrain.evaluation.metrics import Bin, calibration_error, calibration_floor, pooled
 from avtrain.report.charts.reliability import reliability_chart
 from avtrain.report.markup import chart_group, html_table, markdown_table, number_cells
 from avtrain.report.results import Cell, Evaluation, scenario_order
@@ -18,7 +18,8 @@ NOTE = (
 )
 TABLE_NOTE = (
     "Before → after the temperature that was fitted on the validation split; one number: not calibrated. Lower is "
-    "better. ECE: expected calibration error in %, 15 bins; NLL: negative log-likelihood of the true class; Brier: "
+    "better. ECE: expected calibration error in %, 15 bins; floor: the ECE that perfect probabilities as confident as "
+    "these would have by chance, with so few samples; NLL: negative log-likelihood of the true class; Brier: "
     "squared distance of the probabilities from the true class. Means over n seeds."
 )
 Scores = Mapping[str, Any]  # of one evaluation, or of its part `uncalibrated`
@@ -59,17 +60,10 @@ def _table(view: ReportView) -> tuple[list[str], list[list[str]]]:
         of_scenario = [[e for e in evaluations if e["scenario"] == name] for name in scenarios]
         count = max(len(found) for found in of_scenario)
         for measure, value in MEASURES.items():
-            cells = [_cell(found, value) for found in of_scenario]
+            cells = [value(found) for found in of_scenario]
             if any(cells):
                 rows.append([view.styles[entry].name, measure, *(cell or "–" for cell in cells), str(count)])
     return [*scenarios, "n"], rows
-
-
-def _cell(evaluations: Sequence[Evaluation], value: Callable[[Scores], str | float | None]) -> str:
-    """Return `before → after`, or one number; empty where it is not known of every seed."""
-    after = _mean([value(e) for e in evaluations])
-    before = _mean([value(e["uncalibrated"]) if e.get("uncalibrated") else None for e in evaluations])
-    return f"{before} → {after}" if before and after else after
 
 
 def _mean(values: Sequence[Any]) -> str:
@@ -83,9 +77,21 @@ def _bins(scores: Scores) -> list[Bin]:
     return [Bin(**each) for each in scores["reliability"]]
 
 
-MEASURES: Mapping[str, Callable[[Scores], Any]] = {
-    "ECE, %": lambda scores: 100 * calibration_error(_bins(scores)),
-    "NLL": lambda scores: scores.get("negative_log_likelihood"),
-    "Brier": lambda scores: scores.get("brier_score"),
+def _before_and_after(value: Callable[[Scores], float | None]) -> Callable[[Sequence[Evaluation]], str]:
+    """Return a function of evaluations to `before → after`, or one number; empty where a seed lacks it."""
+
+    def cell(evaluations: Sequence[Evaluation]) -> str:
+        after = _mean([value(e) for e in evaluations])
+        before = _mean([value(e["uncalibrated"]) if e.get("uncalibrated") else None for e in evaluations])
+        return f"{before} → {after}" if before and after else after
+
+    return cell
+
+
+MEASURES: Mapping[str, Callable[[Sequence[Evaluation]], str]] = {
+    "ECE, %": _before_and_after(lambda scores: 100 * calibration_error(_bins(scores))),
+    "ECE floor, %": lambda evaluations: _mean([100 * calibration_floor(_bins(e)) for e in evaluations]),
+    "NLL": _before_and_after(lambda scores: scores.get("negative_log_likelihood")),
+    "Brier": _before_and_after(lambda scores: scores.get("brier_score")),
 }
 SECTION = Section("reliability", html, markdown)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from avtrain.evaluation.metrics import (
     accuracy,
     calibration_error,
+    calibration_floor,
     confusion_matrix,
     macro_f1,
     pooled,
@@ -62,6 +63,24 @@ def test_bins_pooled_are_the_bins_of_all(case: tuple[np.ndarray, np.ndarray], cu
         assert merged.count == whole.count
         assert merged.accuracy == pytest.approx(whole.accuracy)
         assert merged.confidence == pytest.approx(whole.confidence)
+
+
+@pytest.mark.parametrize("n", [1, 20, 300, 5000])
+def test_the_floor_is_the_mean_error_of_perfect_probabilities(n: int) -> None:
+    rng = np.random.default_rng(n)
+    probabilities = softmax(rng.normal(size=(n, 4)) * 2)
+    draws = [
+        np.array([rng.choice(4, p=p) for p in probabilities])  # labels are as likely as the probabilities say
+        for _ in range(1000 if n == 1 else 100)
+    ]
+    errors = [calibration_error(reliability(probabilities, labels)) for labels in draws]
+    floor = calibration_floor(reliability(probabilities, draws[0]))
+    assert floor == pytest.approx(np.mean(errors), rel=0.08)
+
+
+def test_certain_probabilities_have_no_floor() -> None:
+    bins = reliability(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 1]))
+    assert calibration_floor(bins) == 0.0
 
 
 def test_an_edge_of_confidence_belongs_to_the_bin_below() -> None:

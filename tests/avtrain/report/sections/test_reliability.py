@@ -28,6 +28,7 @@ def test_the_table_has_errors_before_and_after_by_scenario(tmp_path: Path) -> No
     rows = [line for line in text.splitlines() if line.startswith("| map")]
     assert rows == [
         "| map | ECE, % | 25.0 → 5.00 | 25.0 | 2 |",  # D is of an earlier version
+        "| map | ECE floor, % | 5.74 | 6.27 | 2 |",  # 40 predictions at 0.7 and 0.5
         "| map | NLL | 2.00 → 1.00 | – | 2 |",
         "| map | Brier | 0.60 → 0.50 | – | 2 |",
     ]
