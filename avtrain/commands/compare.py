@@ -54,8 +54,8 @@ def compare(
     if names == []:
         raise UsageError("--scenario: names no scenario; leave the option out to compare all")
     tables = []
-    for gathered in gather(find_runs(runs)):
-        results = gathered if inference is None else with_inference(gathered, inference)
+    gathered = gather(find_runs(runs))
+    for results in gathered if inference is None else with_inference(gathered, inference):
         chosen = find_entry(results, baseline, "--baseline") if baseline is not None else None
         for table in accuracy_tables(results):
             # scenarios of another manifest are compared where they are asked for, or nothing is

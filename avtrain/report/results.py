@@ -160,21 +160,26 @@ def mean_by_repeat(evaluations: Sequence[Evaluation], key: str = "accuracy") -> 
     return {repeat: float(np.mean(found)) for repeat, found in values.items()}
 
 
-def with_inference(results: Results, mode: str) -> Results:
+def with_inference(gathered: Sequence[Results], mode: str) -> list[Results]:
     """Return results in which methods with prompts have one row each: that of one way of choosing prompts.
 
     Args:
-        results: with all rows.
+        gathered: the results of each manifest, with all rows; manifests without such methods stay as they are.
         mode: the inference mode to keep, such as "router".
 
     Raises:
-        UsageError: no row has this mode.
+        UsageError: no row of any manifest has this mode.
     """
-    modes = sorted({entry.inference for entry in results.entries if entry.inference})
+    modes = sorted({entry.inference for results in gathered for entry in results.entries if entry.inference})
     if mode not in modes:
-        found = f"{nearest(mode, modes)}; {results.manifest} has {', '.join(modes) or 'no method with prompts'}"
-        raise UsageError(f'--inference: no runs were evaluated with "{mode}"{found}')
-    kept = [entry for entry in results.entries if entry.inference in (None, mode)]
+        found = f"allowed are {', '.join(modes)}" if modes else "no method with prompts is among the runs"
+        raise UsageError(f'--inference: no runs were evaluated with "{mode}"{nearest(mode, modes)}; {found}')
+    return [_keep(results, (None, mode)) for results in gathered]
+
+
+def _keep(results: Results, modes: tuple[str | None, ...]) -> Results:
+    """Return results without the rows of other inference modes."""
+    kept = [entry for entry in results.entries if entry.inference in modes]
     return replace(
         results,
         entries={entry: results.entries[entry] for entry in kept},

@@ -149,8 +149,21 @@ def test_one_inference_mode_is_compared_where_it_is_asked_for(tmp_path: Path) ->
     assert len(compared(tmp_path)) == 3
     (only,) = compared(tmp_path, "--inference", "router", "--baseline", "prompt")
     assert (only["method"], only["baseline"], only["p"]) == ("good", "prompt, router", only["p_uncorrected"])
-    with pytest.raises(UsageError, match=r'no runs were evaluated with "oracel"; .* has concat, router'):
+    with pytest.raises(UsageError, match=r'no runs were evaluated with "oracel"; allowed are concat, router'):
         avtrain_("compare", tmp_path, "--inference", "oracel")
+
+
+def test_an_inference_mode_leaves_manifests_without_prompts_as_they_are(tmp_path: Path) -> None:
+    for mode in ("concat", "router"):
+        write_predicted(tmp_path, score("prompt", "C", 0.5, inference=mode), rows(), right(0.5, 240, 0))
+    write_predicted(tmp_path, score("good", "C", 0.9), rows(), right(0.9, 240, 0))
+    for method, accuracy in (("plain", 0.6), ("other", 0.7)):
+        other = score(method, "C", accuracy, manifest="second", run=f"second-{method}/seed0")
+        write_predicted(tmp_path, other, rows(), right(accuracy, 240, 0))
+    tables = json.loads(avtrain_("compare", tmp_path, "--inference", "router", "--format", "json"))["tables"]
+    assert sorted((e["method"], e["baseline"]) for table in tables for e in table["comparisons"]) == [
+        ("good", "prompt, router"), ("other", "plain"),
+    ]  # fmt: skip
 
 
 def test_one_scenario_is_compared_once_and_not_as_its_own_mean(tmp_path: Path) -> None:
