@@ -260,19 +260,6 @@ class Encoder(nn.Module):
         """Pool tokens to the input of a linear classifier, their mean.  [B, N, D] to [B, F]."""
         return tokens.mean(dim=1)
 
-    def rescale(self, tokens: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        """Scale and shift tokens so that `pool` returns what it returned before, scaled and shifted.
-
-        Args:
-            tokens: [B, N, D].
-            scale: [F], a factor for each pooled feature.
-            shift: [F].
-
-        Returns:
-            [B, N, D].
-        """
-        return tokens * scale + shift
-
     def forward(self, inputs: Tensor) -> Tensor:
         """Encode inputs to tokens, [B, N, D]."""
         return self.transform(self.embed(inputs))

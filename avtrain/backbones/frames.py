@@ -38,9 +38,6 @@ class FrameEncoder(Encoder):
     def pool(self, tokens: Tensor) -> Tensor:
         return self.pictures.pool(tokens)
 
-    def rescale(self, tokens: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        return self.pictures.rescale(tokens, scale, shift)
-
     def forward(self, inputs: Tensor) -> Tensor:
         return self._mean_over_frames(inputs, self.pictures)
 

@@ -139,8 +139,3 @@ class VisionTransformer(Encoder):
     def pool(self, tokens: Tensor) -> Tensor:
         """Concatenate class token and mean of the patches, as in DINOv2's linear evaluation.  [B, N, D] to [B, 2 D]."""
         return torch.cat([tokens[:, 0], tokens[:, 1:].mean(dim=1)], dim=1)
-
-    def rescale(self, tokens: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        """Scale and shift the class token by the first half of [2 D], the patches by the second."""
-        (first, others), (first_shift, others_shift) = scale.chunk(2), shift.chunk(2)
-        return torch.cat([tokens[:, :1] * first + first_shift, tokens[:, 1:] * others + others_shift], dim=1)

@@ -58,7 +58,8 @@ def source_of_run(run: Run, config: RunConfig, method: Method, machine: Machine,
         splits: list[Split] = ["train", "validation"] if config.fit.select_on == "validation" else ["train"]
         # tokens of frozen backbones are those that training has cached: of its first draw
         streams = [stream_source(method, data, machine, precision) for data in read(splits, epoch=1)]
-        found = collect_statistics(method, streams[0], streams[-1], scenarios, machine, precision, manifest.seed)
+        held_out = streams[1] if len(streams) > 1 else None
+        found = collect_statistics(method, streams[0], held_out, scenarios, machine, precision, manifest.seed)
         save_statistics(run, found)
         return found
 

@@ -17,9 +17,7 @@ Tokens = dict[str, Tensor]  # modality -> [B, N, D]
 TokenChange = Callable[[Tokens, Batch], Tokens]
 
 
-def predict_through(
-    method: Method, batch: Batch, change: TokenChange, *, gradients: bool = False, known: Tokens | None = None
-) -> Prediction:
+def predict_through(method: Method, batch: Batch, change: TokenChange, *, gradients: bool = False) -> Prediction:
     """Run a method's forward pass with changed tokens.
 
     Methods read a backbone by `encode` or `frozen_tokens`, or pool tokens that they made themselves.  The tokens are
@@ -30,7 +28,6 @@ def predict_through(
         batch: with inputs or cached tokens.
         change: gets the tokens of all modalities and the batch, and returns the tokens to go on with.
         gradients: whether frozen encoders are differentiated too, where their weights ask for it.
-        known: the tokens of this batch from an earlier pass, which then need not be computed again.
 
     Raises:
         UsageError: the method reads its backbone in another way.
@@ -42,9 +39,9 @@ def predict_through(
         if changed:
             return tokens
         changed = True
-        return change(tokens if known is None else known, batch)
+        return change(tokens, batch)
 
-    with _calls_replaced(method.backbone, once, gradients, known):
+    with _calls_replaced(method.backbone, once, gradients):
         prediction: Prediction = method(batch)
     if not changed:
         raise UsageError(
@@ -60,9 +57,7 @@ def unchanged(tokens: Tokens, batch: Batch) -> Tokens:
 
 
 @contextmanager
-def _calls_replaced(
-    backbone: Backbone, once: Callable[[Tokens], Tokens], gradients: bool, known: Tokens | None
-) -> Iterator[None]:
+def _calls_replaced(backbone: Backbone, once: Callable[[Tokens], Tokens], gradients: bool) -> Iterator[None]:
     """Pass the tokens of a backbone's calls through a function; the backbone is as before afterwards."""
 
     def with_gradients() -> Any:
@@ -74,11 +69,11 @@ def _calls_replaced(
 
     def encode_changed(batch: Batch) -> Tokens:
         with with_gradients():
-            return once(known or encode(batch))
+            return once(encode(batch))
 
     def read_changed(batch: Batch, reading: Reading) -> Tokens:
         with with_gradients():
-            return once(known or batch.tokens or encode_frozen(backbone, batch, reading))
+            return once(batch.tokens or encode_frozen(backbone, batch, reading))
 
     def pool_changed(tokens: Tokens, present: dict[str, Tensor]) -> Tokens:
         with with_gradients():

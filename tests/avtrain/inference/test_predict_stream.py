@@ -47,7 +47,7 @@ def test_a_folder_is_a_stream(run: Path, folders: tuple[Path, Path], name: str) 
     assert [line["present"]["image"] for line in lines] == [True] * 4 + [False]
     assert all(line["label"] == max(line["probabilities"], key=line["probabilities"].get) for line in lines)
     assert tree(run) == before
-    if name in ("none", "align"):  # so few samples are not aligned
+    if name == "none":
         alone = json.loads(avtrain_("predict", run, "--audio", folders[0] / "clip4.wav", "--json"))["probabilities"]
         assert lines[4]["probabilities"] == pytest.approx(alone, abs=1e-5)
 

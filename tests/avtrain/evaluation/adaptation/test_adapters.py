@@ -12,6 +12,7 @@ from avtrain.backbones.tiny import Tiny, TinyConfig
 from avtrain.data.batch import Batch
 from avtrain.evaluation.adaptation.base import AdaptationSource
 from avtrain.evaluation.adaptation.brimpr import BriMPR
+from avtrain.evaluation.adaptation.discriminant import Opinions
 from avtrain.evaluation.adaptation.gradient import GradientAdapter
 from avtrain.evaluation.adaptation.read import Read, attention_weights
 from avtrain.evaluation.adaptation.registry import ADAPTERS, build_adapter
@@ -24,6 +25,7 @@ from tests.support.toys import toy_batch, toy_method
 GRADIENT = [name for name, adapter in ADAPTERS.items() if issubclass(adapter, GradientAdapter)]
 CONFIG = TinyConfig(width=16, heads=2, layers=2, image_size=16, audio_seconds=0.2)
 CLASSES = 4
+NOTHING = SourceStatistics({}, Opinions.alone(CLASSES))  # known of the training
 
 
 def tiny(name: str, modalities: tuple[str, ...] = ("audio", "image"), **options: object) -> Method:
@@ -46,7 +48,7 @@ def batch_for(method: Method, n: int = 8, seed: int = 0) -> Batch:
 
 
 def adapter_for(name: str, method: Method) -> GradientAdapter:
-    source = AdaptationSource(0, lambda: SourceStatistics({}), lambda: batch_for(method, 16, seed=9))
+    source = AdaptationSource(0, lambda: NOTHING, lambda: batch_for(method, 16, seed=9))
     found = build_adapter(name, method, source)
     assert isinstance(found, GradientAdapter)
     found.reset("a stream")
@@ -192,14 +194,14 @@ def test_a_method_without_such_weights_is_one_error(
 ) -> None:
     method = toy_method("late-fusion", ("audio", "image", "text"))
     monkeypatch.setattr(type(method.backbone), "name", "toy", raising=False)
-    source = AdaptationSource(0, lambda: SourceStatistics({}), toy_batch)
+    source = AdaptationSource(0, lambda: NOTHING, toy_batch)
     with pytest.raises(UsageError, match=message):
         adapter(method, source)
 
 
 def test_tsa_works_on_three_modalities_of_a_backbone_of_ones_own() -> None:
     method = toy_method("late-fusion", ("audio", "image", "text")).eval()
-    adapter = build_adapter("tsa", method, AdaptationSource(0, lambda: SourceStatistics({}), toy_batch))
+    adapter = build_adapter("tsa", method, AdaptationSource(0, lambda: NOTHING, toy_batch))
     batch = toy_batch(16, ("audio", "image", "text"))
     assert adapter(batch).logits.isfinite().all()
     assert adapter(batch.rows(slice(0, 1))).logits.shape == (1, 3)

@@ -1,4 +1,4 @@
-"""align on a toy: nothing inside the known region, accuracy recovered outside, mixed streams left alone."""
+"""align on a toy: nothing inside the known region, accuracy recovered outside, mixed streams not harmed."""
 
 from dataclasses import replace
 
@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from avbuild.errors import UsageError
-from avtrain.backbones.frames import FrameEncoder
-from avtrain.backbones.vit import VisionTransformer
 from avtrain.data.batch import Batch
 from avtrain.evaluation.adaptation.align import FEWEST, Align
 from avtrain.evaluation.adaptation.base import AdaptationSource
-from avtrain.evaluation.adaptation.collect import pool_tokens
-from avtrain.evaluation.adaptation.source import FeatureSample, SourceStatistics, summarise
+from avtrain.evaluation.adaptation.collect import predict_with_features
+from avtrain.evaluation.adaptation.discriminant import Discriminant, HeldOut, Opinions, centre, fit_opinions
+from avtrain.evaluation.adaptation.feature_statistics import FeatureSample, summarise
+from avtrain.evaluation.adaptation.source import SourceStatistics
+from avtrain.evaluation.temperature import fit_temperature
 from avtrain.methods.base import Method
-from tests.support.toys import CLASSES, INPUTS, ToyBackbone, toy_method
+from tests.support.toys import CLASSES, INPUTS, toy_method
 
 THREE = ("audio", "image", "text")
 SHIFT = torch.tensor([[4.0, -3.0, 3.0, 4.0]], dtype=torch.float64)  # of the inputs, far outside
@@ -47,13 +47,15 @@ def method() -> Method:
 
 @torch.no_grad()
 def features(method: Method, batch: Batch) -> dict[str, FeatureSample]:
-    pooled = pool_tokens(method, method.backbone.encode(batch))
+    pooled = predict_with_features(method, batch)[1]
     return {m: FeatureSample(x, batch.labels, CLASSES) for m, x in pooled.items()}
 
 
 @pytest.fixture(scope="module")
 def statistics(method: Method) -> SourceStatistics:
-    return summarise({"C": features(method, draw(300, 1))}, {"C": features(method, draw(200, 2))}, seed=0)
+    """The run alone, without the second opinion."""
+    found = summarise({"C": features(method, draw(300, 1))}, {"C": features(method, draw(200, 2))}, seed=0)
+    return SourceStatistics(found, Opinions.alone(CLASSES))
 
 
 @pytest.fixture
@@ -102,14 +104,11 @@ def test_single_samples_are_aligned_once_there_are_enough(align: Align, method: 
     assert accuracy(align, rest, 1) > plain(method, rest) + 0.2
 
 
-def test_a_mixed_stream_is_left_alone(align: Align, method: Method) -> None:
+def test_a_mixed_stream_is_not_harmed(align: Align, method: Method) -> None:
     clean, shifted = draw(128, 8), draw(128, 8, shift=1.0)
     mixed = (torch.arange(128) // CLASSES % 2 == 0)[:, None, None]  # of every class both
     batch = replace(clean, inputs={m: torch.where(mixed, clean.inputs[m], shifted.inputs[m]) for m in THREE})
-    for start in (0, 64):
-        part = batch.rows(slice(start, start + 64))
-        with torch.no_grad():
-            assert torch.equal(align(part).logits, method(part).logits)
+    assert accuracy(align, batch, 64) >= plain(method, batch)
 
 
 def test_a_batch_of_one_class_is_not_taken_for_another_condition(align: Align, method: Method) -> None:
@@ -149,21 +148,50 @@ def test_the_run_keeps_its_weights_and_functions(align: Align, method: Method) -
     assert not {"encode", "pool", "pool_unimodal", "frozen_tokens"} & method.backbone.__dict__.keys()
 
 
-def test_rescaled_tokens_pool_to_rescaled_features() -> None:
-    vit = VisionTransformer(width=8, heads=2, layers=1, patch=4, grid=2)
-    tokens, scale, shift = torch.randn(3, 5, 8), torch.rand(16) + 0.5, torch.randn(16)
-    for encoder in (vit, FrameEncoder(vit)):
-        found = encoder.pool(encoder.rescale(tokens, scale, shift))
-        assert torch.allclose(found, encoder.pool(tokens) * scale + shift, atol=1e-6)
+def test_the_discriminant_is_the_one_of_the_textbook(statistics: SourceStatistics) -> None:
+    """With one modality and means far apart: -1/2 (x - mu_c)' S^-1 (x - mu_c), S shrunk to its diagonal by half."""
+    (stored,) = statistics.by_modality["audio"].values()
+    residuals = stored.residuals.double().numpy()
+    covariance = residuals.T @ residuals / len(residuals)
+    inverse = np.linalg.inv(0.5 * covariance + 0.5 * np.diag(np.diag(covariance)))
+    x = np.random.default_rng(0).normal(size=(7, covariance.shape[0]))
+    away = x[:, None] - stored.class_means.double().numpy()
+    expected = -0.5 * np.einsum("ncf,fg,ncg->nc", away, inverse, away)
+    found = Discriminant.of({"audio": statistics.by_modality["audio"]})
+    scores = found.scores({"audio": torch.from_numpy(x)}, {"audio": torch.ones(7, dtype=torch.bool)})
+    assert scores.numpy() == pytest.approx(expected - expected.mean(axis=1, keepdims=True), rel=1e-6, abs=1e-6)
+    nothing = found.scores({"audio": torch.from_numpy(x)}, {"audio": torch.zeros(7, dtype=torch.bool)})
+    assert bool((nothing == 0).all())
 
 
-def test_an_encoder_that_pools_in_its_own_way_is_refused(method: Method, monkeypatch: pytest.MonkeyPatch) -> None:
-    strange = toy_method("late-fusion", THREE)
-    strange.load_state_dict(method.state_dict())
-    encoder = strange.backbone.encoder("audio")
-    encoder.pool = lambda tokens: 2 * tokens.mean(dim=1)  # type: ignore[method-assign]
-    monkeypatch.setattr(ToyBackbone, "name", "toy", raising=False)
-    own = summarise({"C": features(strange, draw(300, 1))}, {"C": features(strange, draw(200, 2))}, seed=0)
-    adapter = Align(strange.eval(), AdaptationSource(0, lambda: own, lambda: draw(32, 3)))
-    with pytest.raises(UsageError, match="audio encoder of backbone toy pools tokens in its own way"):
-        adapter(draw(64, 14, shift=1.0))
+def opinions(own: float, other: float, seed: int = 0) -> tuple[Opinions, HeldOut]:
+    """Fit two opinions whose logits are the truth times a factor, plus noise."""
+    rng = np.random.default_rng(seed)
+    labels = torch.from_numpy(rng.integers(0, CLASSES, 400))
+    truth = torch.nn.functional.one_hot(labels, CLASSES).double()
+    logits, scores = (truth * f + torch.from_numpy(rng.normal(size=(400, CLASSES))) for f in (own, other))
+    heard = HeldOut(logits, centre(50 * scores), labels)  # on another scale
+    return fit_opinions([heard], torch.tensor([0.5, *[0.5 / (CLASSES - 1)] * (CLASSES - 1)])), heard
+
+
+def test_two_opinions_have_the_same_spread_and_the_temperature_stays() -> None:
+    found, heard = opinions(1.5, 1.5)
+    own, other = found.own * centre(heard.logits), found.discriminant * heard.scores
+    assert float(own.std()) == pytest.approx(float(other.std()), rel=1e-5)
+    fitted = [fit_temperature(z.numpy(), heard.labels.numpy()).value for z in (heard.logits, own + other)]
+    assert fitted[0] == pytest.approx(fitted[1], rel=1e-5)
+    assert float((found.prior / fitted[0]).exp()[0] / (found.prior / fitted[0]).exp()[1]) == pytest.approx(
+        CLASSES - 1, rel=1e-4
+    )
+
+
+def test_an_opinion_that_makes_the_run_worse_is_not_asked_for() -> None:
+    assert opinions(1.5, 1.5)[0].discriminant > 0
+    assert opinions(3.0, -3.0)[0].discriminant == 0
+    assert opinions(3.0, -3.0)[0].own == 1
+
+
+def test_statistics_are_read_as_they_were_written(statistics: SourceStatistics) -> None:
+    again = SourceStatistics.from_tensors(statistics.tensors())
+    assert again.tensors().keys() == statistics.tensors().keys()
+    assert all(torch.equal(value, again.tensors()[name]) for name, value in statistics.tensors().items())
