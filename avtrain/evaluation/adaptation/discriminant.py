@@ -3,6 +3,7 @@
 Fisher: The use of multiple measurements in taxonomic problems, Annals of Eugenics 1936.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
@@ -106,8 +107,8 @@ class HeldOut:
 def fit_opinions(held_out: Sequence[HeldOut], frequencies: Tensor) -> Opinions:
     """Give both opinions the same spread, and the sum the temperature of the run's own logits.
 
-    So probabilities mean afterwards what they meant before.  The run is left alone where the sum would be less
-    accurate on these samples, or cannot be fitted.
+    So probabilities mean afterwards what they meant before.  The run is left alone where the sum is less accurate on
+    these samples by more than two standard errors, or cannot be fitted.
 
     Args:
         held_out: the same samples under each training scenario.
@@ -123,7 +124,7 @@ def fit_opinions(held_out: Sequence[HeldOut], frequencies: Tensor) -> Opinions:
     if own.notices or min(spread) == 0:
         return alone
     both = logits / spread[0] + scores / spread[1]
-    if _accuracy(both, labels) < _accuracy(logits, labels):
+    if is_worse(both, logits, labels):
         return alone
     factor = own.value / fit_temperature(both.numpy(), labels.numpy()).value
     return Opinions(torch.tensor(factor / spread[0]), torch.tensor(factor / spread[1]), alone.prior)
@@ -134,5 +135,14 @@ def centre(logits: Tensor) -> Tensor:
     return logits - logits.mean(dim=1, keepdim=True)
 
 
-def _accuracy(logits: Tensor, labels: Tensor) -> float:
-    return float((logits.argmax(dim=1) == labels).double().mean())
+def is_worse(logits: Tensor, than: Tensor, labels: Tensor) -> bool:
+    """Return whether logits are less accurate than others on the same samples, by more than two standard errors.
+
+    Args:
+        logits: [n, C].
+        than: [n, C].
+        labels: int64 [n].
+    """
+    right, right_before = ((each.argmax(dim=1) == labels).double() for each in (logits, than))
+    gains = right - right_before
+    return float(gains.mean()) < -2 * float(gains.std()) / math.sqrt(len(labels))
