@@ -16,6 +16,8 @@ from avbuild.scenarios.manifest import Manifest
 from avbuild.scenarios.recorded_plugins import recorded_in_run
 
 Config = TypeVar("Config", bound=Frozen)
+Owner = Literal["method", "backbone"]
+Defaults = dict[Owner, dict[str, Any]]  # owner -> option -> value
 OptionPlace = tuple[int | str, ...]  # keys from the outermost option inwards
 Selection = Literal["validation", "test"]  # the split that the best epoch is chosen on
 SELECTED_ON_TEST = "selected on test"  # the mark of a run, a score or a table whose best epoch was chosen on test
@@ -68,12 +70,25 @@ class RunConfig(Frozen):
     """The content of a run's `config.yaml`: the options of the fit, and the manifest of its data.
 
     `folds` are all folds of a cross-validation, of which the manifest's split tests one; None for a single run.
+    `defaults` are the options of the method and the backbone that were not given, as the version that began the run
+    had them: later versions may have others.
     """
 
     fit: FitConfig
     manifest: Manifest
     plugins: tuple[CorruptionRecord | PluginRecord, ...] = ()  # of its method, backbone and corruptions
     folds: tuple[int, ...] | None = None
+    defaults: Defaults = {}
+
+    @property
+    def method_options(self) -> dict[str, Any]:
+        """The options of the method that the run was begun with, whether given or not."""
+        return {**self.defaults.get("method", {}), **self.fit.method_options}
+
+    @property
+    def backbone_options(self) -> dict[str, Any]:
+        """The options of the backbone that the run was begun with, whether given or not."""
+        return {**self.defaults.get("backbone", {}), **self.fit.backbone_options}
 
     def with_plugins(self) -> "RunConfig":
         """Return the configuration with a record of every plug-in that it uses, as they are loaded here."""
@@ -110,6 +125,8 @@ class RunConfig(Frozen):
             written["plugins"] = [record.model_dump(mode="json") for record in self.plugins]
         if self.folds is not None:
             written["folds"] = list(self.folds)
+        if self.defaults:
+            written["defaults"] = self.defaults
         return yaml.safe_dump(written, sort_keys=False, allow_unicode=True)
 
 

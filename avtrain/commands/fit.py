@@ -221,11 +221,12 @@ def _configs(fit: "FitConfig", manifest: "Manifest", folds: str | None, file: "C
     from avtrain.config import RunConfig
     from avtrain.training.folds import find_folds, of_fold
 
+    defaults = file.defaults_of(fit) if file else {}
     if folds is None:
         kept = file.folds if file and file.manifest and file.manifest.split == manifest.split else None
-        return [RunConfig(fit=fit, manifest=manifest, folds=kept)]
+        return [RunConfig(fit=fit, manifest=manifest, folds=kept, defaults=defaults)]
     every, chosen = find_folds(manifest, folds)
-    return [RunConfig(fit=fit, manifest=of_fold(manifest, fold), folds=every) for fold in chosen]
+    return [RunConfig(fit=fit, manifest=of_fold(manifest, fold), folds=every, defaults=defaults) for fold in chosen]
 
 
 def _as_file(planned: "list[PlannedFit]") -> str:

@@ -155,10 +155,10 @@ def load_method(run: Run, config: RunConfig, classes: int, machine: Machine) -> 
     """
     require_same_plugins(run, config.model_plugins)
     weights, fit = run.weights(), config.fit
-    merged = backbone_weights(merged_weights(fit.method, fit.method_options, weights))
-    backbone = build_backbone(fit.backbone, fit.backbone_options, merged, run.modalities())
+    merged = backbone_weights(merged_weights(fit.method, config.method_options, weights))
+    backbone = build_backbone(fit.backbone, config.backbone_options, merged, run.modalities())
     backbone.frontend = _frontend_of(run, backbone.frontend)
-    method = build_method(fit.method, fit.method_options, backbone, classes, len(config.manifest.scenarios))
+    method = build_method(fit.method, config.method_options, backbone, classes, len(config.manifest.scenarios))
     method.load_run_weights(weights)
     return method.to(machine.device)
 

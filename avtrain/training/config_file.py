@@ -19,10 +19,10 @@ from avbuild.scenarios.manifest_file import (
 )
 from avbuild.scenarios.yaml_lines import Document, YamlPath, parse
 from avtrain.backbones.registry import backbone_config
-from avtrain.config import FitConfig, WrongOptions, parse_options
+from avtrain.config import Defaults, FitConfig, Owner, WrongOptions, parse_options
 from avtrain.methods.registry import method_config
 
-KEYS = ("fit", "manifest", "folds")
+KEYS = ("fit", "manifest", "folds", "defaults")
 
 
 class ConfigFile(Frozen):
@@ -32,11 +32,22 @@ class ConfigFile(Frozen):
         fit: fields of `FitConfig` that the file gives, by name.
         manifest: None where the file has none.
         folds: all folds of the cross-validation that the run of this file is part of; None for other files.
+        defaults: options of its method and backbone that were not given, by owner, as the run of this file has them.
     """
 
     fit: dict[str, Any]
     manifest: Manifest | None
     folds: tuple[int, ...] | None
+    defaults: Defaults = {}
+
+    def defaults_of(self, fit: FitConfig) -> Defaults:
+        """Return those of the method and the backbone that a fit has too, where it is given no other value."""
+        kept: Defaults = {}
+        given: dict[Owner, dict[str, Any]] = {"method": fit.method_options, "backbone": fit.backbone_options}
+        for owner, found in self.defaults.items():
+            if self.fit.get(owner, FitConfig.model_fields[owner].default) == getattr(fit, owner):
+                kept[owner] = {key: value for key, value in found.items() if key not in given[owner]}
+        return kept
 
 
 def read_config_file(path: str) -> ConfigFile:
@@ -64,9 +75,11 @@ def read_config_file(path: str) -> ConfigFile:
     problems += found
     folds, found = _folds(data.get("folds"), document)
     problems += found
+    defaults, found = _defaults(data.get("defaults"), document)
+    problems += found
     if problems:
         raise UsageError(problem_report(path, problems))
-    return ConfigFile(fit=fit, manifest=manifest, folds=folds)
+    return ConfigFile(fit=fit, manifest=manifest, folds=folds, defaults=defaults)
 
 
 def _fit_problems(fit: Any, document: Document) -> list[Problem]:
@@ -127,3 +140,11 @@ def _folds(value: Any, document: Document) -> tuple[tuple[int, ...] | None, list
         return TypeAdapter(tuple[int, ...] | None).validate_python(value), []
     except ValidationError:
         return None, [(document.line(("folds",)), "folds", "must be a list of numbers, such as [1, 2, 3]")]
+
+
+def _defaults(value: Any, document: Document) -> tuple[Defaults, list[Problem]]:
+    try:
+        return TypeAdapter(Defaults).validate_python(value or {}), []
+    except ValidationError:
+        what = "must be options of method and backbone, as a run's config.yaml has them"
+        return {}, [(document.line(("defaults",)), "defaults", what)]

@@ -7,7 +7,7 @@ import yaml
 
 from avbuild.errors import UsageError
 from avtrain.backbones.registry import backbone_config
-from avtrain.config import FitConfig, parse_options
+from avtrain.config import Defaults, FitConfig, RunConfig, parse_options
 from avtrain.methods.base import Method
 from avtrain.methods.registry import find_method, method_config
 
@@ -51,6 +51,30 @@ def merged_options(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[s
         if both := {**(below.get(key) or {}), **(above.get(key) or {})}:
             merged[key] = both
     return merged
+
+
+def with_defaults(config: RunConfig) -> RunConfig:
+    """Return a configuration with all options of its method and backbone that were not given.
+
+    Those that it has already, as another version had them, stay as they are.
+
+    Raises:
+        UsageError: an option is unknown or has a bad value.
+    """
+    method, backbone = checked_options(config)
+    fit = config.fit
+    defaults: Defaults = {
+        "method": {key: value for key, value in method.items() if key not in fit.method_options},
+        "backbone": {key: value for key, value in backbone.items() if key not in fit.backbone_options},
+    }
+    return config.model_copy(update={"defaults": defaults})
+
+
+def checked_options(config: RunConfig) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return all options of the method and of the backbone, as their models read them."""
+    method = method_config(config.fit.method, config.method_options)
+    backbone = backbone_config(config.fit.backbone, config.backbone_options)
+    return method.model_dump(mode="json"), backbone.model_dump(mode="json")
 
 
 def fit_config(options: Mapping[str, Any]) -> FitConfig:

@@ -4,20 +4,21 @@ import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
 from avbuild.dataset.storage import writing
 from avbuild.errors import UsageError, UserError, listed
 from avbuild.scenarios.recorded_plugins import require_plugins
+from avtrain.backbones.registry import all_backbones
 from avtrain.config import SELECTED_ON_TEST, RunConfig
 from avtrain.data.fingerprints import digest_weights
 from avtrain.data.regimes import train_scenarios
 from avtrain.data.shards import content_of
 from avtrain.device import Machine
 from avtrain.distributed.row_sharing import broadcast_from_rank0, is_rank0
-from avtrain.methods.registry import merged_weights
+from avtrain.methods.registry import all_methods, merged_weights
 from avtrain.runs.folder import Run
 from avtrain.runs.guards import (
     comparable,
@@ -33,6 +34,7 @@ from avtrain.runs.search import find_runs, is_run
 from avtrain.training.checkpoint import INITIAL_WEIGHTS
 from avtrain.training.loop import fit
 from avtrain.training.masks import mask_lines
+from avtrain.training.options import checked_options, with_defaults
 
 RESUME = ("auto", "restart", "never")
 RunStatus = Literal["new", "continued", "restarted", "finished"]
@@ -73,7 +75,7 @@ def fit_run(
         UsageError: the run cannot start from `init_from`.
         UserError: the folder holds another run, another process trains it, or training fails.
     """
-    config = config.with_plugins()
+    config = with_defaults(config.with_plugins())
     require_plugins(config.manifest.scenarios[name] for name in train_scenarios(config.fit, config.manifest))
     run = Run(folder, writes=is_rank0())
     with locked(folder) if run.writes else nullcontext():
@@ -104,8 +106,9 @@ def _prepare_folder(run: Run, config: RunConfig, resume: str, init_from: Path | 
     if status == "restarted":
         _empty(run.folder)
     if status == "finished":
-        if config != run.config():  # the same data and weights, at another place
-            run.write_config(config)
+        moved = config.model_copy(update={"defaults": run.config().defaults})
+        if moved != run.config():  # the same data and weights, at another place
+            run.write_config(moved)
         return f"{run}: finished already, {_selection_label(config)} {run.read_json('result.json')['validation']:.3f}"
     return ""
 
@@ -150,12 +153,22 @@ def check_same(run: Run, config: RunConfig, init_from: Path | None) -> None:
     """
     existing = run.config()
     require_unchanged_plugins(run, existing.plugins)
-    before, asked = existing.fit.model_dump(), config.fit.model_dump()
+    before, asked = _described(existing), _described(config)
     if init_from is not None and _same_initial_weights(run, existing, config, init_from):
         del before["init_from"], asked["init_from"]
     others = ({"folds": existing.folds}, {"folds": config.folds})
     manifests = (comparable(existing.manifest), comparable(config.manifest))
     require_same_configuration(run, [(before, asked), manifests, others], holds="a run", choose="--name or --out")
+
+
+def _described(config: RunConfig) -> dict[str, Any]:
+    """Return the fit of a configuration for a comparison, with every option of its method and backbone."""
+    if config.fit.method not in all_methods() or config.fit.backbone not in all_backbones():
+        return config.fit.model_dump()  # of a plug-in that is not here
+    described = config.fit.model_dump(exclude={"method_options", "backbone_options"})
+    for owner, options in zip(("method", "backbone"), checked_options(config), strict=True):
+        described |= {f"{owner}.{key}": value for key, value in options.items()}
+    return described
 
 
 def _same_initial_weights(run: Run, existing: RunConfig, config: RunConfig, init_from: Path) -> bool:
@@ -191,8 +204,8 @@ def _selection_label(config: RunConfig) -> str:
 
 def _initial_weights(place: Path, config: RunConfig) -> dict[str, Tensor]:
     run = find_initial_run(place, config)
-    source = run.config().fit
-    return merged_weights(source.method, source.method_options, run.weights())
+    source = run.config()
+    return merged_weights(source.fit.method, source.method_options, run.weights())
 
 
 def find_initial_run(place: Path, config: RunConfig) -> Run:
