@@ -48,9 +48,9 @@ class Align(TestTimeAdapter):
     This adapter is ours.  It has two parts.
 
     1. A second opinion, always: the scores of a linear discriminant of the stored features, whose covariance is that
-       within classes and whose class means are those over all training scenarios, are added to the run's logits.  Both
-       have the same spread on the validation split, under the training scenarios.  Where the sum is less accurate
-       there than the run, by more than two standard errors, the run is left alone.
+       within classes and whose class means are those over all training scenarios, are added to the run's logits.  The
+       weights are those that serve best on the validation split, under the training scenarios; that of the discriminant
+       may be 0.
     2. Outside: the distance between the mean of the last n samples and a training scenario is a root mean square over
        the directions of the covariance within classes, in standard deviations, without those along which the classes
        differ, so that a batch of few classes is not taken for another condition.  Where it is above 1.1 times the 95 %

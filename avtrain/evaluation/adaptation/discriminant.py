@@ -3,12 +3,15 @@
 Fisher: The use of multiple measurements in taxonomic problems, Annals of Eugenics 1936.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
+import numpy as np
+import scipy
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from avtrain.evaluation.adaptation.feature_statistics import FeatureStatistics
 from avtrain.evaluation.temperature import fit_temperature
@@ -105,10 +108,10 @@ class HeldOut:
 
 
 def fit_opinions(held_out: Sequence[HeldOut], frequencies: Tensor) -> Opinions:
-    """Give both opinions the same spread, and the sum the temperature of the run's own logits.
+    """Find the weights, from 0, with the lowest negative log-likelihood, in units of the run's temperature.
 
-    So probabilities mean afterwards what they meant before.  The run is left alone where the sum is less accurate on
-    these samples by more than two standard errors, or cannot be fitted.
+    So the temperature of the run still makes probabilities of the sum.  The run is left alone where the samples are
+    too few to fit a temperature, or say too little (Wolpert: Stacked generalization, Neural Networks 1992).
 
     Args:
         held_out: the same samples under each training scenario.
@@ -117,32 +120,37 @@ def fit_opinions(held_out: Sequence[HeldOut], frequencies: Tensor) -> Opinions:
     logits = torch.cat([centre(each.logits.double()) for each in held_out])
     scores = torch.cat([each.scores for each in held_out])
     labels = torch.cat([each.labels for each in held_out])
-    prior = centre(frequencies.double().clamp(min=1 / (2 * len(labels))).log()[None])[0]
     own = fit_temperature(logits.numpy(), labels.numpy())
-    alone = Opinions(torch.ones(()), torch.zeros(()), (own.value * prior).float())
-    spread = float(logits.std()), float(scores.std())
-    if own.notices or min(spread) == 0:
+    shares = frequencies.double().clamp(min=1 / (2 * len(labels)))
+    alone = Opinions(torch.ones(()), torch.zeros(()), (own.value * centre(shares.log()[None])[0]).float())
+    spread = torch.stack([logits.std(), scores.std()])
+    if own.notices or float(spread.min()) == 0:
         return alone
-    both = logits / spread[0] + scores / spread[1]
-    if is_worse(both, logits, labels):
-        return alone
-    factor = own.value / fit_temperature(both.numpy(), labels.numpy()).value
-    return Opinions(torch.tensor(factor / spread[0]), torch.tensor(factor / spread[1]), alone.prior)
+    weights = stacking_weights(torch.stack([logits, scores], dim=2) / spread, labels)
+    of_run, of_discriminant = (own.value * weights / spread).float()
+    return Opinions(of_run, of_discriminant, alone.prior) if of_discriminant > 0 else alone
+
+
+def stacking_weights(opinions: Tensor, labels: Tensor) -> Tensor:
+    """Return the weights, from 0, whose sum of opinions has the lowest negative log-likelihood, which is convex.
+
+    Args:
+        opinions: float64 [n, C, K], logits by K classifiers.
+        labels: int64 [n].
+    """
+    own = opinions[torch.arange(len(labels)), labels]
+
+    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        logits = opinions @ torch.from_numpy(weights)
+        expected = torch.einsum("nc,nck->nk", logits.softmax(dim=1), opinions)
+        return float(cross_entropy(logits, labels)), (expected - own).mean(dim=0).numpy()
+
+    count = opinions.shape[2]
+    start, bounds = np.full(count, 1 / count), [(0.0, None)] * count
+    found = scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
+    return torch.from_numpy(found.x)
 
 
 def centre(logits: Tensor) -> Tensor:
     """Subtract the mean over classes, which no probability depends on.  [B, C] to [B, C]."""
     return logits - logits.mean(dim=1, keepdim=True)
-
-
-def is_worse(logits: Tensor, than: Tensor, labels: Tensor) -> bool:
-    """Return whether logits are less accurate than others on the same samples, by more than two standard errors.
-
-    Args:
-        logits: [n, C].
-        than: [n, C].
-        labels: int64 [n].
-    """
-    right, right_before = ((each.argmax(dim=1) == labels).double() for each in (logits, than))
-    gains = right - right_before
-    return float(gains.mean()) < -2 * float(gains.std()) / math.sqrt(len(labels))
