@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from avtrain.data.batch import Batch
-from avtrain.evaluation.adaptation.base import AdaptationSource, TestTimeAdapter
-from avtrain.evaluation.adaptation.collect import predict_with_features
-from avtrain.evaluation.adaptation.discriminant import Discriminant
+from avtrain.evaluation.adaptation.base import AdaptationSource
+from avtrain.evaluation.adaptation.discriminant import centre
 from avtrain.evaluation.adaptation.feature_statistics import FeatureStatistics, Metric
+from avtrain.evaluation.adaptation.second_opinion import SecondOpinion
 from avtrain.methods.base import Method, Prediction
 
 OUTSIDE = 1.1  # distance of a window, in 95 % quantiles of held-out batches, from which it has left a scenario
@@ -42,15 +42,12 @@ class SeenScenario:
         return self.metric.distance(features.mean(dim=0)) > OUTSIDE * radius
 
 
-class Align(TestTimeAdapter):
+class Align(SecondOpinion):
     """The run and a discriminant classifier together; outside the training scenarios, no class is favoured.
 
     This adapter is ours.  It has two parts.
 
-    1. A second opinion, always: the scores of a linear discriminant of the stored features, whose covariance is that
-       within classes and whose class means are those over all training scenarios, are added to the run's logits.  The
-       weights are those that serve best on the validation split, under the training scenarios; that of the discriminant
-       may be 0.
+    1. Always: a second opinion, by `SecondOpinion`.
     2. Outside: the distance between the mean of the last n samples and a training scenario is a root mean square over
        the directions of the covariance within classes, in standard deviations, without those along which the classes
        differ, so that a batch of few classes is not taken for another condition.  Where it is above 1.1 times the 95 %
@@ -60,8 +57,8 @@ class Align(TestTimeAdapter):
            z_i - 0.7 (mean_j z_j - T log pi)        pi: share of each class in training, T: temperature of the run
 
        with the mean over the last 128 samples (or the batch).  Features themselves are not moved: for a linear
-       classifier that is the same, and it needs many more numbers.  0.7 is less than what serves streams of all
-       classes best, and loses little on a stream of one class after the other.
+       classifier that is the same, and it needs many more numbers.  With 1 in place of 0.7 a stream of one class after
+       the other loses more, and others gain little.
 
     A single modality outside is enough.  Missing ones are passed over; nothing is evened out while fewer than 16
     samples were seen.
@@ -73,12 +70,10 @@ class Align(TestTimeAdapter):
 
     def __init__(self, method: Method, source: AdaptationSource) -> None:
         super().__init__(method, source)
-        statistics = source.statistics()
         self.scenarios = {
             modality: [SeenScenario.of(each) for each in found.values()]
-            for modality, found in statistics.by_modality.items()
+            for modality, found in self.statistics.by_modality.items()
         }
-        self.discriminant, self.opinions = Discriminant.of(statistics.by_modality), statistics.opinions
         self.reset("")
 
     def reset(self, stream: str) -> None:
@@ -88,15 +83,14 @@ class Align(TestTimeAdapter):
 
     @torch.no_grad()
     def adapt(self, batch: Batch) -> Prediction:
-        prediction, features = predict_with_features(self.method, batch)
-        logits = self.opinions.add(prediction.logits, self.discriminant.scores(features, batch.present))
+        prediction, features = self.both(batch)
+        logits = centre(prediction.logits.double().cpu())
         self.logits = last_of(self.logits, logits)
         for modality, x in features.items():
             self.features[modality] = last_of(self.features.get(modality), x[batch.present[modality]].double().cpu())
-        if self._is_outside(batch.present):
-            logits = logits - STRENGTH * (self.logits.mean(dim=0) - self.opinions.prior)
-        elif self.opinions.discriminant == 0:
+        if not self._is_outside(batch.present):
             return prediction
+        logits = logits - STRENGTH * (self.logits.mean(dim=0) - self.statistics.opinions.prior)
         return replace(prediction, logits=logits.to(prediction.logits))
 
     def _is_outside(self, present: Mapping[str, Tensor]) -> bool:

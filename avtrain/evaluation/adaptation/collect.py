@@ -11,8 +11,9 @@ from avbuild.scenarios.seeding import rng_for
 from avtrain.data.batch import Batch
 from avtrain.data.dataset import MultimodalData
 from avtrain.device import Machine
-from avtrain.evaluation.adaptation.discriminant import Discriminant, HeldOut, Opinions, fit_opinions
+from avtrain.evaluation.adaptation.discriminant import Discriminant
 from avtrain.evaluation.adaptation.feature_statistics import FeatureSample, summarise
+from avtrain.evaluation.adaptation.opinions import HeldOut, Opinions, fit_opinions
 from avtrain.evaluation.adaptation.source import SourceStatistics
 from avtrain.evaluation.adaptation.streams import Item, StreamSource, read_items
 from avtrain.evaluation.adaptation.tokens import Tokens, predict_through

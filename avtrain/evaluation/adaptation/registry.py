@@ -5,13 +5,14 @@ from avtrain.evaluation.adaptation.align import Align
 from avtrain.evaluation.adaptation.base import AdaptationSource, NoAdaptation, TestTimeAdapter
 from avtrain.evaluation.adaptation.brimpr import BriMPR
 from avtrain.evaluation.adaptation.read import Read
+from avtrain.evaluation.adaptation.second_opinion import SecondOpinion
 from avtrain.evaluation.adaptation.sumi import SuMi
 from avtrain.evaluation.adaptation.tent import Tent
 from avtrain.evaluation.adaptation.tsa import TSA
 from avtrain.methods.base import Method
 
 ADAPTERS: dict[str, type[TestTimeAdapter]] = {
-    adapter.name: adapter for adapter in (NoAdaptation, Align, Tent, Read, SuMi, TSA, BriMPR)
+    adapter.name: adapter for adapter in (NoAdaptation, SecondOpinion, Align, Tent, Read, SuMi, TSA, BriMPR)
 }
 
 

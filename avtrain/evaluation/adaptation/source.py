@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from avtrain.evaluation.adaptation.discriminant import OPINIONS, Opinions
 from avtrain.evaluation.adaptation.feature_statistics import STATISTICS, FeatureStatistics
+from avtrain.evaluation.adaptation.opinions import OPINIONS, Opinions
 from avtrain.runs.folder import Run
 from avtrain.runs.sealed import damaged, open_tensors, sealed_tensors
 

@@ -12,8 +12,8 @@ from avtrain.backbones.tiny import Tiny, TinyConfig
 from avtrain.data.batch import Batch
 from avtrain.evaluation.adaptation.base import AdaptationSource
 from avtrain.evaluation.adaptation.brimpr import BriMPR
-from avtrain.evaluation.adaptation.discriminant import Opinions
 from avtrain.evaluation.adaptation.gradient import GradientAdapter
+from avtrain.evaluation.adaptation.opinions import Opinions
 from avtrain.evaluation.adaptation.read import Read, attention_weights
 from avtrain.evaluation.adaptation.registry import ADAPTERS, build_adapter
 from avtrain.evaluation.adaptation.source import SourceStatistics

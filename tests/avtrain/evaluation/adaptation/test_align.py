@@ -10,8 +10,10 @@ from avtrain.data.batch import Batch
 from avtrain.evaluation.adaptation.align import FEWEST, Align
 from avtrain.evaluation.adaptation.base import AdaptationSource
 from avtrain.evaluation.adaptation.collect import predict_with_features
-from avtrain.evaluation.adaptation.discriminant import Discriminant, HeldOut, Opinions, centre, fit_opinions
+from avtrain.evaluation.adaptation.discriminant import Discriminant, centre
 from avtrain.evaluation.adaptation.feature_statistics import FeatureSample, summarise
+from avtrain.evaluation.adaptation.opinions import HeldOut, Opinions, fit_opinions
+from avtrain.evaluation.adaptation.second_opinion import SecondOpinion
 from avtrain.evaluation.adaptation.source import SourceStatistics
 from avtrain.evaluation.temperature import fit_temperature
 from avtrain.methods.base import Method
@@ -191,6 +193,20 @@ def test_the_weights_of_two_opinions_are_the_best_and_keep_the_temperature() -> 
 def test_an_opinion_that_only_does_harm_is_not_asked_for() -> None:
     found, _ = opinions(3.0, -3.0)
     assert (found.own, found.discriminant) == (1, 0)
+
+
+def test_the_second_opinion_learns_nothing_from_the_stream(method: Method, statistics: SourceStatistics) -> None:
+    asked = replace(statistics, opinions=replace(statistics.opinions, discriminant=torch.tensor(0.5)))
+    adapter = SecondOpinion(method, AdaptationSource(0, lambda: asked, lambda: draw(32, 3)))
+    part = draw(16, 12, shift=1.0)
+    first = adapter(part).logits
+    for seed in range(4):
+        adapter(draw(64, seed, shift=2.0))
+    assert torch.equal(adapter(part).logits, first)
+    with torch.no_grad():
+        scores = Discriminant.of(asked.by_modality).scores(predict_with_features(method, part)[1], part.present)
+        expected = centre(method(part).logits.double()) + 0.5 * scores
+    assert torch.allclose(first.double(), expected)
 
 
 def test_statistics_are_read_as_they_were_written(statistics: SourceStatistics) -> None:
