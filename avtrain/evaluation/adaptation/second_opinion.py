@@ -18,8 +18,8 @@ class SecondOpinion(TestTimeAdapter):
 
     Ours.  Its covariance is that of the features within classes, and its class means are those over all training
     scenarios, as they are stored with the run.  The weights of the sum are those that serve best on the validation
-    split, under the training scenarios; that of the discriminant may be 0, and then the run is left as it is, bit for
-    bit.  Nothing is learned from the stream, so this shows what of `align` is adaptation.
+    split, under the training scenarios; the discriminant has at most the weight of the run.  It may be 0, and then the
+    run is left as it is, bit for bit.  Nothing is learned from the stream, so this shows what of `align` is adaptation.
     """
 
     name: ClassVar[str] = "discriminant"

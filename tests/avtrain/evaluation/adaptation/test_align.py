@@ -184,10 +184,17 @@ def test_the_weights_of_two_opinions_are_the_best_and_keep_the_temperature() -> 
         logits = own * found.add(heard.logits, 0 * heard.scores) + other * found.discriminant * heard.scores
         return float(torch.nn.functional.cross_entropy(logits / temperature, heard.labels))
 
-    assert found.own > found.discriminant * 50 > 0  # the better one weighs more
+    own, other = found.add(heard.logits, 0 * heard.scores), found.discriminant * heard.scores
+    assert 0 < float(other.std()) < float(own.std())  # the better one weighs more
     assert all(loss(1, 1) < loss(own, other) for own, other in [(1.05, 1), (0.95, 1), (1, 1.05), (1, 0.95)])
     shares = (found.prior.double() / temperature).softmax(dim=0)
     assert shares.tolist() == pytest.approx([0.5, *[0.5 / (CLASSES - 1)] * (CLASSES - 1)], rel=1e-5)
+
+
+def test_the_second_opinion_has_at_most_the_weight_of_the_first() -> None:
+    found, heard = opinions(0.5, 3.0)
+    own, other = found.add(heard.logits, 0 * heard.scores), found.discriminant * heard.scores
+    assert float(other.std()) == pytest.approx(float(own.std()), rel=1e-4)
 
 
 def test_an_opinion_that_only_does_harm_is_not_asked_for() -> None:
