@@ -60,8 +60,8 @@ class Align(SecondOpinion):
        classifier that is the same, and it needs many more numbers.  With 1 in place of 0.7 a stream of one class after
        the other loses more, and others gain little.
 
-    A single modality outside is enough.  Missing ones are passed over; nothing is evened out while fewer than 16
-    samples were seen.
+    A single modality outside is enough, for the samples that have it.  The mean is over samples with the same
+    modalities; nothing is evened out while fewer than 16 of them were seen.
     """
 
     name: ClassVar[str] = "align"
@@ -78,29 +78,44 @@ class Align(SecondOpinion):
 
     def reset(self, stream: str) -> None:
         super().reset(stream)
-        self.features: dict[str, Tensor] = {}  # of the last samples that have a modality, [n, F]
-        self.logits: Tensor | None = None  # of the last samples, [n, C]
+        self.features: dict[str, Tensor] = {}  # modality -> [n, F], of the last samples that have it
+        self.logits: dict[tuple[bool, ...], Tensor] = {}  # which modalities -> [n, C], of the last such samples
 
     @torch.no_grad()
     def adapt(self, batch: Batch) -> Prediction:
         prediction, features = self.both(batch)
-        logits = centre(prediction.logits.double().cpu())
-        self.logits = last_of(self.logits, logits)
         for modality, x in features.items():
             self.features[modality] = last_of(self.features.get(modality), x[batch.present[modality]].double().cpu())
-        if not self._is_outside(batch.present):
-            return prediction
-        logits = logits - STRENGTH * (self.logits.mean(dim=0) - self.statistics.opinions.prior)
-        return replace(prediction, logits=logits.to(prediction.logits))
+        outside = {m for m in self.scenarios if self._is_outside(m)}
+        logits, changed = centre(prediction.logits.double().cpu()), False
+        for present, rows in rows_by_presence(batch.present).items():
+            self.logits[present] = last_of(self.logits.get(present), logits[rows])
+            there = {m for m, has in zip(batch.present, present, strict=True) if has}
+            if outside & there and len(self.logits[present]) >= FEWEST:
+                offset = self.logits[present].mean(dim=0) - self.statistics.opinions.prior
+                logits[rows] -= STRENGTH * offset
+                changed = True
+        return replace(prediction, logits=logits.to(prediction.logits)) if changed else prediction
 
-    def _is_outside(self, present: Mapping[str, Tensor]) -> bool:
-        """Return whether any modality that the batch has left all training scenarios."""
-        return any(
-            bool(present[modality].any())
-            and len(self.features[modality]) >= FEWEST
-            and all(each.is_left_by(self.features[modality]) for each in scenarios)
-            for modality, scenarios in self.scenarios.items()
-        )
+    def _is_outside(self, modality: str) -> bool:
+        """Return whether the last samples of a modality have left all training scenarios."""
+        features = self.features.get(modality)
+        if features is None or len(features) < FEWEST:
+            return False
+        return all(each.is_left_by(features) for each in self.scenarios[modality])
+
+
+def rows_by_presence(present: Mapping[str, Tensor]) -> dict[tuple[bool, ...], Tensor]:
+    """Return the rows [n] of each combination of modalities that samples have.
+
+    Args:
+        present: modality -> bool [B]; the combinations are in its order.
+    """
+    table = torch.stack(list(present.values()), dim=1).cpu()
+    found: dict[tuple[bool, ...], list[int]] = {}
+    for row, combination in enumerate(table.tolist()):
+        found.setdefault(tuple(combination), []).append(row)
+    return {combination: torch.tensor(rows) for combination, rows in found.items()}
 
 
 def last_of(earlier: Tensor | None, new: Tensor) -> Tensor:

@@ -135,6 +135,20 @@ def test_a_missing_modality_is_not_touched_and_the_others_are_aligned(align: Ali
     assert float((found.argmax(1) == batch.labels).double().mean()) > plain(method, batch) + 0.2
 
 
+def test_samples_without_the_shifted_modality_are_not_touched(align: Align, method: Method) -> None:
+    batch = draw(128, 15, shift=1.0)
+    without = torch.arange(128) // CLASSES % 2 == 0  # of every class both
+    batch = replace(batch, present={**batch.present, "audio": ~without})
+    found = align(batch).logits
+    with torch.no_grad():
+        expected = method(batch).logits
+    assert torch.allclose(found[without].softmax(dim=1), expected[without].softmax(dim=1))
+    right = found.argmax(1) == batch.labels
+    assert float(right[~without].double().mean()) > float(
+        (expected.argmax(1) == batch.labels)[~without].double().mean()
+    )
+
+
 def test_a_new_stream_starts_without_the_window_of_the_last(align: Align, method: Method) -> None:
     align(draw(64, 11, shift=1.0))
     align.reset("another")
