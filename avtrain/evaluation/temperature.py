@@ -1,6 +1,7 @@
 """The temperature of a classifier: the one number that logits are divided by so that probabilities mean what they say.
 
-Guo et al.: On Calibration of Modern Neural Networks, ICML 2017, section 4.2.
+Guo et al.: On Calibration of Modern Neural Networks, ICML 2017, section 4.2; Clarté et al.: Expectation consistency for
+calibration of neural networks, UAI 2023, for how it is found.
 """
 
 from dataclasses import dataclass
@@ -30,50 +31,41 @@ class FittedTemperature:
 
 
 def fit_temperature(logits: Floats, labels: Integers) -> FittedTemperature:
-    """Find the temperature with the lowest negative log-likelihood.
+    """Find the temperature at which the mean confidence is the accuracy.
 
-    One further sample is counted, whose class is unknown: all classes are equally likely, and its logits are those of
-    the mean sample.  Without it, samples that are all classified correctly would give a temperature of zero; among n
-    samples its share is 1 / n.
+    The one with the lowest negative log-likelihood is the same for a model that is wrong as often as its probabilities
+    say.  For others a few samples that are wrong with great confidence decide it: methods that are trained without
+    label smoothing became far too modest.
 
-    The likelihood is convex in 1 / T, so its slope has one zero, which is found by Brent's method.
+    One further sample is counted, whose class is unknown, and which is right as often as chance.  Without it, samples
+    that are all classified correctly would give a temperature of zero; among n samples its share is 1 / n.
+
+    The confidence falls with the temperature, so there is one solution, which is found by Brent's method.
 
     Args:
         logits: [n, classes]; some may be -inf, not all of a sample.
         labels: class indices, [n].
     """
     notices = _notices(logits, labels)
-    possible = np.isfinite(logits[np.arange(len(labels)), labels])  # else no temperature makes the label possible
-    kept = logits[possible] - logits[possible].max(axis=1, keepdims=True)
-    wanted = labels[possible]
-    if not len(kept) or np.all(_spread(kept) == 0):
+    if not len(logits) or np.all(_spread(logits) == 0):
         return FittedTemperature(1.0, (*notices, "the logits do not tell the classes apart, so 1 is used"))
+    correct = float(np.sum(logits.argmax(axis=1) == labels))
+    accuracy = (correct + 1 / logits.shape[1]) / (len(labels) + 1)
 
-    def slope(log_temperature: float) -> float:
-        return _slope(kept, wanted, np.exp(-log_temperature))
+    def excess(log_temperature: float) -> float:
+        scaled = (logits - logits.max(axis=1, keepdims=True)) * np.exp(-log_temperature)
+        confidence = scipy.special.softmax(scaled, axis=1).max(axis=1)
+        return float(np.mean(confidence) - accuracy)
 
     low, high = np.log(LOWEST), np.log(HIGHEST)
-    if slope(high) >= 0:  # the best 1 / T is at or below that of the highest temperature
+    if excess(high) >= 0:
         found, limit = HIGHEST, "the highest allowed: the logits are huge, or say nothing about the labels"
-    elif slope(low) <= 0:
+    elif excess(low) <= 0:
         found, limit = LOWEST, "the lowest allowed: the logits hardly differ"
     else:
-        return FittedTemperature(float(np.exp(scipy.optimize.brentq(slope, low, high, xtol=1e-13))), notices)
+        root: float = scipy.optimize.brentq(excess, low, high, xtol=1e-13)
+        return FittedTemperature(float(np.exp(root)), notices)
     return FittedTemperature(found, (*notices, f"{found:g} is {limit}"))
-
-
-def _slope(logits: Floats, labels: Integers, inverse: float) -> float:
-    """Return the derivative of the negative log-likelihood with respect to 1 / T.  logits: none above 0."""
-    expected = _sum_finite(scipy.special.softmax(logits * inverse, axis=1), logits)
-    of_unknown = _sum_finite(np.isfinite(logits) / np.isfinite(logits).sum(axis=1, keepdims=True), logits)
-    own = np.sum(expected - logits[np.arange(len(labels)), labels])
-    return float(own + np.mean(expected - of_unknown))
-
-
-def _sum_finite(weights: Floats, logits: Floats) -> Floats:
-    """Return the weighted sum of each row; what is -inf has no weight."""
-    products: Floats = np.sum(weights * np.where(np.isfinite(logits), logits, 0.0), axis=1)
-    return products
 
 
 def _spread(logits: Floats) -> Floats:

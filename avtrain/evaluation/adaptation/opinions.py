@@ -60,11 +60,11 @@ class HeldOut:
 
 
 def fit_opinions(held_out: Sequence[HeldOut], frequencies: Tensor) -> Opinions:
-    """Find the weights, from 0, with the lowest negative log-likelihood, in units of the run's temperature.
+    """Find the weights, from 0, with the lowest negative log-likelihood.
 
-    So the temperature of the run still makes probabilities of the sum.  The discriminant has at most the weight of the
-    run, both with the same spread: it is the second opinion.  The run is left alone where the samples are too few to
-    fit a temperature, or say too little.
+    Their sum is scaled so that the temperature of the run still makes probabilities of it.  The discriminant has at
+    most the weight of the run, both with the same spread: it is the second opinion.  The run is left alone where the
+    samples are too few to fit a temperature, or say too little.
 
     Args:
         held_out: the same samples under each training scenario.
@@ -82,8 +82,10 @@ def fit_opinions(held_out: Sequence[HeldOut], frequencies: Tensor) -> Opinions:
     of_run, of_discriminant = logits / spread[0], scores / spread[1]
     # weights from 0 of the run and of both together keep the discriminant's at or below the run's
     alone_too, both = stacking_weights(torch.stack([of_run, of_run + of_discriminant], dim=2), labels)
-    of_run, of_discriminant = (own.value * torch.stack([alone_too + both, both]) / spread).float()
-    return Opinions(of_run, of_discriminant, alone.prior) if of_discriminant > 0 else alone
+    together = (alone_too + both) * of_run + both * of_discriminant
+    scale = own.value / fit_temperature(together.numpy(), labels.numpy()).value
+    own_weight, weight = (scale * torch.stack([alone_too + both, both]) / spread).float()
+    return Opinions(own_weight, weight, alone.prior) if weight > 0 else alone
 
 
 def stacking_weights(opinions: Tensor, labels: Tensor) -> Tensor:

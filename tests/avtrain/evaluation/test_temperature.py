@@ -42,11 +42,19 @@ def test_the_factor_that_logits_were_scaled_by_is_found(factor: float) -> None:
     assert scaled.notices == ()
 
 
-def test_no_other_temperature_is_more_likely() -> None:
+@pytest.mark.parametrize("factor", [0.2, 3.0])
+def test_the_mean_confidence_is_the_accuracy(factor: float) -> None:
     logits, labels = true_logits(300)
-    found = fit_temperature(logits * 3, labels).value
-    losses = [negative_log_likelihood(logits * 3 / (found * f), labels) for f in (0.9, 0.97, 1.0, 1.03, 1.1)]
-    assert min(losses) == losses[2]
+    found = fit_temperature(logits * factor, labels).value
+    confidence = softmax(logits * factor / found, axis=1).max(axis=1)
+    assert confidence.mean() == pytest.approx((logits.argmax(axis=1) == labels).mean(), abs=1 / 300)
+
+
+def test_a_few_samples_that_are_wrong_with_great_confidence_do_not_decide() -> None:
+    logits, labels = true_logits()
+    logits[:20] *= 30
+    labels[:20] = logits[:20].argmin(axis=1)
+    assert fit_temperature(logits, labels).value == pytest.approx(1, abs=0.1)
 
 
 @given(n=st.integers(0, 40), scale=st.floats(0, 1e6), seed=st.integers(0, 99), right=st.floats(0, 1), one=st.booleans())

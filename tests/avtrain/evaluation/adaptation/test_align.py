@@ -12,7 +12,7 @@ from avtrain.evaluation.adaptation.base import AdaptationSource
 from avtrain.evaluation.adaptation.collect import predict_with_features
 from avtrain.evaluation.adaptation.discriminant import Discriminant, centre
 from avtrain.evaluation.adaptation.feature_statistics import FeatureSample, summarise
-from avtrain.evaluation.adaptation.opinions import HeldOut, Opinions, fit_opinions
+from avtrain.evaluation.adaptation.opinions import HeldOut, Opinions, fit_opinions, stacking_weights
 from avtrain.evaluation.adaptation.second_opinion import SecondOpinion
 from avtrain.evaluation.adaptation.source import SourceStatistics
 from avtrain.evaluation.temperature import fit_temperature
@@ -192,16 +192,19 @@ def opinions(own: float, other: float, seed: int = 0) -> tuple[Opinions, HeldOut
 
 def test_the_weights_of_two_opinions_are_the_best_and_keep_the_temperature() -> None:
     found, heard = opinions(1.5, 1.0)
-    temperature = fit_temperature(centre(heard.logits).numpy(), heard.labels.numpy()).value
-
-    def loss(own: float, other: float) -> float:
-        logits = own * found.add(heard.logits, 0 * heard.scores) + other * found.discriminant * heard.scores
-        return float(torch.nn.functional.cross_entropy(logits / temperature, heard.labels))
-
-    own, other = found.add(heard.logits, 0 * heard.scores), found.discriminant * heard.scores
+    own, other = found.add(heard.logits, 0 * heard.scores), found.discriminant.double() * heard.scores
     assert 0 < float(other.std()) < float(own.std())  # the better one weighs more
-    assert all(loss(1, 1) < loss(own, other) for own, other in [(1.05, 1), (0.95, 1), (1, 1.05), (1, 0.95)])
-    shares = (found.prior.double() / temperature).softmax(dim=0)
+    weights = stacking_weights(torch.stack([own, other], dim=2), heard.labels)
+    assert weights.tolist() == pytest.approx([float(weights[0])] * 2, rel=1e-3)  # no other ratio is better
+
+    def loss(*factors: float) -> float:
+        logits = sum(f * w * x for f, w, x in zip(factors, weights, (own, other), strict=True))
+        return float(torch.nn.functional.cross_entropy(torch.as_tensor(logits), heard.labels))
+
+    assert all(loss(1, 1) < loss(*factors) for factors in [(1.05, 1), (0.95, 1), (1, 1.05), (1, 0.95)])
+    before, after = (fit_temperature(z.numpy(), heard.labels.numpy()).value for z in (heard.logits, own + other))
+    assert before == pytest.approx(after, rel=1e-5)
+    shares = (found.prior.double() / before).softmax(dim=0)
     assert shares.tolist() == pytest.approx([0.5, *[0.5 / (CLASSES - 1)] * (CLASSES - 1)], rel=1e-5)
 
 
