@@ -11,6 +11,7 @@ from torch import Tensor
 
 from avtrain.evaluation.adaptation.feature_statistics import FeatureStatistics
 
+IMPOSSIBLE = 1000.0  # logit below the largest, from which a probability is 0
 RIDGE = 0.5  # share of the diagonal in the covariance, which has more entries than there are samples
 
 
@@ -61,5 +62,6 @@ class Discriminant:
 
 
 def centre(logits: Tensor) -> Tensor:
-    """Subtract the mean over classes, which no probability depends on.  [B, C] to [B, C]."""
-    return logits - logits.mean(dim=1, keepdim=True)
+    """Subtract the mean over classes, which no probability depends on.  [B, C] to [B, C]; some may be -inf."""
+    finite = logits.maximum(logits.amax(dim=1, keepdim=True) - IMPOSSIBLE)
+    return finite - finite.mean(dim=1, keepdim=True)

@@ -180,6 +180,13 @@ def test_the_discriminant_is_the_one_of_the_textbook(statistics: SourceStatistic
     assert bool((nothing == 0).all())
 
 
+def test_a_class_that_a_model_rules_out_stays_ruled_out() -> None:
+    logits = torch.tensor([[1.0, -torch.inf, 2.0], [0.0, 1.0, 2.0]], dtype=torch.float64)
+    found = centre(logits)
+    assert found.isfinite().all()
+    assert torch.allclose(found.softmax(dim=1), logits.softmax(dim=1))
+
+
 def opinions(own: float, other: float, seed: int = 0) -> tuple[Opinions, HeldOut]:
     """Fit two opinions whose logits are the truth times a factor, plus noise."""
     rng = np.random.default_rng(seed)
