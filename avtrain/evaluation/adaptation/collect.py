@@ -68,7 +68,7 @@ def collect_statistics(
 
 @dataclass(frozen=True)
 class Collected:
-    """What a method makes of some samples.
+    """The features and logits that a method gives some samples.
 
     Attributes:
         features: modality -> [n, F], pooled.

@@ -46,7 +46,7 @@ OPINIONS = tuple(field.name for field in fields(Opinions))
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What the run and the discriminant say about samples that were not trained on, under one scenario.
+    """The logits of the run and of the discriminant for samples that were not trained on, under one scenario.
 
     Attributes:
         logits: [n, C], of the run.

@@ -1,4 +1,4 @@
-"""What a run stores of its training data for adapters: statistics of features, and the weights of two opinions.
+"""The training data of a run as adapters know them: statistics of features, and the weights of two opinions.
 
 They are in `source.safetensors` in the folder of the run.
 """
