@@ -7,12 +7,14 @@ import torch
 
 from avbuild.errors import UserError
 from avbuild.scenarios.manifest_file import load_manifest
-from avtrain.backbones.registry import all_backbones
+from avtrain.backbones.registry import all_backbones, build_backbone
 from avtrain.config import FitConfig, RunConfig
 from avtrain.device import Machine
 from avtrain.evaluation.evaluate import load_method
 from avtrain.methods.linear_probe import LinearProbe
-from avtrain.methods.registry import all_methods
+from avtrain.methods.registry import all_methods, build_method
+from avtrain.reproduction.mla.tables import TABLE_1, TABLE_3
+from avtrain.reproduction.system import System
 from avtrain.runs.folder import Run
 from avtrain.training.options import checked_options, with_defaults
 from tests.avtrain.training.test_fit import SMALL, TINY, avtrain_
@@ -103,3 +105,14 @@ def test_recorded_defaults_are_read_as_they_were(method: str, backbone: str, man
     recorded = with_defaults(bare)
     assert checked_options(recorded) == checked_options(bare)
     assert with_defaults(recorded) == recorded
+
+
+@pytest.mark.parametrize("system", [*TABLE_1.systems, *TABLE_3.systems], ids=lambda system: system.name)
+def test_recorded_defaults_do_not_get_in_the_way_of_given_options(system: System, manifest: Path) -> None:
+    fit = FitConfig(method=system.method, backbone="tiny", method_options=dict(system.method_options))
+    bare = RunConfig(fit=fit, manifest=load_manifest(str(manifest)))
+    recorded = with_defaults(bare)
+    assert checked_options(recorded) == checked_options(bare)
+    backbone = build_backbone("tiny", recorded.backbone_options, None, ("audio", "image"))
+    if "fixed" not in system.name:  # its weights are given with the data
+        assert build_method(system.method, recorded.method_options, backbone, 4, 4).name == system.method
