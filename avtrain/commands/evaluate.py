@@ -74,7 +74,7 @@ def evaluate(
     adapt: Annotated[
         str | None,
         typer.Option(
-            help="Adapt to the stream without labels, by: none, align, tent, read, sumi, tsa or brimpr.",
+            help="Adapt to the stream without labels, by: none, discriminant, align, tent, read, sumi, tsa or brimpr.",
             rich_help_panel=ADAPTATION,
         ),
     ] = None,

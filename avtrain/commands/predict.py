@@ -44,7 +44,8 @@ def predict(
     adapt: Annotated[
         str | None,
         typer.Option(
-            help="Adapt to the samples of folders, a stream, without labels: none, align, tent, read, sumi or tsa."
+            help="Adapt to the samples of folders, a stream, without labels: none, discriminant, align, tent, read, "
+            "sumi, tsa or brimpr."
         ),
     ] = None,
     adapt_batch: Annotated[
