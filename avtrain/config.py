@@ -139,21 +139,27 @@ def selection_suffix(selected_on: str) -> str:
     return "" if selected_on == "validation" else "-" + SELECTED_ON_TEST.replace(" ", "-")
 
 
-def parse_options(model: type[Config], options: Mapping[str, object], owner: str) -> Config:
+def parse_options(
+    model: type[Config], options: Mapping[str, object], owner: str, defaults: Mapping[str, object] | None = None
+) -> Config:
     """Build a configuration from options given by hand.
 
     Args:
         model: the class of the configuration.
         options: values by name.
         owner: what the options belong to, for the error, such as `method prompt`.
+        defaults: values in place of the defaults of the class; they do not count as given.
 
     Raises:
         WrongOptions: names every unknown option and every bad value.
     """
+    known = defaults or {}
     try:
-        return model.model_validate(dict(options))
+        parsed = model.model_validate({**known, **options})
     except ValidationError as error:
         raise WrongOptions(owner, [_problem(model, found) for found in error.errors()]) from None
+    parsed.model_fields_set.difference_update(known.keys() - options.keys())
+    return parsed
 
 
 def _problem(model: type[Frozen], found: ErrorDetails) -> tuple[OptionPlace, str]:

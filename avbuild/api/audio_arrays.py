@@ -65,7 +65,7 @@ def check_rate(rate: object) -> int:
     if rate is None:
         raise UsageError("rate: missing; give the sample rate of the audio in Hz, such as rate=16_000")
     try:
-        whole = operator.index(int(rate) if isinstance(rate, float) and rate.is_integer() else rate)  # type: ignore[arg-type]
+        whole = operator.index(int(rate) if isinstance(rate, float) and rate.is_integer() else rate)  # type: ignore[arg-type]  # raises for what is no number
     except TypeError:
         raise UsageError(f"rate: {rate!r}; give the sample rate of the audio in Hz, a whole number") from None
     if isinstance(rate, bool) or not RATES[0] <= whole <= RATES[1]:

@@ -202,5 +202,5 @@ def _register(
             raise ValueError(f"{modality} corruption {name!r} is already registered")
         CORRUPTIONS[modality][name] = corruption
     # what a plug-in declares is read from here when its module is loaded
-    function.corruptions = (*getattr(function, "corruptions", ()), corruption)  # type: ignore[attr-defined]
+    function.corruptions = (*getattr(function, "corruptions", ()), corruption)  # type: ignore[attr-defined]  # set here
     return function

@@ -46,7 +46,7 @@ def _with_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
     signature = inspect.signature(function)
     option = inspect.Parameter("plugin", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=PluginOption)
-    command.__signature__ = signature.replace(  # type: ignore[attr-defined]
+    command.__signature__ = signature.replace(  # type: ignore[attr-defined]  # set here
         parameters=[*signature.parameters.values(), option]
     )
     command.__annotations__ = {**function.__annotations__, "plugin": PluginOption}

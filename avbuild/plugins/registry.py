@@ -147,8 +147,8 @@ def _definitions(objects: Iterable[object], source: PluginSource) -> Iterator[De
     for value in objects:
         if isinstance(value, type):
             if "name" in vars(value) and getattr(value, "plugin_group", None) in GROUPS:
-                yield Definition(value.plugin_group, value.name, value, source)  # type: ignore[attr-defined]
+                yield Definition(value.plugin_group, value.name, value, source)  # type: ignore[attr-defined]  # a group has names
         elif (group := getattr(type(value), "plugin_group", None)) in GROUPS:
-            yield Definition(str(group), value.name, value, source)  # type: ignore[attr-defined]
+            yield Definition(str(group), value.name, value, source)  # type: ignore[attr-defined]  # a group has names
         for declared in vars(value).get("corruptions", ()) if isinstance(value, FunctionType) else ():
             yield Definition(declared.plugin_group, f"{declared.modality} {declared.name}", declared, source)

@@ -158,7 +158,8 @@ def load_method(run: Run, config: RunConfig, classes: int, machine: Machine) -> 
     merged = backbone_weights(merged_weights(fit.method, config.method_options, weights))
     backbone = build_backbone(fit.backbone, config.backbone_options, merged, run.modalities())
     backbone.frontend = _frontend_of(run, backbone.frontend)
-    method = build_method(fit.method, config.method_options, backbone, classes, len(config.manifest.scenarios))
+    scenarios, defaults = len(config.manifest.scenarios), config.defaults.get("method")
+    method = build_method(fit.method, fit.method_options, backbone, classes, scenarios, defaults)
     method.load_run_weights(weights)
     return method.to(machine.device)
 

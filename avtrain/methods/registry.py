@@ -79,20 +79,28 @@ def find_method(name: str) -> type[Method]:
     return known[name]
 
 
-def method_config(name: str, options: Mapping[str, Any]) -> Frozen:
+def method_config(name: str, options: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> Frozen:
     """Check the options of a method.
 
     Args:
         name: of the method.
         options: values by name.
+        defaults: of options that are not given, as a run has recorded them; None: those of the method.
 
     Raises:
         UsageError: names every problem, and what is allowed.
     """
-    return parse_options(find_method(name).Config, options, f"method {name}")
+    return parse_options(find_method(name).Config, options, f"method {name}", defaults)
 
 
-def build_method(name: str, options: Mapping[str, Any], backbone: Backbone, classes: int, scenarios: int) -> Method:
+def build_method(
+    name: str,
+    options: Mapping[str, Any],
+    backbone: Backbone,
+    classes: int,
+    scenarios: int,
+    defaults: Mapping[str, Any] | None = None,
+) -> Method:
     """Build a method on a backbone.
 
     Args:
@@ -101,11 +109,12 @@ def build_method(name: str, options: Mapping[str, Any], backbone: Backbone, clas
         backbone: becomes part of the method.
         classes: number of classes.
         scenarios: number of scenarios of the manifest.
+        defaults: as for `method_config`.
 
     Raises:
         UsageError: an option is wrong, or the method does not support this backbone or its modalities.
     """
-    method, config = find_method(name), method_config(name, options)
+    method, config = find_method(name), method_config(name, options, defaults)
     method.check_modalities(backbone.modalities, config)
     build: Callable[..., Method] = method
     return build(backbone, classes, scenarios, config)

@@ -11,14 +11,13 @@ from torch import Tensor
 from avbuild.dataset.storage import writing
 from avbuild.errors import UsageError, UserError, listed
 from avbuild.scenarios.recorded_plugins import require_plugins
-from avtrain.backbones.registry import all_backbones
 from avtrain.config import SELECTED_ON_TEST, RunConfig
 from avtrain.data.fingerprints import digest_weights
 from avtrain.data.regimes import train_scenarios
 from avtrain.data.shards import content_of
 from avtrain.device import Machine
 from avtrain.distributed.row_sharing import broadcast_from_rank0, is_rank0
-from avtrain.methods.registry import all_methods, merged_weights
+from avtrain.methods.registry import merged_weights
 from avtrain.runs.folder import Run
 from avtrain.runs.guards import (
     comparable,
@@ -106,8 +105,9 @@ def _prepare_folder(run: Run, config: RunConfig, resume: str, init_from: Path | 
     if status == "restarted":
         _empty(run.folder)
     if status == "finished":
-        moved = config.model_copy(update={"defaults": run.config().defaults})
-        if moved != run.config():  # the same data and weights, at another place
+        existing = run.config()
+        moved = config.model_copy(update={"defaults": existing.defaults})
+        if moved != existing:  # the same data and weights, at another place
             run.write_config(moved)
         return f"{run}: finished already, {_selection_label(config)} {run.read_json('result.json')['validation']:.3f}"
     return ""
@@ -153,7 +153,9 @@ def check_same(run: Run, config: RunConfig, init_from: Path | None) -> None:
     """
     existing = run.config()
     require_unchanged_plugins(run, existing.plugins)
-    before, asked = _described(existing), _described(config)
+    before, asked = existing.fit.model_dump(), config.fit.model_dump()
+    if (existing.fit.method, existing.fit.backbone) == (config.fit.method, config.fit.backbone):
+        before, asked = _with_every_option(existing), _with_every_option(config)
     if init_from is not None and _same_initial_weights(run, existing, config, init_from):
         del before["init_from"], asked["init_from"]
     others = ({"folds": existing.folds}, {"folds": config.folds})
@@ -161,10 +163,8 @@ def check_same(run: Run, config: RunConfig, init_from: Path | None) -> None:
     require_same_configuration(run, [(before, asked), manifests, others], holds="a run", choose="--name or --out")
 
 
-def _described(config: RunConfig) -> dict[str, Any]:
-    """Return the fit of a configuration for a comparison, with every option of its method and backbone."""
-    if config.fit.method not in all_methods() or config.fit.backbone not in all_backbones():
-        return config.fit.model_dump()  # of a plug-in that is not here
+def _with_every_option(config: RunConfig) -> dict[str, Any]:
+    """Return the fit of a configuration, with every option of its method and backbone, given or not."""
     described = config.fit.model_dump(exclude={"method_options", "backbone_options"})
     for owner, options in zip(("method", "backbone"), checked_options(config), strict=True):
         described |= {f"{owner}.{key}": value for key, value in options.items()}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from avtrain.evaluation.adaptation.feature_statistics import FeatureStatistics
+from avtrain.evaluation.adaptation.feature_statistics import FeatureStatistics, covariance_within
 
 IMPOSSIBLE = 1000.0  # logit below the largest, from which a probability is 0
 RIDGE = 0.5  # share of the diagonal in the covariance, which has more entries than there are samples
@@ -37,13 +37,11 @@ class Discriminant:
         whitening, means = {}, {}
         for modality, scenarios in by_modality.items():
             found = list(scenarios.values())
-            residuals = torch.cat([each.residuals for each in found]).double()
-            covariance = residuals.T @ residuals / len(residuals)
-            least = torch.stack([each.std for each in found]).double().mean(dim=0).square() * 1e-4
-            diagonal = torch.diag(covariance.diagonal().maximum(least))
-            factor = torch.linalg.cholesky((1 - RIDGE) * covariance + RIDGE * diagonal)
-            whitening[modality] = torch.linalg.inv(factor).T
+            residuals = torch.cat([each.residuals for each in found])
+            std = torch.stack([each.std for each in found]).double().mean(dim=0)
             mean = torch.stack([each.class_means for each in found]).double().mean(dim=0)
+            factor = torch.linalg.cholesky(covariance_within(residuals, std, RIDGE))
+            whitening[modality] = torch.linalg.inv(factor).T
             means[modality] = mean @ whitening[modality]
         return cls(whitening, means)
 

@@ -34,14 +34,12 @@ class FeatureStatistics:
     """The features of one modality under one training scenario.
 
     Attributes:
-        mean: [F].
         std: [F], above 0.
         class_means: [C, F]; the mean of all for a class without samples.
         residuals: [n, F], training features less the mean of their class.
         quantiles: [sizes], 95 % quantile of `Metric.distance` of batches of held-out samples, by the sizes in `SIZES`.
     """
 
-    mean: Tensor
     std: Tensor
     class_means: Tensor
     residuals: Tensor
@@ -55,6 +53,20 @@ class FeatureStatistics:
 
 
 STATISTICS = tuple(field.name for field in fields(FeatureStatistics))
+
+
+def covariance_within(residuals: Tensor, std: Tensor, ridge: float) -> Tensor:
+    """Return the covariance of features within classes, float64 [F, F].
+
+    Args:
+        residuals: [n, F], features less the mean of their class.
+        std: [F], above 0; sets the least variance.
+        ridge: share of the diagonal, 0 to 1.
+    """
+    centred = residuals.double()
+    covariance = centred.T @ centred / len(centred)
+    diagonal = covariance.diagonal().maximum(1e-4 * std.double().square())
+    return (1 - ridge) * covariance + ridge * torch.diag(diagonal)
 
 
 @dataclass(frozen=True)
@@ -82,25 +94,19 @@ class Metric:
             class_means: [C, F].
             std: [F], above 0; sets the least variance.
         """
-        centred, means = residuals.double(), class_means.double()
-        covariance = centred.T @ centred / len(centred)
-        diagonal = covariance.diagonal().maximum(1e-4 * std.double().square())
-        variances, directions = torch.linalg.eigh((1 - RIDGE) * covariance + RIDGE * torch.diag(diagonal))
+        means = class_means.double()
+        variances, directions = torch.linalg.eigh(covariance_within(residuals, std, RIDGE))
         variances = variances.clamp(min=float(1e-6 * variances.max()))
         between = (means - means.mean(dim=0)) @ directions / variances.sqrt()
         _, sizes, classes = torch.linalg.svd(between, full_matrices=False)
         return cls(means.mean(dim=0), directions, variances, classes[sizes > 1e-6 * sizes.max()])
-
-    def along(self, shift: Tensor) -> Tensor:
-        """Return the part of a shift along each direction.  [..., F] to [..., F]."""
-        return shift.double() @ self.directions
 
     def without_classes(self, features: Tensor) -> Tensor:
         """Return differences to the centre along each direction, in deviations, without those between classes.
 
         They tell conditions apart whichever classes there are.  [..., F] to [..., F].
         """
-        whitened = self.along(features.double() - self.centre) / self.variances.sqrt()
+        whitened = (features.double() - self.centre) @ self.directions / self.variances.sqrt()
         return whitened - whitened @ self.classes.T @ self.classes
 
     def distance(self, mean: Tensor) -> float:
@@ -150,5 +156,5 @@ def _summarise(training: FeatureSample, held_out: FeatureSample, rng: np.random.
         counts = rng.multinomial(size, np.full(len(differences), 1 / len(differences)), REPLICATES) / size
         means = torch.from_numpy(counts) @ differences
         quantiles.append(float(means.square().mean(dim=1).sqrt().quantile(LEVEL)))
-    statistics = (mean, std, class_means, residuals, torch.tensor(quantiles).clamp(min=1e-9))
+    statistics = (std, class_means, residuals, torch.tensor(quantiles).clamp(min=1e-9))
     return FeatureStatistics(*(value.float() for value in statistics))

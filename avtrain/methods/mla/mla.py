@@ -133,9 +133,8 @@ class MLA(UnimodalFeatures):
         config, modalities = self.config, self.backbone.modalities
         if config.hgm == "rls":
             return HeadGradient(modalities, self.width, "rls", config.direction, config.reset, config.scaling)
-        fields = type(config).model_fields
-        if chosen := [n for n in ("direction", "reset", "scaling") if getattr(config, n) != fields[n].default]:
-            names = ", ".join(f"method.{name}" for name in chosen)
+        if chosen := config.model_fields_set & {"direction", "reset", "scaling"}:
+            names = ", ".join(f"method.{name}" for name in sorted(chosen))
             raise UsageError(f"{names}: for hgm: rls, not {config.hgm}; leave it out, or set method.hgm=rls")
         if config.hgm == "off":
             return None

@@ -12,7 +12,7 @@ from avtrain.config import FitConfig, RunConfig
 from avtrain.device import Machine
 from avtrain.evaluation.evaluate import load_method
 from avtrain.methods.linear_probe import LinearProbe
-from avtrain.methods.registry import all_methods, build_method
+from avtrain.methods.registry import all_methods, build_method, method_config
 from avtrain.reproduction.mla.tables import TABLE_1, TABLE_3
 from avtrain.reproduction.system import System
 from avtrain.runs.folder import Run
@@ -113,6 +113,8 @@ def test_recorded_defaults_do_not_get_in_the_way_of_given_options(system: System
     bare = RunConfig(fit=fit, manifest=load_manifest(str(manifest)))
     recorded = with_defaults(bare)
     assert checked_options(recorded) == checked_options(bare)
+    given, defaults = recorded.fit.method_options, recorded.defaults["method"]
+    assert method_config(system.method, given, defaults).model_fields_set == given.keys()  # defaults are not given
     backbone = build_backbone("tiny", recorded.backbone_options, None, ("audio", "image"))
     if "fixed" not in system.name:  # its weights are given with the data
-        assert build_method(system.method, recorded.method_options, backbone, 4, 4).name == system.method
+        assert build_method(system.method, given, backbone, 4, 4, defaults).name == system.method

@@ -288,8 +288,8 @@ def test_what_is_published_is_what_fixed_takes() -> None:
     ("options", "expected"),
     [
         ({"hgm": "owm"}, "hgm: .*'rls'.*'owm'"),
-        ({"hgm": "off", "reset": "never"}, r"method\.reset: for hgm: rls, not off"),
-        ({"hgm": "as_released", "direction": "current", "scaling": "frobenius"}, r"method\.direction, method\.scaling: for"),
+        ({"hgm": "off", "reset": "epoch"}, r"method\.reset: for hgm: rls, not off"),
+        ({"hgm": "as_released", "direction": "others", "scaling": "none"}, r"method\.direction, method\.scaling: for"),
         ({"weights": {"audio": 1.0, "image": 1.0}}, r"method\.weights is for fusion: fixed, not entropy"),
         ({"fusion": "fixed", "weights": {"audio": 1.0}}, "has audio; fusion: fixed needs one for each of audio, image"),
         ({"fusion": "fixed", "weights": {"audio": 1.0, "image": 0.0}}, "weights.image: .*greater than 0"),
